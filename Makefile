@@ -1,0 +1,42 @@
+# Every target sets up what it needs: a fresh machine wants Python 3.11 or newer, its venv module and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install quickstart test test-slow lint format tensorboard clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(STAMP) ## make the virtual environment and install imgcolor with its development tools
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+quickstart: $(STAMP) ## train a UNet to colour drawn horses, in under a minute
+	$(BIN)/imgcolor fit --config experiments/quickstart.yaml
+
+test: $(STAMP) ## run the tests, but for the slow ones
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP) ## run the slow tests
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP) ## check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --strict src
+
+format: $(STAMP) ## rewrite the code in the project's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+tensorboard: $(STAMP) ## look at the runs in the browser
+	$(BIN)/tensorboard --logdir lightning_logs
+
+clean: ## remove the virtual environment and the caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,8 @@
+"""The one error that imgcolor raises on purpose for its users."""
+
+
+class ImgcolorError(Exception):
+    """Bad input, said in one line: what is wrong and where, what was expected, what was found, the way out.
+
+    The command line prints the message alone and exits with status 1; from Python it is an ordinary exception.
+    """
