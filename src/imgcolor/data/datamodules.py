@@ -1,0 +1,168 @@
+"""Tasks as data: each datamodule is a source of images and what is taken from them."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from lightning.pytorch import LightningDataModule
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from imgcolor.data.batch import Batch
+from imgcolor.data.degradations import MeanGrey
+from imgcolor.data.sampling import BatchSampler, InMemoryImages
+from imgcolor.data.sources import Cifar10Source, FolderSource, ImageSet, ImageSource, Split, SyntheticSource
+from imgcolor.data.synthetic import draw_horses
+from imgcolor.errors import ImgcolorError
+
+
+class ImageDataModule(LightningDataModule):
+    """Images held in memory as uint8, dealt out in batches, degraded where the model is.
+
+    Args:
+        source: Where the images come from: anything with ``load(split) -> ImageSet``.
+        degradation: A module from float [B, 3, H, W] in [0, 1] to float [B, C, h, w] in [0, 1].
+        batch_size: Images a training batch.
+        eval_batch_size: Images a batch of validation, test and prediction; no result depends on it.
+        seed: Decides the order of training images, epoch by epoch. None takes the run's own seed
+            (``seed_everything``), or 0 where there is none.
+
+    Raises:
+        ImgcolorError: If a batch size is below 1.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        degradation: nn.Module,
+        batch_size: int = 100,
+        eval_batch_size: int = 250,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
+            if value < 1:
+                raise ImgcolorError(f"data.{name}: expected a whole number of at least 1, found {value}")
+        self.source = source
+        self.degradation = degradation
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.seed = seed
+        self._sets: dict[Split, ImageSet] = {}
+
+    def images(self, split: Split) -> ImageSet:
+        """The images of a split, read once and kept.
+
+        Args:
+            split: ``train``, ``val`` or ``test``; prediction takes ``test``.
+
+        Returns:
+            The set: uint8 pixels [N, 3, H, W] and a name for each image.
+        """
+        if split not in self._sets:
+            self._sets[split] = self.source.load(split)
+        return self._sets[split]
+
+    def batch(self, pixels: Tensor) -> Batch:
+        """Degrade a batch of images, on the device that they are on.
+
+        Args:
+            pixels: uint8 [B, 3, H, W].
+
+        Returns:
+            The degraded images and the originals, float in [0, 1].
+        """
+        original = pixels.float() / 255
+        return Batch(self.degradation(original), original)
+
+    def prepare_data(self) -> None:
+        """Download what is missing, once a machine."""
+        prepare = getattr(self.source, "prepare", None)
+        if prepare is not None:
+            prepare()
+
+    def setup(self, stage: str) -> None:
+        """Read the images that a stage needs, so that bad ones show before anything else happens."""
+        splits: dict[str, tuple[Split, ...]] = {
+            "fit": ("train", "val"),
+            "validate": ("val",),
+            "test": ("test",),
+            "predict": ("test",),
+        }
+        for split in splits[stage]:
+            self.images(split)
+
+    def on_after_batch_transfer(self, batch: Tensor | Batch, dataloader_idx: int) -> Batch:
+        """Degrade a batch when it has arrived at the model's device."""
+        return batch if isinstance(batch, Batch) else self.batch(batch)
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        """Batches of the training images, in an order of its own every epoch."""
+        return self._loader("train", self.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Tensor]:
+        """Batches of the validation images, in order."""
+        return self._loader("val", self.eval_batch_size)
+
+    def test_dataloader(self) -> DataLoader[Tensor]:
+        """Batches of the test images, in order."""
+        return self._loader("test", self.eval_batch_size)
+
+    def predict_dataloader(self) -> DataLoader[Tensor]:
+        """Batches of the test images, in order."""
+        return self._loader("test", self.eval_batch_size)
+
+    def _loader(self, split: Split, batch_size: int, shuffle: bool = False) -> DataLoader[Tensor]:
+        seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if self.seed is None else self.seed
+        pixels = self.images(split).pixels
+        sampler = BatchSampler(len(pixels), batch_size, shuffle=shuffle, seed=seed)
+        # batch_size=None: the sampler deals whole batches, and indexing makes them.
+        return DataLoader(InMemoryImages(pixels), batch_size=None, sampler=sampler)
+
+
+class HorseColourization(ImageDataModule):
+    """Small colour images whose grey is the plain mean of R, G and B: the CSC2516 assignment's task.
+
+    Args:
+        source: ``cifar10`` (one category of CIFAR-10, downloaded where it is missing), ``folder``
+            (``ROOT/train/**``, ``ROOT/val/**`` and, where there is one, ``ROOT/test/**``), ``synthetic``
+            (drawn horses; nothing to download), or, in Python, any object with ``load(split) -> ImageSet``.
+        root: The folder of the images; where CIFAR-10 is downloaded to.
+        category: Which of CIFAR-10's ten categories.
+        size: Height and width; images of another size are resized and centre-cropped. CIFAR-10's is 32.
+        train_images: Number of drawn training images.
+        val_images: Number of drawn validation images.
+        batch_size: Images a training batch.
+        eval_batch_size: Images a batch of validation, test and prediction; no result depends on it.
+        seed: Decides the order of training images, epoch by epoch. None takes the run's own seed
+            (``seed_everything``), or 0 where there is none.
+
+    Raises:
+        ImgcolorError: If an argument is out of range, or the source's name or category is unknown.
+    """
+
+    def __init__(
+        self,
+        source: Literal["cifar10", "folder", "synthetic"] | ImageSource = "synthetic",
+        root: Path = Path("data"),
+        category: str = "horse",
+        size: int = 32,
+        train_images: int = 2000,
+        val_images: int = 500,
+        batch_size: int = 100,
+        eval_batch_size: int = 250,
+        seed: int | None = None,
+    ) -> None:
+        if source == "cifar10":
+            if size != 32:
+                raise ImgcolorError(
+                    f"data.size: expected 32 with the source cifar10, found {size}; leave it out"
+                )
+            source = Cifar10Source(root, category)
+        elif source == "folder":
+            source = FolderSource(root, size)
+        elif source == "synthetic":
+            source = SyntheticSource(draw_horses, size, train_images, val_images)
+        elif isinstance(source, str):
+            raise ImgcolorError(f"data.source: expected cifar10, folder or synthetic, found {source!r}")
+        super().__init__(source, MeanGrey(), batch_size, eval_batch_size, seed)

@@ -1,0 +1,240 @@
+"""Drawn horses in fields: pictures to learn colour from where nothing can be downloaded.
+
+A scene is painted back to front (sky, distance, field, shadow, horse) in relative coordinates, so a seed
+shows the same scenes at every size. The palettes overlap in brightness on purpose: the grey of a pale sky is
+also that of sand and of a grey coat, so a network has to see what a pixel belongs to before it can colour it.
+"""
+
+from functools import reduce
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from imgcolor.errors import ImgcolorError
+
+# Colours are RGB in [0, 255]. A row is one kind of sky, field, ...; its columns belong together.
+SKIES = (  # at the top, at the horizon, the light that it casts
+    ((96, 136, 184), (190, 206, 218), (255, 253, 246)),  # clear
+    ((74, 106, 152), (146, 172, 196), (255, 252, 244)),  # deep blue
+    ((144, 170, 194), (222, 225, 222), (252, 252, 250)),  # hazy
+    ((186, 189, 193), (224, 224, 221), (238, 241, 246)),  # overcast
+    ((134, 138, 145), (186, 186, 186), (222, 228, 236)),  # rain on its way
+    ((118, 118, 140), (222, 178, 140), (255, 236, 216)),  # evening
+)
+SUNNY = (1.0, 1.0, 0.7, 0.15, 0.0, 0.5)  # how hard a shadow each sky casts
+FIELDS = (  # far, near
+    ((128, 146, 92), (98, 124, 64)),  # meadow
+    ((98, 116, 76), (68, 92, 50)),  # deep grass
+    ((150, 156, 100), (126, 136, 72)),  # pasture in late summer
+    ((182, 166, 124), (158, 138, 96)),  # hay
+    ((146, 124, 98), (120, 98, 74)),  # bare earth
+    ((204, 188, 162), (186, 168, 140)),  # sand
+)
+TREES = ((52, 74, 46), (78, 96, 58), (104, 88, 56))
+HILLS = ((104, 122, 136), (130, 142, 128))
+COATS = (  # body, mane and tail, lower legs
+    ((118, 76, 52), (34, 28, 26), (40, 32, 28)),  # bay
+    ((92, 60, 42), (28, 24, 24), (32, 27, 26)),  # dark bay
+    ((146, 90, 60), (130, 78, 50), (134, 82, 56)),  # chestnut
+    ((154, 98, 64), (188, 152, 114), (214, 202, 190)),  # flaxen chestnut with white socks
+    ((46, 42, 42), (26, 24, 26), (34, 32, 33)),  # black
+    ((156, 154, 152), (104, 102, 104), (108, 106, 106)),  # grey
+    ((222, 218, 210), (232, 228, 220), (198, 192, 184)),  # white
+    ((198, 162, 114), (234, 222, 196), (210, 176, 128)),  # palomino
+)
+
+_CHUNK = 64  # images worked on at a time; small enough to stay in the processor's cache at 32x32
+_SMALLEST = 8
+
+
+class _Dice:
+    """Random numbers for one chunk of images, one value an image and call."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator = generator
+
+    def between(self, low: float, high: float) -> Tensor:
+        """[N, 1, 1, 1], uniform in [low, high)."""
+        return torch.rand(_CHUNK, 1, 1, 1, generator=self.generator) * (high - low) + low
+
+    def chance(self, share: float) -> Tensor:
+        """[N, 1, 1, 1], 1 for about that share of the images, else 0."""
+        return (self.between(0, 1) < share).float()
+
+    def row(self, table: tuple[object, ...]) -> Tensor:
+        """[N], the number of a row of the table."""
+        return torch.randint(len(table), (_CHUNK,), generator=self.generator)
+
+    def tinted(self, colour: Tensor) -> Tensor:
+        """The colours [N, 3, 1, 1], each moved a little in brightness and hue: no two bays are the same."""
+        hue = torch.rand(_CHUNK, 3, 1, 1, generator=self.generator) * 0.06 + 0.97
+        return colour * hue * self.between(0.85, 1.12)
+
+
+class _Canvas(NamedTuple):
+    """Pixel centres in [0, 1]: x to the right [1, 1, 1, W], y down [1, 1, H, 1]; size of them a side."""
+
+    x: Tensor
+    y: Tensor
+    size: int
+
+    def cover(self, distance: Tensor) -> Tensor:
+        """How much of each pixel a shape covers: a one-pixel ramp about its edge, where the distance is 0."""
+        return (0.5 - distance * self.size).clamp_(0, 1)
+
+
+def draw_horses(count: int, size: int = 32, seed: int = 0) -> Tensor:
+    """Draw horses in fields.
+
+    Image i depends on the seed, i and the size alone: a longer set begins with the shorter one. Another size
+    shows the same scenes, but for the grain. The global random state is neither used nor changed.
+
+    Args:
+        count: The number of images, at least 1.
+        size: The images' height and width in pixels, at least 8.
+        seed: Says which images.
+
+    Returns:
+        RGB images, uint8 [count, 3, size, size] in [0, 255].
+
+    Raises:
+        ImgcolorError: If count or size is too small.
+    """
+    if count < 1:
+        raise ImgcolorError(f"draw_horses: count must be at least 1, got {count}")
+    if size < _SMALLEST:
+        raise ImgcolorError(f"draw_horses: size must be at least {_SMALLEST} pixels, got {size}")
+    scenes = torch.Generator().manual_seed(seed)
+    # The grain needs more numbers at a larger size; of its own stream, it leaves the scenes alone.
+    grain = torch.Generator().manual_seed(int(torch.randint(2**31, (), generator=scenes)))
+    centres = (torch.arange(size) + 0.5) / size
+    canvas = _Canvas(centres.view(1, 1, 1, size), centres.view(1, 1, size, 1), size)
+    images = torch.empty(count, 3, size, size, dtype=torch.uint8)
+    for start in range(0, count, _CHUNK):
+        # The last chunk is drawn whole too, or image i would depend on how many follow it.
+        images[start : start + _CHUNK] = _scenes(canvas, _Dice(scenes), grain)[: count - start]
+    return images
+
+
+def _scenes(canvas: _Canvas, dice: _Dice, grain: torch.Generator) -> Tensor:
+    """One chunk of pictures, uint8 [N, 3, H, W]."""
+    weather = dice.row(SKIES)
+    horizon = dice.between(0.22, 0.58)
+    noise = torch.rand(_CHUNK, 1, canvas.size, canvas.size, generator=grain) - 0.5
+    picture = _sky(canvas, dice, weather, horizon)
+    picture = _distance(canvas, dice, picture, horizon, noise)
+    picture = _field(canvas, dice, picture, horizon, noise)
+    picture = _horse(canvas, dice, picture, torch.tensor(SUNNY)[weather].view(-1, 1, 1, 1))
+    light = _columns(SKIES, weather)[2] / 255 * dice.between(0.8, 1.12)
+    across = 1 + (canvas.x - 0.5) * dice.between(-0.2, 0.2)  # one side is a little nearer to the light
+    return picture.mul_(light).mul_(across).add_(noise, alpha=6).clamp_(0, 255).round_().to(torch.uint8)
+
+
+def _sky(canvas: _Canvas, dice: _Dice, weather: Tensor, horizon: Tensor) -> Tensor:
+    """The sky, paler towards the horizon, with a soft bank of cloud in some."""
+    top, low, _ = (dice.tinted(colour) for colour in _columns(SKIES, weather))
+    sky = torch.lerp(top, low, (canvas.y / horizon).clamp(0, 1))
+    across = (canvas.x - dice.between(0, 1)) / dice.between(0.2, 0.5)
+    down = (canvas.y - horizon * dice.between(0.2, 0.8)) / dice.between(0.05, 0.12)
+    cloud = (1 - across.square() - down.square()).clamp_(0, 1) * dice.chance(0.4)
+    return _paint(sky, low * 0.5 + 118, cloud * 0.8)
+
+
+def _distance(canvas: _Canvas, dice: _Dice, picture: Tensor, horizon: Tensor, noise: Tensor) -> Tensor:
+    """Trees or hills along the horizon in most pictures: two waves, short for trees and long for hills."""
+    kind = dice.row(TREES + HILLS)
+    hills = (kind >= len(TREES)).float().view(-1, 1, 1, 1)
+    pace = torch.lerp(dice.between(16, 30), dice.between(4, 8), hills)
+    waves = torch.sin(canvas.x * pace + dice.between(0, 6))
+    waves = waves + torch.sin(canvas.x * pace * 1.7 + dice.between(0, 6))
+    height = dice.between(0.04, 0.2) * (1 + 0.2 * waves) * dice.chance(0.7)
+    colour = dice.tinted(torch.tensor(TREES + HILLS)[kind].view(-1, 3, 1, 1)) * (
+        1 + 0.3 * noise * (1 - hills)
+    )
+    return _paint(picture, colour, canvas.cover(horizon - height - canvas.y))
+
+
+def _field(canvas: _Canvas, dice: _Dice, picture: Tensor, horizon: Tensor, noise: Tensor) -> Tensor:
+    """The ground, from far to near, in broad uneven patches, with a grain that grows towards the viewer."""
+    far, near = (dice.tinted(colour) for colour in _columns(FIELDS, dice.row(FIELDS)))
+    nearness = (canvas.y - horizon) / (1 - horizon)
+    ground = torch.lerp(far, near, nearness.clamp(0, 1))
+    patches = torch.sin(canvas.x * dice.between(3, 12) + canvas.y * dice.between(10, 40) + dice.between(0, 6))
+    texture = 1 + patches * dice.between(0, 0.07) + noise * nearness * dice.between(0.1, 0.35)
+    return _paint(picture, ground * texture, canvas.cover(horizon - canvas.y))
+
+
+def _horse(canvas: _Canvas, dice: _Dice, picture: Tensor, sunny: Tensor) -> Tensor:
+    """The horse and its shadow.
+
+    It has a frame of its own: u is the way that it looks, v the height above its hooves. Its withers stand at
+    v = 1, so every length below is in heights of a horse.
+    """
+    height = dice.between(0.42, 0.62)
+    hooves = dice.between(0.8, 0.96)
+    facing = dice.chance(0.5) * 2 - 1
+    middle = 0.14  # of nose and tail, since the nose reaches farther
+    u = (canvas.x - dice.between(0.42, 0.58)) * facing / height + middle
+    v = (hooves - canvas.y) / height
+
+    def limb(*joints: tuple[Tensor | float, Tensor | float, float]) -> Tensor:
+        """Distance to tapered capsules that join points (u, v, radius) in a row, negative inside."""
+        distances = []
+        for (u0, v0, thick), (u1, v1, thin) in pairwise(joints):
+            du, dv = u1 - u0, v1 - v0
+            length = du * du + dv * dv
+            along = ((u - u0) * (du / length) + (v - v0) * (dv / length)).clamp_(0, 1)
+            away = (along * du).sub_(u - u0).square_().add_((along * dv).sub_(v - v0).square_())
+            distances.append(away.sqrt_().add_(along, alpha=thick - thin).sub_(thick))
+        return _union(*distances)
+
+    coat, hair, socks = (dice.tinted(colour) for colour in _columns(COATS, dice.row(COATS)))
+    lit = coat * (0.68 + 0.4 * ((v - 0.45) / 0.5).clamp(0, 1))  # the belly lies in its own shade
+    legs = torch.lerp(socks, coat * 0.85, ((v - 0.25) / 0.2).clamp(0, 1))
+
+    grazing = dice.chance(0.35) * 0.9 + dice.between(-0.1, 0.15)  # 0: head up, 1: head down
+    poll_u, poll_v = 0.60 + 0.16 * grazing, 1.22 - 0.76 * grazing  # where the neck carries the head
+    ear_u, ear_v = poll_u + 0.13 * grazing, poll_v + 0.14 - 0.1 * grazing
+    nose_u, nose_v = poll_u + 0.26 - 0.2 * grazing, poll_v - 0.17 - 0.17 * grazing
+    step, other = dice.between(-0.12, 0.12), dice.between(-0.12, 0.12)
+    swish = dice.between(-0.02, 0.14)
+
+    far_legs = _union(
+        limb((-0.34, 0.6, 0.1), (-0.40 - step, 0.32, 0.055), (-0.34 - step, 0.03, 0.045)),
+        limb((0.30, 0.6, 0.1), (0.33 - other, 0.32, 0.05), (0.32 - other, 0.03, 0.045)),
+    )
+    near_legs = _union(
+        limb((-0.37, 0.64, 0.15), (-0.46 + step, 0.34, 0.065), (-0.40 + step, 0.03, 0.05)),
+        limb((0.34, 0.64, 0.12), (0.36 + other, 0.34, 0.06), (0.35 + other, 0.03, 0.05)),
+    )
+    body = _union(
+        limb((-0.32, 0.76, 0.21), (0.0, 0.72, 0.2), (0.32, 0.77, 0.2)),
+        limb((0.34, 0.84, 0.16), (poll_u, poll_v, 0.09)),
+        limb((poll_u, poll_v, 0.095), (nose_u, nose_v, 0.055)),
+        limb((poll_u, poll_v, 0.05), (ear_u, ear_v, 0.02)),
+    )
+    mane = limb((0.22, 0.99, 0.04), (poll_u - 0.07 + 0.12 * grazing, poll_v + 0.06, 0.05))
+    tail = limb((-0.50, 0.86, 0.045), (-0.60 - swish, 0.64, 0.07), (-0.60 - swish, 0.32, 0.035))
+
+    shadow = (1 - (u / 0.7).square() - ((v + 0.01) / 0.12).square()).clamp_(0, 1) * sunny * 0.6
+    picture = picture * (1 - shadow)
+    for colour, shape in ((legs * 0.7, far_legs), (hair, tail), (legs, near_legs), (lit, body), (hair, mane)):
+        picture = _paint(picture, colour, canvas.cover(shape * height))
+    return picture
+
+
+def _paint(picture: Tensor, colour: Tensor, cover: Tensor) -> Tensor:
+    """The picture with a colour over it; torch.lerp does the same, but broadcasts at a third of the speed."""
+    return ((colour - picture) * cover).add_(picture)
+
+
+def _union(*distances: Tensor) -> Tensor:
+    """Distance to the nearest of the shapes."""
+    return reduce(torch.minimum, distances)
+
+
+def _columns(table: object, rows: Tensor) -> tuple[Tensor, ...]:
+    """Each column of a table of colours at one row an image, [N, 3, 1, 1] each."""
+    return torch.tensor(table, dtype=torch.float32)[rows].unsqueeze(-1).unsqueeze(-1).unbind(1)
