@@ -1,0 +1,93 @@
+"""Margin accuracy: the share of channel values that are nearly right."""
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+
+def margin_accuracy(prediction: Tensor, target: Tensor, margin: int = 12) -> Tensor:
+    """Share of channel values that differ from the truth by less than a margin, image by image.
+
+    Both sides become whole numbers of 0..255 first (floats are clamped to [0, 1], scaled and rounded), and
+    ``|prediction - target| < margin`` is strict: with the margin of 12, a difference of 11 is right and one
+    of 12 is wrong. This is the 12-margin accuracy of the CENG 483 homework.
+
+    Args:
+        prediction: Float [B, C, H, W] in [0, 1] (values outside count as 0 or 1), or uint8.
+        target: The same shape; float or uint8.
+        margin: What a difference must stay below, on the scale 0..255.
+
+    Returns:
+        Float [B] in [0, 1], one share an image.
+
+    Raises:
+        ValueError: If the shapes differ, if a float is NaN, or if a dtype is neither float nor uint8.
+
+    Example:
+        >>> truth = torch.full((1, 1, 1, 4), 100, dtype=torch.uint8)
+        >>> guess = torch.tensor([[[[100, 111, 112, 88]]]], dtype=torch.uint8)
+        >>> margin_accuracy(guess, truth)
+        tensor([0.5000])
+    """
+    if prediction.shape != target.shape or prediction.ndim != 4:
+        raise ValueError(
+            "prediction and target: expected the same shape [B, C, H, W], "
+            f"found {list(prediction.shape)} and {list(target.shape)}"
+        )
+    difference = (_levels(prediction, "prediction") - _levels(target, "target")).abs()
+    return (difference < margin).flatten(1).float().mean(dim=1)
+
+
+def _levels(images: Tensor, name: str) -> Tensor:
+    """Images as whole numbers of 0..255, int16 so that differences fit."""
+    if images.dtype == torch.uint8:
+        return images.to(torch.int16)
+    if not images.is_floating_point():
+        raise ValueError(f"{name}: expected floats in [0, 1] or uint8, found {images.dtype}")
+    if images.isnan().any():
+        raise ValueError(f"{name}: expected numbers, found NaN")
+    return images.float().clamp(0, 1).mul(255).round().to(torch.int16)
+
+
+class MarginAccuracy(Metric):
+    """Margin accuracy averaged over images: see :func:`margin_accuracy` for the formula.
+
+    It sums shares and counts images, so a last batch of another size weighs what it should.
+
+    Args:
+        margin: What a difference must stay below, on the scale 0..255.
+
+    Example:
+        >>> metric = MarginAccuracy(margin=12)
+        >>> metric.update(torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4))
+        >>> metric.update(torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4))
+        >>> metric.compute()
+        tensor(0.6667)
+    """
+
+    higher_is_better = True
+    is_differentiable = False
+    full_state_update = False
+
+    share_sum: Tensor
+    images: Tensor
+
+    def __init__(self, margin: int = 12) -> None:
+        super().__init__()
+        self.margin = margin
+        self.add_state("share_sum", torch.tensor(0.0), dist_reduce_fx="sum")
+        self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            prediction: Float [B, C, H, W] in [0, 1], or uint8.
+            target: The same shape; float or uint8.
+        """
+        self.share_sum += margin_accuracy(prediction, target, self.margin).sum()
+        self.images += len(prediction)
+
+    def compute(self) -> Tensor:
+        """The mean share over all images so far, a scalar in [0, 1]."""
+        return self.share_sum / self.images

@@ -1,0 +1,7 @@
+"""Plain torch modules, one file each. They know neither Lightning nor the rest of the package."""
+
+from imgcolor.networks.colour_cnn import ColourCNN
+from imgcolor.networks.colour_unet import ColourUNet
+from imgcolor.networks.regression_cnn import RegressionCNN
+
+__all__ = ["ColourCNN", "ColourUNet", "RegressionCNN"]

@@ -1,0 +1,74 @@
+"""What the networks are built from."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def conv_block(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    dropout: float = 0.0,
+    resample: nn.Module | None = None,
+) -> nn.Sequential:
+    """Convolution, batch norm, ReLU, then what is asked for of dropout and resampling.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: An odd number, so that the padding keeps height and width.
+        dropout: Share of the channels that training sets to zero; 0 adds no layer.
+        resample: A pooling or up-sampling layer for the end.
+
+    Returns:
+        A module from [B, in_channels, H, W] to [B, out_channels, H', W'].
+
+    Raises:
+        ValueError: If ``kernel_size`` is even or not positive.
+    """
+    layers = [same_conv(in_channels, out_channels, kernel_size), nn.BatchNorm2d(out_channels), nn.ReLU()]
+    if dropout > 0:
+        layers.append(nn.Dropout2d(dropout))
+    if resample is not None:
+        layers.append(resample)
+    return nn.Sequential(*layers)
+
+
+def same_conv(in_channels: int, out_channels: int, kernel_size: int) -> nn.Module:
+    """A convolution that keeps height and width.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: An odd number.
+
+    Returns:
+        A module from [B, in_channels, H, W] to [B, out_channels, H, W].
+
+    Raises:
+        ValueError: If ``kernel_size`` is even or not positive.
+    """
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        raise ValueError(f"kernel_size: expected an odd number such as 3 or 5, found {kernel_size}")
+    return nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+
+def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column until height and width are multiples of a number.
+
+    Args:
+        images: Float [B, C, H, W].
+        multiple: What height and width become multiples of.
+
+    Returns:
+        Float [B, C, H', W'] with H' >= H and W' >= W; the images themselves where nothing is missing.
+    """
+    height, width = images.shape[-2:]
+    missing = (0, -width % multiple, 0, -height % multiple)
+    return F.pad(images, missing, mode="replicate") if any(missing) else images
+
+
+def join(*maps: Tensor) -> Tensor:
+    """Stack feature maps of one height and width along the channels: a skip connection."""
+    return torch.cat(maps, dim=1)

@@ -1,0 +1,57 @@
+"""The course's encoder and decoder without skip connections (CSC2516, problem B)."""
+
+from torch import Tensor, nn
+
+from imgcolor.networks.blocks import conv_block, pad_to_multiple, same_conv
+
+
+class ColourCNN(nn.Module):
+    """Two blocks down, one at the bottom, two up, and a last convolution: one score a colour and pixel.
+
+    All it knows of a pixel has passed through a map of a quarter of the height and width. Heights and widths
+    that are no multiples of 4 are padded inside and cropped again.
+
+    Args:
+        colours: Channels of the output: the number of palette colours.
+        filters: Channels of the first block; the blocks at the bottom have twice as many.
+        kernel_size: Height and width of every kernel, an odd number.
+        dropout: Share of the channels that training sets to zero after each block but the last.
+        in_channels: Channels of the input.
+    """
+
+    def __init__(
+        self,
+        colours: int = 24,
+        filters: int = 32,
+        kernel_size: int = 3,
+        dropout: float = 0.0,
+        in_channels: int = 1,
+    ) -> None:
+        super().__init__()
+        self.colours = colours
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.dropout = dropout
+        self.in_channels = in_channels
+        k, p = kernel_size, dropout
+        self.downconv1 = conv_block(in_channels, filters, k, p, nn.MaxPool2d(2))
+        self.downconv2 = conv_block(filters, 2 * filters, k, p, nn.MaxPool2d(2))
+        self.rfconv = conv_block(2 * filters, 2 * filters, k, p)
+        self.upconv1 = conv_block(2 * filters, filters, k, p, nn.Upsample(scale_factor=2))
+        self.upconv2 = conv_block(filters, colours, k, resample=nn.Upsample(scale_factor=2))
+        self.finalconv = same_conv(colours, colours, k)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score every colour at every pixel.
+
+        Args:
+            images: Float [B, in_channels, H, W] in [0, 1].
+
+        Returns:
+            Float [B, colours, H, W], unbounded.
+        """
+        height, width = images.shape[-2:]
+        maps = self.downconv1(pad_to_multiple(images, 4))
+        maps = self.upconv1(self.rfconv(self.downconv2(maps)))
+        scores: Tensor = self.finalconv(self.upconv2(maps))
+        return scores[..., :height, :width]

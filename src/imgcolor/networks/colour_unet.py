@@ -1,0 +1,61 @@
+"""The course's network with skip connections (CSC2516, problem C)."""
+
+from torch import Tensor, nn
+
+from imgcolor.networks.blocks import conv_block, join, pad_to_multiple, same_conv
+
+
+class ColourUNet(nn.Module):
+    """The ColourCNN whose way up also reads what the way down saw at the same height, and the input itself.
+
+    ``upconv1`` reads ``rfconv`` and ``downconv2``, ``upconv2`` reads ``upconv1`` and ``downconv1``, the last
+    convolution reads ``upconv2`` and the input. Heights and widths that are no multiples of 4 are padded
+    inside and cropped again.
+
+    Args:
+        colours: Channels of the output: the number of palette colours, or 3 for regression.
+        filters: Channels of the first block; the blocks at the bottom have twice as many.
+        kernel_size: Height and width of every kernel, an odd number.
+        dropout: Share of the channels that training sets to zero after each block but the last.
+        in_channels: Channels of the input.
+    """
+
+    def __init__(
+        self,
+        colours: int = 24,
+        filters: int = 32,
+        kernel_size: int = 3,
+        dropout: float = 0.0,
+        in_channels: int = 1,
+    ) -> None:
+        super().__init__()
+        self.colours = colours
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.dropout = dropout
+        self.in_channels = in_channels
+        k, p = kernel_size, dropout
+        self.downconv1 = conv_block(in_channels, filters, k, p, nn.MaxPool2d(2))
+        self.downconv2 = conv_block(filters, 2 * filters, k, p, nn.MaxPool2d(2))
+        self.rfconv = conv_block(2 * filters, 2 * filters, k, p)
+        self.upconv1 = conv_block(4 * filters, filters, k, p, nn.Upsample(scale_factor=2))
+        self.upconv2 = conv_block(2 * filters, colours, k, resample=nn.Upsample(scale_factor=2))
+        self.finalconv = same_conv(colours + in_channels, colours, k)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score every colour at every pixel.
+
+        Args:
+            images: Float [B, in_channels, H, W] in [0, 1].
+
+        Returns:
+            Float [B, colours, H, W], unbounded.
+        """
+        height, width = images.shape[-2:]
+        images = pad_to_multiple(images, 4)
+        half = self.downconv1(images)
+        quarter = self.downconv2(half)
+        maps = self.upconv1(join(self.rfconv(quarter), quarter))
+        maps = self.upconv2(join(maps, half))
+        scores: Tensor = self.finalconv(join(maps, images))
+        return scores[..., :height, :width]

@@ -1,0 +1,19 @@
+"""The course's network for regression (CSC2516, problem A)."""
+
+from imgcolor.networks.colour_cnn import ColourCNN
+
+
+class RegressionCNN(ColourCNN):
+    """The ColourCNN with three channels at the end: red, green and blue.
+
+    Args:
+        filters: Channels of the first block; the blocks at the bottom have twice as many.
+        kernel_size: Height and width of every kernel, an odd number.
+        dropout: Share of the channels that training sets to zero after each block but the last.
+        in_channels: Channels of the input.
+    """
+
+    def __init__(
+        self, filters: int = 32, kernel_size: int = 3, dropout: float = 0.0, in_channels: int = 1
+    ) -> None:
+        super().__init__(3, filters, kernel_size, dropout, in_channels)

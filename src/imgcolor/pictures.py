@@ -1,0 +1,94 @@
+"""Pictures for people: labelled grids of images and palettes. Values are shown as they are, never normalised."""
+
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torchvision.transforms.v2 import functional as transforms
+
+from imgcolor.files import write_whole
+
+_GAP = 2
+_INK = (32, 32, 32)
+_PAPER = (255, 255, 255)
+
+
+def picture_grid(rows: Mapping[str, Tensor], cell: int = 64) -> Image.Image:
+    """Draw images in labelled rows, a column an image.
+
+    Args:
+        rows: Label to float images [B, 1 or 3, h, w] in [0, 1] (values outside are clamped). Rows may differ in
+            size: small images are repeated pixel by pixel up to the size of the largest.
+        cell: Images smaller than this become larger by a whole factor, until they are not.
+
+    Returns:
+        An RGB picture.
+    """
+    height = max(images.shape[-2] for images in rows.values())
+    width = max(images.shape[-1] for images in rows.values())
+    factor = max(1, math.ceil(cell / min(height, width)))
+    height, width = height * factor, width * factor
+    columns = max(len(images) for images in rows.values())
+    font = ImageFont.load_default(size=14)
+    margin = max(math.ceil(font.getlength(label)) for label in rows) + 12
+    size = (margin + columns * (width + _GAP), len(rows) * (height + _GAP))
+    canvas = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    for row, (label, images) in enumerate(rows.items()):
+        top = row * (height + _GAP)
+        draw.text((4, top + height // 2), label, fill=_INK, font=font, anchor="lm")
+        for column, image in enumerate(images):
+            picture = to_picture(image).resize((width, height), Image.Resampling.NEAREST)
+            canvas.paste(picture, (margin + column * (width + _GAP), top))
+    return canvas
+
+
+def to_picture(image: Tensor) -> Image.Image:
+    """Turn one image into a picture.
+
+    Args:
+        image: Float [1 or 3, H, W] in [0, 1] (values outside are clamped), or uint8.
+
+    Returns:
+        An RGB picture of W x H pixels; floats are rounded to the nearest of 256 levels.
+    """
+    if image.dtype != torch.uint8:
+        image = image.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
+    picture: Image.Image = transforms.to_pil_image(image.cpu())
+    return picture.convert("RGB")
+
+
+def draw_palette(colours: Tensor, columns: int = 8, cell: int = 72) -> Image.Image:
+    """Draw a palette as numbered squares.
+
+    Args:
+        colours: Float [k, 3] in [0, 1].
+        columns: Squares a row.
+        cell: Width and height of a square in pixels.
+
+    Returns:
+        An RGB picture; each square shows its number and its colour in hexadecimal.
+    """
+    columns = min(columns, len(colours))
+    rows = math.ceil(len(colours) / columns)
+    canvas = Image.new("RGB", (columns * cell, rows * cell), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(size=13)
+    for number, colour in enumerate(colours.mul(255).round().int().tolist()):
+        left, top = number % columns * cell, number // columns * cell
+        draw.rectangle((left, top, left + cell - 1, top + cell - 1), fill=tuple(colour))
+        ink = _PAPER if sum(colour) < 3 * 128 else _INK
+        text = f"{number}\n#{bytes(colour).hex()}"
+        draw.text((left + cell / 2, top + cell / 2), text, fill=ink, font=font, anchor="mm", align="center")
+    return canvas
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a PNG, under its name only when it is whole; folders are made as needed."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    write_whole(path, buffer.getvalue())

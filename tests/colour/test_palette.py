@@ -1,0 +1,174 @@
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imgcolor.colour import Palette
+from imgcolor.errors import ImgcolorError
+
+PRIMARIES = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]])
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_encode_finds_the_nearest_colour(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    colours = rng.random((int(rng.integers(2, 30)), 3), dtype=np.float32)
+    images = rng.random((2, 3, 5, 7), dtype=np.float32)
+    found = Palette.of(torch.from_numpy(colours)).encode(torch.from_numpy(images)).numpy()
+    pixels = images.transpose(0, 2, 3, 1).astype(float)
+    distances = np.linalg.norm(pixels[..., None, :] - colours.astype(float), axis=-1)
+    chosen = np.take_along_axis(distances, found[..., None], axis=-1)[..., 0]
+    np.testing.assert_allclose(chosen, distances.min(axis=-1), atol=1e-6)
+
+
+def test_lookup_undoes_encode_for_the_palettes_own_colours() -> None:
+    palette = Palette.of(PRIMARIES)
+    indices = torch.randint(0, 5, (3, 4, 6))
+    assert torch.equal(palette.encode(palette.lookup(indices)), indices)
+
+
+def test_decodings_by_hand() -> None:
+    palette = Palette.of(torch.tensor([[0.0, 0, 0], [1, 1, 1]]))
+    scores = torch.tensor([0.0, float(np.log(3.0))]).reshape(1, 2, 1, 1)  # shares 1/4 and 3/4
+    assert palette.decode(scores, "argmax").flatten().tolist() == [1, 1, 1]
+    torch.testing.assert_close(palette.decode(scores, "expectation").flatten(), torch.full((3,), 0.75))
+    # exp(log 3 / 0.5) = 9: shares 1/10 and 9/10
+    annealed = palette.decode(scores, "annealed", temperature=0.5).flatten()
+    torch.testing.assert_close(annealed, torch.full((3,), 0.9))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), temperature=st.floats(0.01, 5))
+def test_annealed_mean_stays_among_the_colours(seed: int, temperature: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    palette = Palette.of(torch.rand(6, 3, generator=generator))
+    scores = 20 * torch.randn(2, 6, 3, 3, generator=generator)
+    decoded = palette.decode(scores, "annealed", temperature)
+    low, high = palette.colours.min(dim=0).values, palette.colours.max(dim=0).values
+    assert (decoded >= low[:, None, None] - 1e-5).all()
+    assert (decoded <= high[:, None, None] + 1e-5).all()
+
+
+def test_annealed_mean_reaches_expectation_and_argmax_at_its_ends() -> None:
+    palette = Palette.of(PRIMARIES)
+    scores = torch.randn(2, 5, 4, 4)
+    torch.testing.assert_close(
+        palette.decode(scores, "annealed", temperature=1.0), palette.decode(scores, "expectation")
+    )
+    torch.testing.assert_close(
+        palette.decode(scores, "annealed", temperature=1e-4), palette.decode(scores, "argmax")
+    )
+
+
+def test_bad_decodings_are_refused() -> None:
+    palette = Palette.of(PRIMARIES)
+    with pytest.raises(ValueError, match="argmax, expectation or annealed"):
+        palette.decode(torch.zeros(1, 5, 2, 2), "mean")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="above 0"):
+        palette.decode(torch.zeros(1, 5, 2, 2), temperature=0)
+
+
+def painted(colours: torch.Tensor, count: int = 20) -> torch.Tensor:
+    """Images whose pixels are the given uint8 colours, a little disturbed."""
+    generator = torch.Generator().manual_seed(0)
+    indices = torch.randint(0, len(colours), (count, 16, 16), generator=generator)
+    noise = torch.randint(-2, 3, (count, 16, 16, 3), generator=generator)
+    return (colours[indices].int() + noise).clamp(0, 255).to(torch.uint8).permute(0, 3, 1, 2)
+
+
+def test_learned_colours_are_the_images_own_from_dark_to_light() -> None:
+    colours = torch.tensor([[10, 20, 30], [200, 30, 40], [90, 180, 80], [240, 240, 200]], dtype=torch.uint8)
+    palette = Palette.learned(painted(colours), size=4)
+    torch.testing.assert_close(
+        palette.colours, colours[[0, 1, 2, 3]].float() / 255, atol=1.5 / 255, rtol=0
+    )  # sums 60, 270, 350, 680: given in this order
+
+
+def test_learning_depends_on_images_and_seed_alone() -> None:
+    images = torch.randint(0, 256, (300, 3, 32, 32), dtype=torch.uint8)  # more pixels than the sample
+    state = torch.get_rng_state()
+    first = Palette.learned(images, 8).colours
+    torch.manual_seed(1)
+    torch.rand(7)
+    assert torch.equal(Palette.learned(images, 8).colours, first)
+    assert not torch.equal(Palette.learned(images, 8, seed=1).colours, first)
+    torch.set_rng_state(state)
+
+
+def test_too_few_colours_to_learn_from() -> None:
+    black = torch.zeros(3, 3, 8, 8, dtype=torch.uint8)
+    with pytest.raises(ImgcolorError, match="at least 24 different colours, found 1"):
+        Palette.learned(black)
+
+
+def test_file_round_trip(tmp_path: Path) -> None:
+    path = tmp_path / "palette.json"
+    Palette.of(PRIMARIES * 0.7).save(path)
+    torch.testing.assert_close(Palette.load(path).colours, PRIMARIES * 0.7, atol=1e-6, rtol=0)
+    assert [p.name for p in tmp_path.iterdir()] == ["palette.json"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "factor"), [("unit", 1), ("pixel", 1 / 255), ("pixel/255", 1), ("pixel/256", 256 / 255)]
+)
+def test_scales(tmp_path: Path, scale: str, factor: float) -> None:
+    path = tmp_path / "palette.json"
+    numbers = [[0.5, 0.25, 0], [0.75, 0.5, 0.25]]
+    path.write_text(json.dumps({"scale": scale, "centroids": numbers}))
+    torch.testing.assert_close(Palette.load(path).colours, torch.tensor(numbers) * factor)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[[0, 0, 0]]", "at least 2 colours"),
+        ("[[0, 0], [1, 1]]", "three numbers each"),
+        ("[[0, 0, 0], [1, 1, 2]]", r"in \[0, 1\], found values from 0 to 2"),
+        ("[[0, 0, 0], [1, 1, -1]]", r"in \[0, 1\]"),
+        ("[[0, 0, 0], [1, 1, NaN]]", r"in \[0, 1\]"),
+        ('[[0, 0, 0], ["1", 1, 1]]', "three numbers each"),
+        ("[[0, 0, 0], [true, 1, 1]]", "three numbers each"),
+        ("3", "three numbers each"),
+        ('{"colours": []}', "'centroids'"),
+        ('{"scale": "percent", "centroids": [[0, 0, 0], [1, 1, 1]]}', "scale"),
+        ('{"scale": ["unit"], "centroids": [[0, 0, 0], [1, 1, 1]]}', "scale"),
+        ("[" * 100_000, "JSON"),
+        ("colours", "JSON"),
+        ("", "JSON"),
+    ],
+)
+def test_bad_files_are_refused_in_one_line(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "palette.json"
+    path.write_text(content)
+    with pytest.raises(ImgcolorError, match=message) as caught:
+        Palette.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_pickles_are_refused_unopened(tmp_path: Path) -> None:
+    marker = tmp_path / "executed"
+
+    class Attack:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (marker,))
+
+    pickled = tmp_path / "palette.pkl"
+    pickled.write_bytes(pickle.dumps(Attack()))
+    array = tmp_path / "palette.npy"
+    np.save(array, np.array([Attack()], dtype=object), allow_pickle=True)
+    for path in (pickled, array):
+        with pytest.raises(ImgcolorError, match="not read"):
+            Palette.load(path)
+    assert not marker.exists()
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ImgcolorError, match="imgcolor palette"):
+        Palette.load(tmp_path / "none.json")

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from imgcolor.metrics import MarginAccuracy, margin_accuracy
+
+
+def reference(prediction: np.ndarray, target: np.ndarray, margin: int) -> float:
+    """The homework's score, in NumPy: clamp, round, compare, average over images."""
+
+    def levels(images: np.ndarray) -> np.ndarray:
+        if images.dtype == np.uint8:
+            return images.astype(int)
+        return np.rint(np.clip(images, 0, 1) * np.float32(255)).astype(int)
+
+    near = np.abs(levels(prediction) - levels(target)) < margin
+    return float(np.mean([image.mean() for image in near]))
+
+
+def uint8(*values: int) -> Tensor:
+    return torch.tensor(values, dtype=torch.uint8).reshape(1, 1, 1, -1)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "target", "share"),
+    [
+        (100, 111, 1.0),
+        (100, 112, 0.0),  # 12 is not below 12
+        (100, 113, 0.0),
+        (111, 100, 1.0),
+        (112, 100, 0.0),
+        (0, 11, 1.0),
+        (0, 12, 0.0),
+        (255, 244, 1.0),
+        (255, 243, 0.0),
+        (0, 255, 0.0),  # no wrap-around of uint8
+        (255, 0, 0.0),
+    ],
+)
+def test_boundary(prediction: int, target: int, share: float) -> None:
+    assert margin_accuracy(uint8(prediction), uint8(target)).item() == share
+    as_float = margin_accuracy(uint8(prediction).float() / 255, uint8(target).float() / 255)
+    assert as_float.item() == share
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), margin=st.integers(0, 40), kinds=st.tuples(*[st.booleans()] * 2))
+def test_equals_numpy(seed: int, margin: int, kinds: tuple[bool, bool]) -> None:
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 6, 4))
+    target_levels = rng.integers(0, 256, shape)
+    # Near the truth, so that differences fall around the margin.
+    levels = target_levels + rng.integers(-margin - 2, margin + 3, shape)
+    sides = []
+    for values, as_float in zip((levels, target_levels), kinds, strict=True):
+        if as_float:  # not clipped: values outside [0, 1] are part of the contract
+            sides.append((values / 255).astype(np.float32))
+        else:
+            sides.append(values.clip(0, 255).astype(np.uint8))
+    metric = MarginAccuracy(margin)
+    cut = int(rng.integers(0, shape[0] + 1))  # a ragged split, sometimes empty
+    for part in (slice(0, cut), slice(cut, None)):
+        if len(sides[0][part]):
+            metric.update(*(torch.from_numpy(side[part]) for side in sides))
+    assert metric.compute().item() == pytest.approx(reference(sides[0], sides[1], margin), abs=1e-6)
+
+
+def test_non_contiguous_and_half_precision() -> None:
+    target = torch.rand(2, 3, 8, 8)
+    expected = margin_accuracy(target, 1 - target)
+    channels_last = target.to(memory_format=torch.channels_last)
+    assert torch.equal(margin_accuracy(channels_last, 1 - target), expected)
+    exact = torch.randint(0, 256, (2, 3, 8, 8)).float() / 255
+    assert margin_accuracy(exact.half(), exact).min() == 1
+
+
+@pytest.mark.parametrize(
+    ("prediction", "target", "message"),
+    [
+        (torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5), "same shape"),
+        (torch.zeros(3, 4, 4), torch.zeros(3, 4, 4), "same shape"),
+        (torch.full((1, 3, 4, 4), torch.nan), torch.zeros(1, 3, 4, 4), "NaN"),
+        (torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4, dtype=torch.int64), "uint8"),
+    ],
+)
+def test_refused(prediction: Tensor, target: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        margin_accuracy(prediction, target)

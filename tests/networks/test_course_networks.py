@@ -1,0 +1,111 @@
+import pytest
+import torch
+from torch import nn
+
+from imgcolor.networks import ColourCNN, ColourUNet, RegressionCNN
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3) -> int:
+    """Weights and biases of a convolution."""
+    return kernel * kernel * inputs * outputs + outputs
+
+
+def norm(channels: int) -> int:
+    """Scales and shifts of a batch norm."""
+    return 2 * channels
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_regression_cnn_has_the_parameters_of_the_reports_table() -> None:
+    by_hand = (
+        (conv(1, 32) + norm(32))  # downconv1
+        + (conv(32, 64) + norm(64))  # downconv2
+        + (conv(64, 64) + norm(64))  # rfconv
+        + (conv(64, 32) + norm(32))  # upconv1
+        + (conv(32, 3) + norm(3))  # upconv2
+        + conv(3, 3)  # finalconv
+    )
+    assert by_hand == 75_549
+    assert parameters(RegressionCNN()) == by_hand
+
+
+@pytest.mark.parametrize(("filters", "kernel", "colours", "inputs"), [(32, 3, 24, 1), (8, 5, 7, 3)])
+def test_colour_cnn_parameters(filters: int, kernel: int, colours: int, inputs: int) -> None:
+    nf, nc = filters, colours
+    by_hand = (
+        (conv(inputs, nf, kernel) + norm(nf))
+        + (conv(nf, 2 * nf, kernel) + norm(2 * nf))
+        + (conv(2 * nf, 2 * nf, kernel) + norm(2 * nf))
+        + (conv(2 * nf, nf, kernel) + norm(nf))
+        + (conv(nf, nc, kernel) + norm(nc))
+        + conv(nc, nc, kernel)
+    )
+    assert parameters(ColourCNN(colours, filters, kernel, in_channels=inputs)) == by_hand
+
+
+@pytest.mark.parametrize(("filters", "kernel", "colours", "inputs"), [(32, 3, 24, 1), (8, 5, 7, 3)])
+def test_colour_unet_parameters(filters: int, kernel: int, colours: int, inputs: int) -> None:
+    nf, nc = filters, colours
+    by_hand = (
+        (conv(inputs, nf, kernel) + norm(nf))
+        + (conv(nf, 2 * nf, kernel) + norm(2 * nf))
+        + (conv(2 * nf, 2 * nf, kernel) + norm(2 * nf))
+        + (conv(4 * nf, nf, kernel) + norm(nf))  # rfconv and downconv2
+        + (conv(2 * nf, nc, kernel) + norm(nc))  # upconv1 and downconv1
+        + conv(nc + inputs, nc, kernel)  # upconv2 and the input
+    )
+    assert parameters(ColourUNet(colours, filters, kernel, in_channels=inputs)) == by_hand
+
+
+@pytest.mark.parametrize("size", [(32, 32), (48, 80), (33, 35), (5, 7)])
+@pytest.mark.parametrize(
+    ("network", "channels"), [(RegressionCNN(4), 3), (ColourCNN(24, 4), 24), (ColourUNet(24, 4), 24)]
+)
+def test_output_has_the_inputs_height_and_width(
+    network: nn.Module, channels: int, size: tuple[int, int]
+) -> None:
+    assert network(torch.rand(2, 1, *size)).shape == (2, channels, *size)
+
+
+@pytest.mark.parametrize("network", [RegressionCNN(8), ColourCNN(24, 8), ColourUNet(24, 8)])
+def test_pooling_before_or_after_relu_is_the_same(network: nn.Module) -> None:
+    """Problem F.2 of the assignment: the maximum and ReLU are both monotone, so they commute."""
+    network.eval()
+    images = torch.rand(4, 1, 32, 32)
+    expected = network(images)
+    for name in ("downconv1", "downconv2"):
+        convolution, batch_norm, relu, pool = network.get_submodule(name)
+        setattr(network, name, nn.Sequential(convolution, batch_norm, pool, relu))
+    assert torch.equal(network(images), expected)
+
+
+def test_unet_reads_the_input_where_the_cnn_cannot() -> None:
+    """With everything before the last convolution silenced, the UNet's scores still follow the input."""
+    images = torch.rand(1, 1, 32, 32)
+    for network, follows in ((ColourUNet(24, 4), True), (ColourCNN(24, 4), False)):
+        nn.init.zeros_(network.upconv2[1].weight)
+        scores = network.eval()(images)
+        assert (scores[0, 0, 4:-4, 4:-4].std() > 1e-4) == follows
+
+
+@pytest.mark.parametrize("network", [ColourCNN(24, 4, dropout=0.5), ColourUNet(24, 4, dropout=0.5)])
+def test_dropout_acts_in_training_alone(network: nn.Module) -> None:
+    images = torch.rand(2, 1, 16, 16)
+    assert not torch.equal(network(images), network(images))
+    network.eval()
+    assert torch.equal(network(images), network(images))
+
+
+@pytest.mark.parametrize("kernel_size", [0, 2, -3])
+def test_kernel_size_must_be_odd(kernel_size: int) -> None:
+    with pytest.raises(ValueError, match="odd number"):
+        ColourUNet(kernel_size=kernel_size)
+
+
+def test_gradient_reaches_every_parameter() -> None:
+    network = ColourUNet(5, 4)
+    network(torch.rand(2, 1, 16, 16)).square().mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
