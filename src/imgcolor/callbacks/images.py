@@ -1,0 +1,106 @@
+"""Pictures of a few validation images while a network trains."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import nn
+
+from imgcolor.callbacks.run_folder import run_folder
+from imgcolor.data.batch import Batch
+from imgcolor.errors import ImgcolorError
+from imgcolor.pictures import picture_grid, save_picture
+from imgcolor.tasks import ColourTask
+
+
+class ImageLogger(Callback):
+    """Shows the first validation images as the network sees, colours and should colour them.
+
+    Writes a grid to TensorBoard (``val/pictures``) and to ``images/`` in the run's folder: a column an image, a
+    row each for what the task's ``pictures`` gives. Values are shown as they are, never normalised.
+
+    Args:
+        count: Number of images: the first of the first validation batch, so the same in every epoch.
+        every_n_epochs: Draw after every so many epochs, and after the last one in any case; 0 draws nothing.
+
+    Raises:
+        ImgcolorError: If ``count`` is below 1 or ``every_n_epochs`` below 0.
+    """
+
+    def __init__(self, count: int = 8, every_n_epochs: int = 5) -> None:
+        if count < 1:
+            raise ImgcolorError(f"images.count: expected at least 1, found {count}")
+        if every_n_epochs < 0:
+            raise ImgcolorError(f"images.every_n_epochs: expected 0 or more, found {every_n_epochs}")
+        self.count = count
+        self.every_n_epochs = every_n_epochs
+        self.latest: Path | None = None
+        """The picture written last."""
+        self._batch: Batch | None = None
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep the first images."""
+        if batch_idx == 0 and dataloader_idx == 0:
+            self._batch = Batch(batch.degraded[: self.count], batch.original[: self.count])
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw, if it is this epoch's turn."""
+        if trainer.sanity_checking:
+            return
+        if trainer.state.fn != "fit":
+            self._draw(trainer, pl_module, "validation.png")
+        elif self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+            self._draw(trainer, pl_module, _file_name(trainer.current_epoch))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the last epoch, if that was not its turn."""
+        # current_epoch counts finished epochs by now.
+        name = _file_name(max(0, trainer.current_epoch - 1))
+        if self.latest is None or self.latest.name != name:
+            self._draw(trainer, pl_module, name)
+
+    def _draw(self, trainer: Trainer, pl_module: LightningModule, name: str) -> None:
+        folder = run_folder(trainer)
+        if folder is None or self._batch is None or not self.every_n_epochs:
+            return
+        if not isinstance(pl_module, ColourTask):
+            raise TypeError(f"ImageLogger: expected a ColourTask, found {type(pl_module).__name__}")
+        with evaluating(pl_module):
+            picture = picture_grid(pl_module.pictures(self._batch))
+        self.latest = folder / "images" / name
+        save_picture(picture, self.latest)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(
+                    "val/pictures", np.asarray(picture), trainer.global_step, dataformats="HWC"
+                )
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Run a block in evaluation mode without gradients; every submodule's own mode comes back after it."""
+    training = [inner for inner in module.modules() if inner.training]
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for inner in training:
+            inner.training = True
+
+
+def _file_name(epoch: int) -> str:
+    return f"epoch_{epoch:04d}.png"

@@ -1,0 +1,79 @@
+"""A run's numbers as files that anything can read."""
+
+import csv
+import io
+import json
+import time
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from imgcolor.callbacks.run_folder import run_folder
+from imgcolor.files import write_whole
+
+
+class MetricsFiles(Callback):
+    """Writes ``metrics.csv`` (a row an epoch) and ``metrics.json`` (name to final value) into the run's folder.
+
+    The rows are part of the checkpoint, so the file of a resumed run starts with the epochs before the break.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[dict[str, float]] = []
+        self._started = 0.0
+        self._validated = False
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the epoch's clock."""
+        self._started = time.perf_counter()
+        self._validated = False
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the result of ``imgcolor validate``; within a fit the epoch's end does."""
+        self._validated = True
+        if trainer.state.fn == "validate":
+            self._write_json(trainer, _numbers(trainer))
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the result of ``imgcolor test``."""
+        self._write_json(trainer, _numbers(trainer))
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add the epoch's row."""
+        row: dict[str, float] = {
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
+            "seconds": round(time.perf_counter() - self._started, 3),
+        }
+        optimizers = trainer.optimizers
+        if optimizers:
+            row["lr"] = optimizers[0].param_groups[0]["lr"]
+        # Lightning keeps the last validation's values; they are not this epoch's where it did not validate.
+        row |= {k: v for k, v in _numbers(trainer).items() if self._validated or not k.startswith("val/")}
+        self._rows.append(row)
+        folder = run_folder(trainer)
+        if folder is not None:
+            names = list(dict.fromkeys(name for row in self._rows for name in row))
+            text = io.StringIO(newline="")
+            writer = csv.DictWriter(text, names, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self._rows)
+            write_whole(folder / "metrics.csv", text.getvalue())
+        self._write_json(trainer, row)
+
+    def _write_json(self, trainer: Trainer, numbers: dict[str, float]) -> None:
+        folder = run_folder(trainer)
+        if folder is not None:
+            write_whole(folder / "metrics.json", json.dumps(numbers, indent=1) + "\n")
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far."""
+        return {"rows": self._rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after the rows of the run that is resumed."""
+        self._rows = list(state_dict["rows"])
+
+
+def _numbers(trainer: Trainer) -> dict[str, float]:
+    return {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}

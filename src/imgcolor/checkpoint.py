@@ -1,0 +1,192 @@
+"""Checkpoints that stand alone: how an object was built goes into the file as plain data, and comes back.
+
+A *recipe* is the form that Lightning's YAML files use too: ``{"class_path": "package.Class", "init_args":
+{...}}``, with numbers, strings, lists and further recipes inside. Nothing in it is pickled code.
+"""
+
+import importlib
+import inspect
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from imgcolor.errors import ImgcolorError
+
+KEY = "imgcolor"
+"""Where a checkpoint holds what imgcolor adds: version, task recipe and degradation recipe."""
+
+_REMEMBERED = "_imgcolor_recipe"
+
+
+def describe(module: nn.Module) -> dict[str, Any] | None:
+    """Say how a module was built.
+
+    Every argument of its constructor is read from the attribute of the same name (the convention of
+    scikit-learn), so a class takes part by storing what it is given. Modules inside are described likewise.
+
+    Args:
+        module: Any module.
+
+    Returns:
+        The recipe, or None where an argument is not to be found as plain data.
+    """
+    remembered: dict[str, Any] | None = getattr(module, _REMEMBERED, None)
+    if remembered is not None:
+        return remembered
+    init_args = {}
+    own_init = type(module).__init__ is not nn.Module.__init__
+    for name, parameter in inspect.signature(type(module)).parameters.items() if own_init else ():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            return None
+        if name in getattr(module, "not_in_recipe", ()):
+            continue
+        try:
+            init_args[name] = _plain(getattr(module, name))
+        except (AttributeError, TypeError):
+            return None
+    return {"class_path": class_path(type(module)), "init_args": init_args}
+
+
+def remember(module: nn.Module, recipe: Mapping[str, Any]) -> None:
+    """Keep the recipe that a module was built from, for :func:`describe` to give.
+
+    Args:
+        module: The module.
+        recipe: What it was built from, as plain data.
+    """
+    object.__setattr__(module, _REMEMBERED, _plain(recipe))
+
+
+def build(recipe: Mapping[str, Any], **replaced: Any) -> Any:
+    """Make the object that a recipe describes.
+
+    Args:
+        recipe: What :func:`describe` gave.
+        **replaced: Constructor arguments that replace the recipe's.
+
+    Returns:
+        The object.
+
+    Raises:
+        ImgcolorError: If a class cannot be imported or refuses the arguments.
+    """
+    path = recipe["class_path"]
+    try:
+        module, _, name = path.rpartition(".")
+        cls = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ImgcolorError(f"cannot import {path}, which the checkpoint was made with ({error})") from error
+    arguments = {key: _built(value) for key, value in recipe["init_args"].items() if key not in replaced}
+    try:
+        return cls(**arguments, **replaced)
+    except TypeError as error:
+        raise ImgcolorError(f"{path} does not take the checkpoint's arguments ({error})") from error
+
+
+def read_checkpoint(path: Path | str, map_location: Any = "cpu") -> dict[str, Any]:
+    """Read a checkpoint's plain data and tensors; pickled code is refused.
+
+    Args:
+        path: A ``.ckpt`` file that a fit of imgcolor wrote.
+        map_location: Where the tensors go, as in ``torch.load``.
+
+    Returns:
+        Lightning's dictionary, with imgcolor's own part under ``"imgcolor"``.
+
+    Raises:
+        ImgcolorError: If the file is missing, is no checkpoint, holds code, or is not imgcolor's.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ImgcolorError(f"{path}: expected a checkpoint file, found {_found(path)}")
+    try:
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ImgcolorError(
+            f"{path}: expected a checkpoint of plain data and tensors, found something else, which is not "
+            "loaded because it could run code; give a .ckpt file that `imgcolor fit` wrote"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise ImgcolorError(
+            f"{path}: expected a checkpoint, found a file that torch cannot read (damaged or cut short?); "
+            "give a .ckpt file that `imgcolor fit` wrote"
+        ) from error
+    if not isinstance(checkpoint, dict) or KEY not in checkpoint or "state_dict" not in checkpoint:
+        raise ImgcolorError(
+            f"{path}: expected a checkpoint of an imgcolor task, found another program's; "
+            "give a .ckpt file that `imgcolor fit` wrote"
+        )
+    return checkpoint
+
+
+def load_task(path: Path | str, *, network: nn.Module | None = None, map_location: Any = "cpu") -> Any:
+    """Bring a trained task back from its checkpoint alone: network, palette and degradation with it.
+
+    Args:
+        path: A ``.ckpt`` file that a fit of imgcolor wrote.
+        network: The network to fill with the checkpoint's weights, where the file does not say how the
+            network was built.
+        map_location: Where the tensors go, as in ``torch.load``.
+
+    Returns:
+        The task, a :class:`~imgcolor.tasks.ColourTask`, in evaluation mode.
+
+    Raises:
+        ImgcolorError: If the file is no such checkpoint, or if its weights do not fit the network.
+    """
+    checkpoint = read_checkpoint(path, map_location)
+    recipe = checkpoint[KEY]["task"]
+    replaced = {} if network is None else {"network": network}
+    if recipe["init_args"]["network"] is None and network is None:
+        raise ImgcolorError(
+            f"{path}: the checkpoint does not say how its network was built, since the network keeps not "
+            "every constructor argument as an attribute; hand over a network built alike: "
+            "load_task(path, network=...)"
+        )
+    task = build(recipe, **replaced)
+    degradation = checkpoint[KEY]["degradation"]
+    task.degradation = None if degradation is None else build(degradation)
+    try:
+        task.load_state_dict(checkpoint["state_dict"])
+    except RuntimeError as error:
+        raise ImgcolorError(
+            f"{path}: its weights do not fit {type(task.network).__name__}: {error}"
+        ) from error
+    return task.to(map_location).eval() if isinstance(map_location, str | torch.device) else task.eval()
+
+
+def class_path(cls: type) -> str:
+    """The dotted path that imports a class."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _plain(value: Any) -> Any:
+    """A value as data that ``torch.load(weights_only=True)`` takes, or a TypeError."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, nn.Module):
+        recipe = describe(value)
+        if recipe is None:
+            raise TypeError(f"{type(value).__name__} cannot be described")
+        return recipe
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(inner) for inner in value]
+    raise TypeError(f"{type(value).__name__} is no plain data")
+
+
+def _built(value: Any) -> Any:
+    if isinstance(value, dict) and "class_path" in value:
+        return build(value)
+    return value
+
+
+def _found(path: Path) -> str:
+    return "a folder" if path.is_dir() else "nothing"

@@ -1,0 +1,102 @@
+"""The command line: ``imgcolor COMMAND ...``.
+
+Nothing heavy is imported before a command is known, so that ``imgcolor --help`` answers at once.
+"""
+
+import sys
+from argparse import ArgumentError
+from collections.abc import Callable, Sequence
+
+import imgcolor
+from imgcolor.errors import ImgcolorError
+
+_USAGE = """usage: imgcolor [--help] [--version] COMMAND ... [--debug]
+
+{description}
+
+commands:
+{commands}
+
+`imgcolor COMMAND --help` tells a command's options. --debug shows the traceback of an error.
+"""
+
+
+def _lightning(arguments: list[str]) -> None:
+    from imgcolor.commands.lightning import run
+
+    run(arguments)
+
+
+def _palette(arguments: list[str]) -> None:
+    from imgcolor.commands.palette import palette, run_command
+
+    run_command(palette, arguments)
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
+    "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _lightning),
+    "validate": ("measure a trained network on the validation images", _lightning),
+    "test": ("measure a trained network on the test images", _lightning),
+    "predict": ("write a trained network's pictures as PNG files", _lightning),
+    "palette": ("learn a palette of colours from images, write and draw it", _palette),
+}
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        args: The words behind ``imgcolor``; those of the process by default.
+
+    Returns:
+        The exit status: 0 for success, 1 for an error that was told in one line, 2 for options or a
+        configuration that do not fit the command, 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: With status 0 after a command's ``--help``.
+    """
+    arguments = list(sys.argv[1:] if args is None else args)
+    debug = "--debug" in arguments
+    if debug:
+        arguments.remove("--debug")
+    try:
+        _run(arguments)
+    except ImgcolorError as error:
+        if debug:
+            raise
+        return _fail(str(error))
+    except ArgumentError as error:
+        if debug:
+            raise
+        from imgcolor.commands.usage_errors import usage_error
+
+        return _fail(usage_error(error, arguments), status=2)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        return _fail("stopped by Ctrl-C", status=130)
+    except Exception as error:
+        if debug:
+            raise
+        return _fail(f"{type(error).__name__}: {error} (--debug shows the traceback)")
+    return 0
+
+
+def _run(arguments: list[str]) -> None:
+    command = arguments[0] if arguments else "--help"
+    if command in ("--help", "-h", "help"):
+        width = max(map(len, _COMMANDS)) + 2
+        commands = "\n".join(f"  {name:{width}}{about}" for name, (about, _) in _COMMANDS.items())
+        print(_USAGE.format(description=imgcolor.__doc__, commands=commands))
+    elif command == "--version":
+        print(f"imgcolor {imgcolor.__version__}")
+    elif command in _COMMANDS:
+        _COMMANDS[command][1](arguments)
+    else:
+        raise ImgcolorError(f"expected a command ({', '.join(_COMMANDS)}), found {command!r}")
+
+
+def _fail(message: str, status: int = 1) -> int:
+    # Messages of libraries may have several lines; one is what scripts and people can rely on.
+    print("imgcolor: error:", " ".join(message.split()), file=sys.stderr)
+    return status

@@ -1,0 +1,61 @@
+"""imgcolor palette: learn a palette, write it and draw it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import auto_cli
+
+from imgcolor.colour import Palette
+from imgcolor.data import HorseColourization
+from imgcolor.errors import ImgcolorError
+from imgcolor.pictures import draw_palette, save_picture
+
+
+def palette(
+    source: Literal["cifar10", "folder", "synthetic"] = "synthetic",
+    root: Path = Path("data"),
+    category: str = "horse",
+    size: int = 32,
+    colours: int = 24,
+    seed: int = 0,
+    output: Path = Path("palette.json"),
+    overwrite: bool = False,
+) -> None:
+    """Learn a palette from training images by k-means, write it as JSON and draw it as a PNG beside it.
+
+    Args:
+        source: Where the images come from.
+        root: The folder of the images; where CIFAR-10 is downloaded to.
+        category: Which of CIFAR-10's ten categories.
+        size: Height and width that images of a folder are brought to.
+        colours: Number of colours.
+        seed: Decides the sample of pixels and the first centres.
+        output: The JSON file; the picture has the same name and the ending .png.
+        overwrite: Whether to replace files that are there.
+
+    Raises:
+        ImgcolorError: If an output file is there already, or the images cannot be read.
+    """
+    picture = output.with_suffix(".png")
+    for path in (output, picture):
+        if path.exists() and not overwrite:
+            raise ImgcolorError(f"{path}: expected no file of this name, found one; --overwrite replaces it")
+    datamodule = HorseColourization(source, root, category, size)
+    datamodule.prepare_data()
+    learned = Palette.learned(datamodule.images("train").pixels, colours, seed)
+    learned.save(output)
+    save_picture(draw_palette(learned.colours), picture)
+    print(f"{output}: {colours} colours, dark to light\n{picture}: drawn")
+
+
+def run_command(command: Callable[..., None], arguments: list[str]) -> None:
+    """Run a function as a command: its arguments are the options, its docstring the help.
+
+    Args:
+        command: The function.
+        arguments: The command's name and its options.
+    """
+    auto_cli(
+        command, args=arguments[1:], prog=f"imgcolor {arguments[0]}", as_positional=False, exit_on_error=False
+    )

@@ -1,0 +1,7 @@
+"""LightningModules: a network, its loss and its metrics."""
+
+from imgcolor.tasks.base import ColourTask
+from imgcolor.tasks.classification import ColourClassification
+from imgcolor.tasks.regression import ColourRegression
+
+__all__ = ["ColourClassification", "ColourRegression", "ColourTask"]

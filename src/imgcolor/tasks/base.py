@@ -1,0 +1,213 @@
+"""What every task shares: optimizer, metrics, predictions, and a checkpoint that stands alone."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torchmetrics import MeanSquaredError, MetricCollection
+from torchmetrics.image import PeakSignalNoiseRatio
+
+import imgcolor
+from imgcolor.checkpoint import KEY, class_path, describe, load_task
+from imgcolor.data.batch import Batch
+from imgcolor.errors import ImgcolorError
+from imgcolor.metrics import MarginAccuracy
+
+OptimizerCallable = Callable[[Iterable[nn.Parameter]], Optimizer]
+LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
+
+
+class ColourTask(LightningModule, ABC):
+    """A network that gives colour images back from degraded ones.
+
+    A subclass says what the loss is and how the network's output becomes a picture. Called with degraded
+    images, a task gives colour images; ``task.network`` is the bare network.
+
+    Logged: ``train/loss``; and for ``val`` and ``test``: ``loss``, ``mse`` (on the [0, 1] scale), ``psnr``
+    (dB, of the mean squared error over all pixels of all images) and ``margin12``, the last three of the
+    pictures that a user would see.
+
+    Args:
+        network: Any module from [B, C, h, w] to what the loss takes.
+        optimizer: Makes the optimizer from the parameters, such as ``torch.optim.Adam`` (learning rate 1e-3)
+            or ``functools.partial(torch.optim.SGD, lr=0.1)``; in YAML a class path with its arguments.
+        lr_scheduler: Makes a scheduler from the optimizer; it steps once an epoch. ``ReduceLROnPlateau``
+            watches ``val/loss``.
+    """
+
+    # Training alone needs these, and they are functions, so a checkpoint's recipe leaves them out.
+    not_in_recipe = ("optimizer", "lr_scheduler")
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        lr_scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.degradation: nn.Module | None = None
+        """What the network was trained to undo; known after a fit with a datamodule, or from a checkpoint."""
+        self._make_optimizer = optimizer
+        self._make_lr_scheduler = lr_scheduler
+        metrics = MetricCollection(
+            {
+                "mse": MeanSquaredError(),
+                "psnr": PeakSignalNoiseRatio(data_range=1.0),
+                "margin12": MarginAccuracy(12),
+            }
+        )
+        self.val_metrics = metrics.clone(prefix="val/")
+        self.test_metrics = metrics.clone(prefix="test/")
+
+    @abstractmethod
+    def loss(self, output: Tensor, original: Tensor) -> Tensor:
+        """The training loss.
+
+        Args:
+            output: What the network gave for a batch.
+            original: Float [B, 3, H, W] in [0, 1].
+
+        Returns:
+            A scalar, the mean over the batch.
+        """
+
+    @abstractmethod
+    def to_colour(self, output: Tensor) -> Tensor:
+        """Turn the network's output into pictures.
+
+        Args:
+            output: What the network gave for a batch.
+
+        Returns:
+            Float [B, 3, H, W] in [0, 1].
+        """
+
+    def forward(self, degraded: Tensor) -> Tensor:
+        """Give colour images back.
+
+        Args:
+            degraded: Float [B, C, h, w] in [0, 1].
+
+        Returns:
+            Float [B, 3, H, W] in [0, 1].
+        """
+        return self.to_colour(self.network(degraded))
+
+    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+        """What there is to see of a batch: name to float [B, C, h, w] in [0, 1], in the order of display."""
+        return {"input": batch.degraded, "prediction": self(batch.degraded), "target": batch.original}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of one batch."""
+        loss = self.loss(self.network(batch.degraded), batch.original)
+        self.log(
+            "train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.original)
+        )
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Loss and metrics of one batch."""
+        self.evaluate("val", self.network(batch.degraded), batch.original)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Loss and metrics of one batch."""
+        self.evaluate("test", self.network(batch.degraded), batch.original)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Colour images of one batch: float [B, 3, H, W] in [0, 1]."""
+        pictures: Tensor = self(batch.degraded)
+        return pictures
+
+    def evaluate(self, split: Literal["val", "test"], output: Tensor, original: Tensor) -> None:
+        """Log loss and metrics of one batch.
+
+        Args:
+            split: Whose names they are logged under.
+            output: What the network gave.
+            original: Float [B, 3, H, W] in [0, 1].
+        """
+        loss = self.loss(output, original)
+        self.log(f"{split}/loss", loss, prog_bar=True, batch_size=len(original), sync_dist=True)
+        metrics = self.val_metrics if split == "val" else self.test_metrics
+        metrics.update(self.to_colour(output), original)
+        self.log_dict(metrics)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimizer and, where there is one, the scheduler."""
+        optimizer = self._make_optimizer(self.parameters())
+        if self._make_lr_scheduler is None:
+            return optimizer
+        scheduler = self._make_lr_scheduler(optimizer)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": "val/loss"}}
+
+    def setup(self, stage: str) -> None:
+        """Take the degradation over from the datamodule."""
+        datamodule = getattr(self.trainer, "datamodule", None)
+        self.degradation = getattr(datamodule, "degradation", self.degradation)
+        if stage == "fit" and describe(self.network) is None:
+            rank_zero_warn(
+                f"{class_path(type(self.network))} does not keep every constructor argument as an attribute of "
+                "the same name, so checkpoints hold its weights but not how to build it; to load one, hand the "
+                "network over: load_task(path, network=...)"
+            )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the recipe that makes the file stand alone."""
+        checkpoint[KEY] = {
+            "version": imgcolor.__version__,
+            "task": self.recipe(),
+            "degradation": None if self.degradation is None else describe(self.degradation),
+        }
+
+    def recipe(self) -> dict[str, Any]:
+        """How this task was built, with None for a network that cannot be described."""
+        network = describe(self.network)
+        return {"class_path": class_path(type(self)), "init_args": {"network": network, **self.recipe_args()}}
+
+    @abstractmethod
+    def recipe_args(self) -> dict[str, Any]:
+        """The subclass's own constructor arguments, as plain data."""
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another task or network before its weights are tried."""
+        if KEY not in checkpoint:
+            raise ImgcolorError("the checkpoint is not one of imgcolor's; give a .ckpt file that a fit wrote")
+        found, expected = checkpoint[KEY]["task"], self.recipe()
+        if _classes(found) != _classes(expected):
+            raise ImgcolorError(
+                f"the checkpoint holds {_classes(found)}, but the configuration builds {_classes(expected)}; "
+                "give the configuration of the checkpoint's own run: the config.yaml in its folder"
+            )
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]  # fewer options: recipes replace hparams files
+        cls, checkpoint_path: Path | str, map_location: Any = "cpu", **kwargs: Any
+    ) -> Self:
+        """Bring a trained task back: :func:`imgcolor.checkpoint.load_task` for this class.
+
+        Raises:
+            ImgcolorError: If the checkpoint is of another class.
+        """
+        task = load_task(checkpoint_path, map_location=map_location, **kwargs)
+        if not isinstance(task, cls):
+            raise ImgcolorError(
+                f"{checkpoint_path}: expected a checkpoint of {cls.__name__}, found {type(task).__name__}; "
+                f"load it with {type(task).__name__}.load_from_checkpoint or with imgcolor.checkpoint.load_task"
+            )
+        return task
+
+
+def _classes(recipe: dict[str, Any]) -> str:
+    def name(recipe: dict[str, Any] | None) -> str:
+        return "a network" if recipe is None else recipe["class_path"].rpartition(".")[2]
+
+    return f"{name(recipe)}({name(recipe['init_args']['network'])})"

@@ -1,0 +1,262 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import imgcolor
+from imgcolor.checkpoint import load_task
+from imgcolor.cli import main
+
+FIT = "experiments/quickstart.yaml"
+SMALL = "--model.network.filters=4"
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    state: dict[str, torch.Tensor] = checkpoint["state_dict"]
+    return state
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"\n  {command}" in out for command in ("fit", "validate", "test", "predict", "palette"))
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"imgcolor {imgcolor.__version__}\n"
+
+
+def test_module_runs_as_a_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "imgcolor", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("imgcolor ")
+
+
+def test_help_needs_none_of_the_heavy_packages() -> None:
+    program = "import sys, imgcolor.cli; imgcolor.cli.main(['--help']); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("False\n")
+
+
+def test_network_options_show_in_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", "--model.help=ColourClassification"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert "--model.palette" in out
+    assert "label_smoothing" in out
+
+
+def test_fit_ends_by_saying_where_everything_is(
+    tiny_fit: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_fit(FIT, SMALL)
+    out = capsys.readouterr().out
+    relative = "lightning_logs/quickstart/version_0"
+    assert folder.as_posix().endswith(relative)
+    for line in (relative, f"{relative}/images/epoch_0001.png", f"{relative}/checkpoints/last.ckpt"):
+        assert line in out
+    assert "--logdir lightning_logs/quickstart" in out
+
+
+def test_same_seed_same_weights_bit_for_bit(tiny_fit: Callable[..., Path]) -> None:
+    first = weights(tiny_fit(FIT, SMALL, "--model.network.dropout=0.2"))
+    torch.rand(3)  # what ran before must not matter
+    second = weights(tiny_fit(FIT, SMALL, "--model.network.dropout=0.2"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    other = weights(tiny_fit(FIT, SMALL, "--model.network.dropout=0.2", "--seed_everything=1"))
+    assert not torch.equal(first["network.finalconv.weight"], other["network.finalconv.weight"])
+
+
+def test_saved_config_reruns_as_it_is(tiny_fit: Callable[..., Path], workplace: Path) -> None:
+    first = tiny_fit(FIT, SMALL)
+    assert main(["fit", "--config", str(first / "config.yaml")]) == 0
+    again = weights(workplace / "lightning_logs" / "quickstart" / "version_1")
+    assert all(torch.equal(value, again[name]) for name, value in weights(first).items())
+
+
+def test_run_can_be_moved_elsewhere(tiny_fit: Callable[..., Path], workplace: Path) -> None:
+    # tiny_fit looks for the run's folder in lightning_logs, where this run must not be.
+    with pytest.raises(ValueError, match="not enough values"):
+        tiny_fit(FIT, SMALL, "--trainer.logger.init_args.save_dir=elsewhere")
+    assert (workplace / "elsewhere" / "quickstart" / "version_0" / "metrics.json").is_file()
+
+
+def test_validate_repeats_the_fits_figures(tiny_fit: Callable[..., Path], workplace: Path) -> None:
+    folder = tiny_fit(FIT, SMALL)
+    checkpoint = str(folder / "checkpoints" / "last.ckpt")
+    for command in ("validate", "test"):
+        options = ["--config", str(folder / "config.yaml"), "--ckpt_path", checkpoint]
+        assert main([command, *options, "--data.eval_batch_size=3"]) == 0
+    of_fit = json.loads((folder / "metrics.json").read_text())
+    of_validate = json.loads((folder.with_name("version_1") / "metrics.json").read_text())
+    assert set(of_validate) == {name for name in of_fit if name.startswith("val/")}
+    for name, value in of_validate.items():  # whatever the batch size
+        assert value == pytest.approx(of_fit[name], rel=1e-4)
+    of_test = json.loads((folder.with_name("version_2") / "metrics.json").read_text())
+    assert {name.replace("test/", "val/") for name in of_test} == set(of_validate)
+
+
+def save(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(path)
+
+
+def test_predict_writes_a_png_for_each_image(tiny_fit: Callable[..., Path], workplace: Path) -> None:
+    folder = tiny_fit(FIT, SMALL)
+    names = ("test/a.png", "test/deep/er.jpg", "test/deep/er.png")
+    for seed, name in enumerate(names):
+        save(workplace / "photos" / name, seed)
+    status = main(
+        [
+            "predict",
+            "--config",
+            str(folder / "config.yaml"),
+            "--ckpt_path",
+            str(folder / "checkpoints" / "last.ckpt"),
+            "--data.source=folder",
+            "--data.root=photos",
+            "--data.eval_batch_size=2",
+            "--predictions.folder=out",
+        ]
+    )
+    assert status == 0
+    written = sorted(path.relative_to("out").as_posix() for path in Path("out").rglob("*.*"))
+    assert written == ["a.png", "deep/er.jpg.png", "deep/er.png.png"]
+    task = load_task(folder / "checkpoints" / "last.ckpt")
+    for name, output in (("test/a.png", "a.png"), ("test/deep/er.png", "deep/er.png.png")):
+        pixels = torch.from_numpy(np.array(Image.open(workplace / "photos" / name))).permute(2, 0, 1)
+        expected = task(pixels[None].float().mean(dim=1, keepdim=True) / 255)[0]
+        found = torch.from_numpy(np.array(Image.open(Path("out") / output))).permute(2, 0, 1)
+        torch.testing.assert_close(found.float() / 255, expected, atol=0.6 / 255, rtol=0)
+
+
+def test_resume_goes_on_after_the_last_epoch(tiny_fit: Callable[..., Path]) -> None:
+    first = tiny_fit(FIT, SMALL)
+    resumed = tiny_fit(
+        FIT, SMALL, "--ckpt_path", str(first / "checkpoints" / "last.ckpt"), "--trainer.max_epochs=3"
+    )
+    straight = tiny_fit(FIT, SMALL, "--trainer.max_epochs=3")
+    expected = weights(straight)
+    assert all(torch.equal(value, expected[name]) for name, value in weights(resumed).items())
+    for folder in (resumed, straight):
+        epochs = [line.split(",")[0] for line in (folder / "metrics.csv").read_text().splitlines()]
+        assert epochs == ["epoch", "0", "1", "2"]
+
+
+def test_network_of_another_project(
+    tiny_fit: Callable[..., Path], workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class path and its arguments suffice, also for a class that stores none of them."""
+    (workplace / "elsewhere.py").write_text(
+        "from torch import nn\n"
+        "class Tiny(nn.Module):\n"
+        "    def __init__(self, colours: int, width: int = 3):\n"
+        "        super().__init__()\n"
+        "        self.layers = nn.Sequential(nn.Conv2d(1, width, 1), nn.ReLU(), nn.Conv2d(width, colours, 1))\n"
+        "    def forward(self, images):\n"
+        "        return self.layers(images)\n"
+    )
+    monkeypatch.syspath_prepend(workplace)
+    folder = tiny_fit(
+        FIT, "--model.network=elsewhere.Tiny", "--model.network.colours=24", "--model.network.width=5"
+    )
+    task = load_task(folder / "checkpoints" / "last.ckpt")
+    assert type(task.network).__name__ == "Tiny"
+    assert task(torch.rand(1, 1, 9, 9)).shape == (1, 3, 9, 9)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--data.source=folder", "--data.root=nowhere"], ["nowhere", "expected", "found nothing"]),
+        (["--data.category=zebra", "--data.source=cifar10"], ["zebra", "horse"]),
+        (["--model.palette=none.json"], ["none.json", "imgcolor palette"]),
+        (["--model.palette=16"], ["16", "24", "number of colours"]),
+        (["--data.batch_size=0"], ["data.batch_size", "at least 1"]),
+        (["--ckpt_path=none.ckpt"], ["none.ckpt"]),
+        (["--model.network.kernel_size=4"], ["kernel_size", "odd"]),
+        (["--images.count=0"], ["images.count"]),
+    ],
+)
+def test_bad_values_are_told_in_one_line(
+    tiny_fit: Callable[..., Path],
+    workplace: Path,
+    repository: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    words: list[str],
+) -> None:
+    status = main(["fit", "--config", str(repository / FIT), *TINY_DATA, *options])
+    captured = capsys.readouterr()
+    assert status == 1
+    line = captured.err.strip().splitlines()[-1]
+    assert line.startswith("imgcolor: error: ")
+    assert all(word in line for word in words)
+    assert "Traceback" not in captured.err
+    assert not list(workplace.rglob("*.part"))
+
+
+TINY_DATA = ["--data.train_images=20", "--data.val_images=10", "--trainer.enable_progress_bar=false"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("batch_size:", "batchsize:", ["batchsize"]),
+        ("max_epochs:", "maxepochs:", ["maxepochs"]),
+        ("lr: 0.003", "lr: fast", ["lr", "fast"]),
+        ("imgcolor.networks.ColourUNet", "imgcolor.networks.ColorUNet", ["ColorUNet"]),
+        ("max_epochs: 6", "max_epochs: [", []),
+    ],
+)
+def test_mistyped_config_is_told_in_one_line(
+    workplace: Path,
+    repository: Path,
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    words: list[str],
+) -> None:
+    text = (repository / FIT).read_text()
+    assert old in text
+    (workplace / "exp.yaml").write_text(text.replace(old, new))
+    status = main(["fit", "--config", "exp.yaml"])
+    captured = capsys.readouterr()
+    assert status == 2
+    (line,) = captured.err.strip().splitlines()
+    assert line.startswith("imgcolor: error: ")
+    assert all(word in line for word in ["exp.yaml", *words])
+
+
+def test_debug_gives_the_exception(workplace: Path) -> None:
+    with pytest.raises(imgcolor.errors.ImgcolorError):
+        main(["paint", "--debug"])
+    assert main(["paint"]) == 1
+
+
+def test_palette_command(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["palette", "--colours=5", "--output=five.json"]) == 0
+    content = json.loads(Path("five.json").read_text())
+    assert len(content["centroids"]) == 5
+    picture = Image.open("five.png")
+    assert picture.convert("RGB").getpixel((2, 2)) == tuple(round(255 * v) for v in content["centroids"][0])
+    assert main(["palette", "--colours=5", "--output=five.json"]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert main(["palette", "--colours=6", "--output=five.json", "--overwrite=true"]) == 0
+    assert len(json.loads(Path("five.json").read_text())["centroids"]) == 6
+
+
+def test_fit_with_a_palette_file(tiny_fit: Callable[..., Path], workplace: Path) -> None:
+    assert main(["palette", "--colours=7", "--output=seven.json"]) == 0
+    folder = tiny_fit(FIT, SMALL, "--model.palette=seven.json", "--model.network.colours=7")
+    colours = weights(folder)["palette.colours"]
+    expected = json.loads(Path("seven.json").read_text())["centroids"]
+    torch.testing.assert_close(colours, torch.tensor(expected))

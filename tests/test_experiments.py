@@ -1,0 +1,42 @@
+"""Every experiment file works as it is, but for its size and its source."""
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+EXPERIMENTS = sorted(
+    path.relative_to(Path(__file__).parents[1]).as_posix()
+    for path in (Path(__file__).parents[1] / "experiments").rglob("*.yaml")
+)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_experiment_runs_two_epochs(experiment: str, tiny_fit: Callable[..., Path]) -> None:
+    folder = tiny_fit(experiment)
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    final = json.loads((folder / "metrics.json").read_text())
+    assert {"train/loss", "val/loss", "val/mse", "val/psnr", "val/margin12"} <= set(final)
+    assert ("val/accuracy" in final) == ("Classification" in (folder / "config.yaml").read_text())
+    assert (folder / "checkpoints" / "last.ckpt").is_file()
+    assert (folder / "images" / "epoch_0001.png").is_file()
+    assert list(folder.glob("events.out.tfevents.*"))
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_first_line_is_the_command(experiment: str, repository: Path) -> None:
+    first = (repository / experiment).read_text().splitlines()[0]
+    assert first == f"# imgcolor fit --config {experiment}"
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_run_is_named_after_its_experiment(experiment: str, repository: Path) -> None:
+    content = yaml.safe_load((repository / experiment).read_text())
+    name = content["trainer"]["logger"]["init_args"]["name"]
+    assert name == re.sub("^experiments/(.*).yaml$", r"\1", experiment).replace("/", "_")
