@@ -47,11 +47,12 @@ def test_another_size_shows_the_same_scenes():
     assert error.diagonal().max() < 200
 
 
-@pytest.mark.parametrize(("count", "size", "named"), [(0, 32, "count"), (-1, 32, "count"), (1, 7, "size")])
-def test_too_small_a_count_or_size_is_refused_by_name(count, size, named):
-    with pytest.raises(
-        ImgcolorError, match=f"{named} must be at least .* got {count if named == 'count' else size}"
-    ):
+@pytest.mark.parametrize(
+    ("count", "size", "message"),
+    [(0, 32, "count .* 1, got 0"), (-1, 32, "count .* 1, got -1"), (1, 7, "size .* 8 pixels, got 7")],
+)
+def test_too_small_a_count_or_size_is_refused(count, size, message):
+    with pytest.raises(ImgcolorError, match=message):
         draw_horses(count, size)
 
 
@@ -71,14 +72,14 @@ def test_sky_is_bluer_than_ground():
 
 def test_horses_stand_in_the_middle_of_the_picture():
     # The mean of many scenes without horses would differ little from left to right.
-    mean = draw_horses(1000).float().mean(dim=(0, 1))  # [rows, columns]
+    mean = draw_horses(320).float().mean(dim=(0, 1))  # [rows, columns]
     body = mean[16:22]
     assert body[:, 12:20].mean() < body[:, [0, 1, 30, 31]].mean() - 10
 
 
 def test_where_a_pixel_is_tells_its_colour_better_than_its_grey_alone():
     # Mean colours learnt on one set and judged on another, so that more keys are no gain by themselves.
-    train, val = draw_horses(600, seed=1).float(), draw_horses(300, seed=2).float()
+    train, val = draw_horses(512, seed=1).float(), draw_horses(256, seed=2).float()
 
     def key(images, bands):
         grey = images.mean(dim=1).round().long()  # [N, H, W]
@@ -96,4 +97,4 @@ def test_where_a_pixel_is_tells_its_colour_better_than_its_grey_alone():
     grey_copy = (val - val.mean(dim=1, keepdim=True)).square().mean().item()
     assert error(bands=1) < 0.9 * grey_copy  # there is something to learn from the grey,
     assert error(bands=8) < 0.75 * error(bands=1)  # more from the place,
-    assert error(bands=8) > 0.002 * 255**2 / 4  # and the two do not settle it
+    assert error(bands=8) > 0.1 * grey_copy  # and the two do not settle it

@@ -17,4 +17,5 @@ def run_folder(trainer: Trainer) -> Path | None:
         The folder; None in all processes but the first, and where nothing is to be written (``fast_dev_run``).
     """
     folder = trainer.log_dir
-    return Path(folder) if folder is not None and trainer.is_global_zero else None
+    trial = getattr(trainer, "fast_dev_run", False)  # set where mypy does not see it
+    return Path(folder) if folder is not None and trainer.is_global_zero and not trial else None

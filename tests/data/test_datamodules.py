@@ -1,0 +1,118 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from imgcolor.data import HorseColourization, ImageSet, MeanGrey
+from imgcolor.data.sampling import BatchSampler, InMemoryImages
+from imgcolor.errors import ImgcolorError
+
+
+def test_mean_grey_is_the_plain_mean() -> None:
+    images = torch.rand(2, 3, 5, 7)
+    np.testing.assert_allclose(MeanGrey()(images).numpy()[:, 0], images.numpy().mean(axis=1), rtol=1e-6)
+
+
+def test_batch_is_in_the_unit_range_and_exact() -> None:
+    datamodule = HorseColourization(train_images=3, val_images=3)
+    pixels = torch.arange(256, dtype=torch.uint8).repeat(3).reshape(1, 3, 16, 16)
+    batch = datamodule.batch(pixels)
+    assert torch.equal(batch.original, pixels.double().div(255).float())
+    assert batch.degraded.shape == (1, 1, 16, 16)
+
+
+def order(sampler: BatchSampler, epoch: int) -> list[int]:
+    sampler.set_epoch(epoch)
+    return torch.cat([batch for batch in sampler if isinstance(batch, torch.Tensor)]).tolist()
+
+
+def test_shuffling_depends_on_seed_and_epoch_alone() -> None:
+    sampler = BatchSampler(23, 5, shuffle=True, seed=3)
+    assert [len(b) for b in sampler if isinstance(b, torch.Tensor)] == [5, 5, 5, 5, 3]
+    assert len(sampler) == 5
+    first = order(sampler, 4)
+    assert sorted(first) == list(range(23))
+    torch.rand(5)
+    np.random.default_rng(0).random(3)
+    assert order(BatchSampler(23, 5, shuffle=True, seed=3), 4) == first
+    assert order(BatchSampler(23, 7, shuffle=True, seed=3), 4) == first  # whatever the batch size
+    assert order(sampler, 5) != first
+    assert order(BatchSampler(23, 5, shuffle=True, seed=4), 4) != first
+
+
+def test_order_is_kept_and_memory_shared_without_shuffling() -> None:
+    pixels = torch.randint(0, 256, (7, 3, 2, 2), dtype=torch.uint8)
+    images = InMemoryImages(pixels)
+    batches = [images[index] for index in BatchSampler(7, 3, shuffle=False)]
+    assert torch.equal(torch.cat(batches), pixels)
+    assert batches[0].data_ptr() == pixels.data_ptr()
+
+
+def test_every_image_is_dealt_once_an_epoch() -> None:
+    datamodule = HorseColourization(train_images=13, val_images=3, batch_size=5)
+    dealt = torch.cat(list(datamodule.train_dataloader()))
+    expected = datamodule.images("train").pixels
+    assert sorted(dealt.flatten(1).tolist()) == sorted(expected.flatten(1).tolist())
+
+
+def test_seed_of_the_run_decides_unless_another_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    def first(**options: Any) -> torch.Tensor:
+        datamodule = HorseColourization(train_images=20, val_images=3, batch_size=20, **options)
+        return next(iter(datamodule.train_dataloader()))
+
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    unset = first()
+    monkeypatch.setenv("PL_GLOBAL_SEED", "7")
+    assert not torch.equal(first(), unset)
+    assert torch.equal(first(), first(seed=7))
+    assert torch.equal(first(seed=0), unset)
+
+
+def test_any_object_that_loads_images_serves() -> None:
+    class Mine:
+        def load(self, split: str) -> ImageSet:
+            return ImageSet(torch.full((4, 3, 9, 11), len(split), dtype=torch.uint8), tuple("abcd"))
+
+    datamodule = HorseColourization(source=Mine())
+    datamodule.prepare_data()
+    datamodule.setup("fit")
+    assert datamodule.images("train").pixels.unique().tolist() == [5]
+    assert next(iter(datamodule.val_dataloader())).shape == (4, 3, 9, 11)
+
+
+def test_folder_images_are_brought_to_the_tasks_size(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        (tmp_path / split).mkdir()
+        Image.new("RGB", (60, 40), "red").save(tmp_path / split / "a.png")
+    datamodule = HorseColourization("folder", tmp_path, size=16)
+    assert datamodule.images("train").pixels.shape == (1, 3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"source": "lfw"}, "expected cifar10, folder or synthetic"),
+        ({"source": "cifar10", "size": 64}, "expected 32"),
+        ({"batch_size": 0}, "data.batch_size"),
+        ({"eval_batch_size": -1}, "data.eval_batch_size"),
+        ({"train_images": 0}, "train_images"),
+        ({"source": "cifar10", "category": "unicorn"}, "horse"),
+    ],
+)
+def test_bad_arguments(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ImgcolorError, match=message):
+        HorseColourization(**options)
+
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "horses"
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real images are not here")
+def test_real_horses() -> None:
+    datamodule = HorseColourization("folder", REAL)
+    assert datamodule.images("train").pixels.shape == (5000, 3, 32, 32)
+    assert datamodule.images("val").pixels.shape == (1000, 3, 32, 32)

@@ -1,0 +1,217 @@
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import Trainer
+from skimage.metrics import peak_signal_noise_ratio
+from torch import Tensor, nn
+
+from imgcolor.colour import Palette
+from imgcolor.data import Batch, HorseColourization, ImageSet
+from imgcolor.errors import ImgcolorError
+from imgcolor.networks import ColourUNet, RegressionCNN
+from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask
+
+BLACK_RED_WHITE = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 1]])
+
+
+class Fixed(nn.Module):
+    """A network that always gives the same output, but for a scale to learn."""
+
+    def __init__(self, output: Tensor) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.output = output
+
+    def forward(self, degraded: Tensor) -> Tensor:
+        return (self.scale * self.output).expand(len(degraded), *self.output.shape)
+
+
+def trainer(folder: Path, **options: Any) -> Trainer:
+    return Trainer(
+        default_root_dir=folder,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **options,
+    )
+
+
+def data(**options: Any) -> HorseColourization:
+    return HorseColourization(train_images=24, val_images=10, batch_size=10, eval_batch_size=4, **options)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "expected"), [("mse", 0.25 * 4), ("l1", 0.25 * 2), ("huber", 0.25 * 1.5)]
+)
+def test_regression_losses_by_hand(criterion: Any, expected: float) -> None:
+    output = torch.zeros(1, 3, 2, 2)
+    original = torch.zeros(1, 3, 2, 2)
+    output[..., 0, 0] = 2  # one pixel of four is off by 2: 4 squared, 2 absolute, 2 - 1/2 by Huber
+    loss = ColourRegression(RegressionCNN(2), criterion).loss(output, original)
+    assert loss.item() == pytest.approx(expected)
+
+
+def test_validation_figures_equal_independent_ones(tmp_path: Path) -> None:
+    """Over a ragged last batch, from the pictures that a user would see."""
+    output = torch.rand(3, 32, 32) * 1.4 - 0.2  # some of it outside [0, 1]
+    task = ColourRegression(Fixed(output))
+    datamodule = data()
+    (found,) = trainer(tmp_path).validate(task, datamodule, verbose=False)
+    truth = datamodule.images("val").pixels.numpy().astype(np.float64) / 255
+    guess = np.broadcast_to(output.clamp(0, 1).numpy().astype(np.float64), truth.shape)
+    assert found["val/mse"] == pytest.approx(((guess - truth) ** 2).mean(), rel=1e-5)
+    assert found["val/psnr"] == pytest.approx(peak_signal_noise_ratio(truth, guess, data_range=1), rel=1e-5)
+    near = np.abs(np.rint(guess * 255) - np.rint(truth * 255)) < 12
+    assert found["val/margin12"] == pytest.approx(near.mean(), abs=1e-6)
+    raw = np.broadcast_to(output.numpy(), truth.shape)
+    assert found["val/loss"] == pytest.approx(((raw - truth) ** 2).mean(), rel=1e-5)
+
+
+def test_accuracy_is_the_share_of_nearest_colours(tmp_path: Path) -> None:
+    scores = torch.randn(3, 32, 32)
+    colours = torch.tensor(
+        [[0.11, 0.23, 0.15], [0.72, 0.19, 0.31], [0.93, 0.84, 0.79]]
+    )  # no pixel between two
+    task = ColourClassification(Fixed(scores), palette=Palette.of(colours))
+    datamodule = data()
+    (found,) = trainer(tmp_path).validate(task, datamodule, verbose=False)
+    pixels = datamodule.images("val").pixels.numpy().transpose(0, 2, 3, 1) / 255
+    nearest = np.linalg.norm(pixels[..., None, :] - colours.numpy(), axis=-1).argmin(-1)
+    assert found["val/accuracy"] == pytest.approx((nearest == scores.argmax(0).numpy()).mean(), abs=1e-6)
+    shares = scores.log_softmax(0).numpy()
+    expected = -np.mean([np.take_along_axis(shares, image[None], 0) for image in nearest])
+    assert found["val/loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_label_smoothing_and_rebalancing_by_hand() -> None:
+    palette = Palette.of(BLACK_RED_WHITE)
+    original = palette.lookup(torch.tensor([[[0, 1]]]))  # a black and a red pixel
+    scores = torch.randn(1, 3, 1, 2)
+    logs = scores.log_softmax(1)
+    smooth = ColourClassification(nn.Identity(), palette, label_smoothing=0.3)
+    expected = -sum(
+        0.7 * logs[0, target, 0, pixel] + 0.1 * logs[0, :, 0, pixel].sum()
+        for pixel, target in ((0, 0), (1, 1))
+    )
+    torch.testing.assert_close(smooth.loss(scores, original), expected / 2)
+    weighted = ColourClassification(nn.Identity(), palette, rebalancing=0.5)
+    weighted.class_weights.copy_(torch.tensor([0.5, 3.0, 1.0]))
+    expected = -(0.5 * logs[0, 0, 0, 0] + 3.0 * logs[0, 1, 0, 1]) / 2
+    torch.testing.assert_close(weighted.loss(scores, original), expected)
+
+
+def test_rebalancing_weights_follow_the_papers_formula(tmp_path: Path) -> None:
+    datamodule = data()
+    task = ColourClassification(ColourUNet(6, 2), palette=6, rebalancing=0.5)
+    trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1).fit(task, datamodule)
+    encoded = task.palette.encode(datamodule.images("train").pixels / 255)
+    shares = np.bincount(encoded.flatten().numpy(), minlength=6) / encoded.numel()
+    expected = 1 / (0.5 * shares + 0.5 / 6)
+    expected /= (shares * expected).sum()
+    np.testing.assert_allclose(task.class_weights.numpy(), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [ColourRegression, ColourClassification])
+def test_pictures_lie_in_the_unit_range_and_show_the_truth(kind: type[ColourTask], tmp_path: Path) -> None:
+    datamodule = data()
+    batch = datamodule.batch(datamodule.images("val").pixels[:4])
+    if kind is ColourRegression:
+        task: ColourTask = ColourRegression(ColourUNet(3, 2))
+        names = ["input", "prediction", "target"]
+    else:
+        task = ColourClassification(ColourUNet(3, 2), Palette.of(BLACK_RED_WHITE))
+        names = ["input", "prediction", "target in palette", "target"]
+    pictures = task.pictures(batch)
+    assert list(pictures) == names
+    assert all(picture.min() >= 0 and picture.max() <= 1 for picture in pictures.values())
+    assert torch.equal(pictures["target"], batch.original)
+    assert torch.equal(pictures["input"], batch.degraded)
+
+
+def test_black_white_and_constant_images_give_no_nan() -> None:
+    originals = torch.cat([torch.full((1, 3, 8, 8), value) for value in (0.0, 0.5, 1.0)])
+    batch = Batch(originals.mean(1, keepdim=True), originals)
+    palette = Palette.of(BLACK_RED_WHITE)
+    for task in (ColourRegression(ColourUNet(3, 2)), ColourClassification(ColourUNet(3, 2), palette)):
+        loss = task.loss(task.network(batch.degraded), batch.original)
+        loss.backward()
+        assert loss.isfinite()
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in task.network.parameters())
+
+
+def test_default_optimizer_is_adam_at_one_thousandth() -> None:
+    optimizer = ColourRegression(RegressionCNN(2)).configure_optimizers()
+    assert type(optimizer) is torch.optim.Adam
+    assert optimizer.param_groups[0]["lr"] == 1e-3
+
+
+def test_optimizer_and_scheduler_are_the_users(tmp_path: Path) -> None:
+    task = ColourRegression(
+        RegressionCNN(2),
+        optimizer=partial(torch.optim.SGD, lr=0.1),
+        lr_scheduler=partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5),
+    )
+    runner = trainer(tmp_path, max_epochs=2)
+    runner.fit(task, data())
+    (optimizer,) = runner.optimizers
+    assert type(optimizer) is torch.optim.SGD
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 / 4)
+
+
+def test_plateau_scheduler_watches_the_validation_loss(tmp_path: Path) -> None:
+    task = ColourRegression(
+        Fixed(torch.zeros(3, 32, 32)),  # its loss never falls
+        lr_scheduler=partial(torch.optim.lr_scheduler.ReduceLROnPlateau, patience=0, factor=0.1),
+    )
+    runner = trainer(tmp_path, max_epochs=3)
+    runner.fit(task, data())
+    assert runner.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-5)
+
+
+def test_palette_is_learned_from_the_training_images(tmp_path: Path) -> None:
+    datamodule = data()
+    task = ColourClassification(ColourUNet(5, 2), palette=5)
+    assert not task.palette.is_filled
+    trainer(tmp_path, max_epochs=1, limit_val_batches=0).fit(task, datamodule)
+    assert torch.equal(task.palette.colours, Palette.learned(datamodule.images("train").pixels, 5).colours)
+
+
+def test_validating_before_a_palette_is_known(tmp_path: Path) -> None:
+    task = ColourClassification(ColourUNet(5, 2), palette=5)
+    with pytest.raises(ImgcolorError, match="nothing was trained yet"):
+        trainer(tmp_path).validate(task, data(), verbose=False)
+
+
+@pytest.mark.parametrize("options", [{"label_smoothing": 1.0}, {"rebalancing": 0.0}])
+def test_shares_out_of_range(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="expected a share"):
+        ColourClassification(ColourUNet(3, 2), palette=3, **options)  # type: ignore[arg-type]
+
+
+def test_learns_a_colour_that_follows_from_the_grey(tmp_path: Path) -> None:
+    """Dark images are red, light ones blue: the loss falls far below that of copying the grey."""
+
+    class DarkIsRed:
+        def load(self, split: str) -> ImageSet:
+            generator = torch.Generator().manual_seed(len(split))
+            shades = torch.randint(20, 200, (40, 1, 1, 1), generator=generator)
+            tint = torch.where(shades < 110, torch.tensor([50, 0, 0]).view(3, 1, 1), 0)
+            tint = torch.where(shades >= 110, torch.tensor([0, 0, 50]).view(3, 1, 1), tint)
+            pixels = (shades + tint).to(torch.uint8).repeat(1, 1, 16, 16)
+            return ImageSet(pixels, tuple(map(str, range(40))))
+
+    torch.manual_seed(0)
+    task = ColourRegression(ColourUNet(3, 8), optimizer=partial(torch.optim.Adam, lr=0.01))
+    datamodule = HorseColourization(source=DarkIsRed(), batch_size=10)
+    runner = trainer(tmp_path, max_epochs=20)
+    runner.fit(task, datamodule)
+    batch = datamodule.batch(datamodule.images("val").pixels)
+    copy = F.mse_loss(batch.degraded.expand_as(batch.original), batch.original)
+    assert runner.callback_metrics["val/mse"] < copy / 2

@@ -1,0 +1,168 @@
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor, nn
+
+from imgcolor.checkpoint import build, describe, load_task
+from imgcolor.data import HorseColourization, MeanGrey
+from imgcolor.errors import ImgcolorError
+from imgcolor.networks import ColourCNN, ColourUNet, RegressionCNN
+from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask
+
+
+class Scaled(nn.Module):
+    """A network of another project that keeps its arguments, a module among them."""
+
+    def __init__(self, inner: nn.Module, factor: float = 2.0) -> None:
+        super().__init__()
+        self.inner = inner
+        self.factor = factor
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.factor * self.inner(images)
+
+
+class Forgetful(nn.Module):
+    """A network that does not."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(1, 3, width, padding="same")
+
+    def forward(self, images: Tensor) -> Tensor:
+        result: Tensor = self.layer(images)
+        return result
+
+
+def saved(task: ColourTask, folder: Path) -> Path:
+    """Train for a moment in Python, and save."""
+    trainer = Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
+    trainer.fit(task, HorseColourization(train_images=20, val_images=10, batch_size=10))
+    path = folder / "task.ckpt"
+    trainer.save_checkpoint(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ColourClassification(ColourUNet(5, 4, dropout=0.1), palette=5, decoding="expectation"),
+        lambda: ColourClassification(ColourCNN(7, 4, 5), palette=7, rebalancing=0.5, temperature=0.7),
+        lambda: ColourRegression(RegressionCNN(4), criterion="l1"),
+        lambda: ColourRegression(Scaled(ColourUNet(3, 2), factor=0.5)),
+    ],
+)
+def test_python_round_trip_is_bit_for_bit(make: Callable[[], ColourTask], tmp_path: Path) -> None:
+    task = make()
+    path = saved(task, tmp_path)
+    torch.load(path, weights_only=True)
+    grey = torch.rand(3, 1, 32, 32)
+    expected = task.eval()(grey)
+    for loaded in (load_task(path), type(task).load_from_checkpoint(path)):
+        assert type(loaded) is type(task)
+        assert not loaded.training
+        assert torch.equal(loaded(grey), expected)
+        assert isinstance(loaded.degradation, MeanGrey)
+        assert loaded.recipe() == task.recipe()
+
+
+def test_command_line_round_trip_is_bit_for_bit(tiny_fit: Callable[..., Path]) -> None:
+    """The file on disk, the pictures that the run drew from it before, and the task that comes back agree."""
+    folder = tiny_fit("experiments/quickstart.yaml", "--model.network.filters=4")
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    by_hand = ColourClassification(ColourUNet(24, 4), palette=24)
+    by_hand.load_state_dict(checkpoint["state_dict"])
+    grey = torch.rand(3, 1, 32, 32)
+    loaded = load_task(folder / "checkpoints" / "last.ckpt")
+    assert torch.equal(loaded(grey), by_hand.eval()(grey))
+    assert isinstance(loaded.degradation, MeanGrey)
+
+
+def test_describe_and_build_are_inverse() -> None:
+    network = Scaled(ColourUNet(5, 4), 0.25)
+    recipe = describe(network)
+    assert recipe is not None
+    again = build(recipe)
+    assert isinstance(again.inner, ColourUNet)
+    assert (again.factor, again.inner.filters) == (0.25, 4)
+
+
+def test_network_that_keeps_no_arguments_is_handed_over(tmp_path: Path) -> None:
+    task = ColourRegression(Forgetful(3))
+    with pytest.warns(UserWarning, match="does not keep every constructor argument"):
+        path = saved(task, tmp_path)
+    with pytest.raises(ImgcolorError, match="network="):
+        load_task(path)
+    loaded = load_task(path, network=Forgetful(3))
+    grey = torch.rand(1, 1, 8, 8)
+    assert torch.equal(loaded(grey), task.eval()(grey))
+
+
+def test_checkpoint_of_another_class(tmp_path: Path, tiny_fit: Callable[..., Path]) -> None:
+    path = saved(ColourRegression(RegressionCNN(4)), tmp_path)
+    with pytest.raises(ImgcolorError, match=r"expected .* ColourClassification, found ColourRegression"):
+        ColourClassification.load_from_checkpoint(path)
+    with pytest.raises(AssertionError):  # its status is 1; the next test looks at the line
+        tiny_fit("experiments/quickstart.yaml", "--ckpt_path", str(path))
+
+
+def test_resuming_from_another_class_names_both(
+    tmp_path: Path, tiny_fit: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = saved(ColourRegression(RegressionCNN(4)), tmp_path)
+    with pytest.raises(AssertionError):
+        tiny_fit("experiments/quickstart.yaml", "--ckpt_path", str(path))
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "ColourRegression(RegressionCNN)" in line
+    assert "ColourClassification(ColourUNet)" in line
+
+
+class Attack:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.marker,))
+
+
+def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:
+    marker = tmp_path / "executed"
+    files: dict[str, tuple[Any, str]] = {
+        "attack.ckpt": ({"imgcolor": Attack(marker)}, "could run code"),
+        "other.ckpt": ({"state_dict": {}}, "another program's"),
+        "list.ckpt": ([1, 2], "another program's"),
+    }
+    for name, (content, message) in files.items():
+        torch.save(content, tmp_path / name)
+        with pytest.raises(ImgcolorError, match=message):
+            load_task(tmp_path / name)
+    (tmp_path / "pickle.ckpt").write_bytes(pickle.dumps(Attack(marker)))
+    (tmp_path / "text.ckpt").write_text("hello")
+    (tmp_path / "empty.ckpt").touch()
+    for name in ("pickle.ckpt", "text.ckpt", "empty.ckpt"):
+        with pytest.raises(ImgcolorError, match=name):
+            load_task(tmp_path / name)
+    with pytest.raises(ImgcolorError, match="found nothing"):
+        load_task(tmp_path / "missing.ckpt")
+    assert not marker.exists()
+
+
+def test_cut_short(tmp_path: Path) -> None:
+    path = saved(ColourRegression(RegressionCNN(2)), tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ImgcolorError, match="damaged or cut short"):
+        load_task(path)

@@ -1,0 +1,38 @@
+"""A real TensorBoard server on a real run's folder."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+from PIL import Image
+from tensorboard.program import TensorBoard
+
+
+def test_server_lists_scalars_and_images(tiny_fit: Callable[..., Path]) -> None:
+    folder = tiny_fit("experiments/quickstart.yaml", "--model.network.filters=4")
+    board = TensorBoard()
+    # Loads everything before it serves, so that the test need not wait.
+    options = ["--load_fast=false", "--reload_task=blocking", "--reload_interval=0"]
+    board.configure(argv=["tensorboard", "--logdir", str(folder.parents[1]), "--port=0", *options])
+    url = board.launch()
+
+    def get(path: str, **query: str | int) -> bytes:
+        with urlopen(f"{url}data/plugin/{path}?{urlencode(query)}", timeout=60) as response:
+            content: bytes = response.read()
+            return content
+
+    run = "quickstart/version_0"
+    scalars = json.loads(get("scalars/tags"))[run]
+    assert {"train/loss", "val/loss", "val/accuracy", "val/mse", "val/psnr", "val/margin12"} <= set(scalars)
+    points = json.loads(get("scalars/scalars", run=run, tag="val/loss"))
+    final = json.loads((folder / "metrics.json").read_text())["val/loss"]
+    assert len(points) == 2
+    assert abs(points[-1][2] - final) < 1e-6
+    assert list(json.loads(get("images/tags"))[run]) == ["val/pictures"]
+    images = json.loads(get("images/images", run=run, tag="val/pictures", sample=0))
+    assert len(images) == 2
+    served = Image.open(io.BytesIO(get(f"images/individualImage?{images[-1]['query']}")))
+    assert served.size == Image.open(folder / "images" / "epoch_0001.png").size
