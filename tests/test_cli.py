@@ -1,3 +1,4 @@
+import csv
 import json
 import subprocess
 import sys
@@ -49,8 +50,28 @@ def test_network_options_show_in_help(capsys: pytest.CaptureFixture[str]) -> Non
         main(["fit", "--model.help=ColourClassification"])
     assert stop.value.code == 0
     out = capsys.readouterr().out
-    assert "--model.palette" in out
-    assert "label_smoothing" in out
+    assert "--model.label_smoothing" in out
+    assert "imgcolor.networks.ColourUNet" in out
+    assert "torch.nn.Linear" not in out
+    with pytest.raises(SystemExit):
+        main(["fit", "--model.help=ColourClassification", "--model.network.help=ColourUNet"])
+    assert "--model.network.filters" in capsys.readouterr().out
+
+
+def test_network_optimizer_and_scheduler_by_name_alone(tiny_fit: Callable[..., Path]) -> None:
+    folder = tiny_fit(
+        "experiments/horses/regression_cnn.yaml",
+        *("--model.network=ColourUNet", "--model.network.colours=3", "--model.network.filters=2"),
+        *("--model.optimizer=SGD", "--model.optimizer.lr=0.1"),
+        *(
+            "--model.lr_scheduler=StepLR",
+            "--model.lr_scheduler.step_size=1",
+            "--model.lr_scheduler.gamma=0.5",
+        ),
+    )
+    with (folder / "metrics.csv").open() as file:
+        assert [float(row["lr"]) for row in csv.DictReader(file)] == [0.1, 0.05]
+    assert isinstance(load_task(folder / "checkpoints" / "last.ckpt").network, imgcolor.networks.ColourUNet)
 
 
 def test_fit_ends_by_saying_where_everything_is(

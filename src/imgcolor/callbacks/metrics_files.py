@@ -21,12 +21,14 @@ class MetricsFiles(Callback):
     def __init__(self) -> None:
         self._rows: list[dict[str, float]] = []
         self._started = 0.0
+        self._lr = 0.0
         self._validated = False
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the epoch's clock."""
+        """Start the epoch's clock, and note its learning rate before a scheduler changes it."""
         self._started = time.perf_counter()
         self._validated = False
+        self._lr = trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the result of ``imgcolor validate``; within a fit the epoch's end does."""
@@ -44,10 +46,8 @@ class MetricsFiles(Callback):
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
             "seconds": round(time.perf_counter() - self._started, 3),
+            "lr": self._lr,
         }
-        optimizers = trainer.optimizers
-        if optimizers:
-            row["lr"] = optimizers[0].param_groups[0]["lr"]
         # Lightning keeps the last validation's values; they are not this epoch's where it did not validate.
         row |= {k: v for k, v in _numbers(trainer).items() if self._validated or not k.startswith("val/")}
         self._rows.append(row)

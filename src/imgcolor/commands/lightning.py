@@ -1,6 +1,7 @@
 """fit, validate, test and predict: Lightning's command line with imgcolor's run folder around it."""
 
 import logging
+import re
 import shutil
 import sys
 import warnings
@@ -10,13 +11,31 @@ from typing import Any, TypeVar
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-from imgcolor.callbacks import ImageLogger, MetricsFiles, PredictionWriter
+import imgcolor.networks  # noqa: F401  # so that --model.network ColourUNet finds them by name alone
+from imgcolor.callbacks import CurvePlot, ImageLogger, MetricsFiles, PredictionWriter
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.checkpoint import remember
 from imgcolor.data import ImageDataModule
 from imgcolor.tasks import ColourTask
 
 T = TypeVar("T")
+
+
+class ReadableHelpParser(LightningArgumentParser):
+    """Lightning's parser, with help that names imgcolor's networks and not all of torch's modules."""
+
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
+        """The help text, with long lists of known subclasses cut down to imgcolor's networks."""
+
+        def shorten(match: re.Match[str]) -> str:
+            names = re.sub(r"\s", "", match[1]).split(",")
+            if len(names) > 12:
+                names = [name for name in names if name.startswith("imgcolor.networks.")]
+            indent = "\n" + " " * 24
+            return f",{indent}known subclasses: {f',{indent}'.join(names)})" if names else ")"
+
+        text: str = super().format_help(*args, **kwargs)
+        return re.sub(r",\s+known\s+subclasses:([^()]*)\)", shorten, text)
 
 
 class ImgcolorCLI(LightningCLI):
@@ -98,8 +117,9 @@ def run(arguments: list[str]) -> None:
         subclass_mode_data=True,
         auto_configure_optimizers=False,
         load_from_checkpoint_support=False,
+        parser_class=ReadableHelpParser,
         seed_everything_default=0,
-        trainer_defaults={"callbacks": [MetricsFiles()]},
+        trainer_defaults={"callbacks": [MetricsFiles(), CurvePlot()]},
         parser_kwargs={
             "prog": "imgcolor",
             "exit_on_error": False,

@@ -1,0 +1,72 @@
+"""Curves over epochs as pictures."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from imgcolor.files import write_whole
+
+_TITLES = {
+    "loss": "loss",
+    "mse": "mean squared error",
+    "psnr": "PSNR (dB)",
+    "margin12_error": "12-margin error",
+    "accuracy": "accuracy",
+}
+
+
+def read_metrics(path: Path) -> dict[str, list[tuple[int, float]]]:
+    """Read a run's ``metrics.csv``.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Column to its (epoch, value) pairs, without the epochs whose value is missing.
+    """
+    columns: dict[str, list[tuple[int, float]]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            for name, value in row.items():
+                if name != "epoch" and value:
+                    columns.setdefault(name, []).append((int(row["epoch"]), float(value)))
+    return columns
+
+
+def plot_curves(
+    runs: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]], path: Path, metrics: Sequence[str] = ()
+) -> None:
+    """Draw metrics over epochs, a panel each; training dashed, validation solid, a colour a run.
+
+    Args:
+        runs: Name to what :func:`read_metrics` gave. The name of a single run is not shown.
+        path: The PNG to write.
+        metrics: Which to draw, such as ``loss`` for ``train/loss`` and ``val/loss``; by default those that
+            there are of loss, mean squared error, PSNR, 12-margin error and accuracy.
+    """
+    # Not pyplot: it keeps figures and looks for a screen. Imported here: it takes half a second.
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    there = {name.partition("/")[2] for columns in runs.values() for name in columns}
+    metrics = metrics or [metric for metric in _TITLES if metric in there]
+    figure = Figure(figsize=(4.2 * len(metrics), 3.4), layout="constrained", dpi=110)
+    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    for panel, metric in zip(panels, metrics, strict=True):
+        for number, (run, columns) in enumerate(runs.items()):
+            for split, style in (("train", "--"), ("val", "-")):
+                points = columns.get(f"{split}/{metric}")
+                if points:
+                    label = split if len(runs) == 1 else f"{run}, {split}"
+                    epochs, values = zip(*points, strict=True)
+                    marker = "." if len(points) < 3 else ""
+                    panel.plot(epochs, values, style, color=f"C{number}", label=label, marker=marker)
+        panel.set_title(_TITLES.get(metric, metric))
+        panel.set_xlabel("epoch")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.grid(alpha=0.3)
+        panel.legend()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    write_whole(path, buffer.getvalue())
