@@ -8,7 +8,7 @@ from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 
 import imgcolor
-from imgcolor.errors import ImgcolorError
+from imgcolor.errors import DivergedError, ImgcolorError
 
 _USAGE = """usage: imgcolor [--help] [--version] COMMAND ... [--debug]
 
@@ -27,10 +27,24 @@ def _lightning(arguments: list[str]) -> None:
     run(arguments)
 
 
+def _evaluate(arguments: list[str]) -> None:
+    from imgcolor.commands.evaluate import evaluate
+    from imgcolor.commands.functions import run_command
+
+    run_command(evaluate, arguments)
+
+
 def _palette(arguments: list[str]) -> None:
-    from imgcolor.commands.palette import palette, run_command
+    from imgcolor.commands.functions import run_command
+    from imgcolor.commands.palette import palette
 
     run_command(palette, arguments)
+
+
+def _activations(arguments: list[str]) -> None:
+    from imgcolor.commands.activations import run
+
+    run(arguments)
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
@@ -38,7 +52,9 @@ _COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "validate": ("measure a trained network on the validation images", _lightning),
     "test": ("measure a trained network on the test images", _lightning),
     "predict": ("write a trained network's pictures as PNG files", _lightning),
+    "evaluate": ("score predicted images by the 12-margin accuracy of the face homework", _evaluate),
     "palette": ("learn a palette of colours from images, write and draw it", _palette),
+    "activations": ("draw and measure a network's activation maps for images", _activations),
 }
 
 
@@ -50,7 +66,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 for success, 1 for an error that was told in one line, 2 for options or a
-        configuration that do not fit the command, 130 after Ctrl-C.
+        configuration that do not fit the command, 3 for a training that diverged, 130 after Ctrl-C.
 
     Raises:
         SystemExit: With status 0 after a command's ``--help``.
@@ -64,7 +80,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except ImgcolorError as error:
         if debug:
             raise
-        return _fail(str(error))
+        return _fail(str(error), status=3 if isinstance(error, DivergedError) else 1)
     except ArgumentError as error:
         if debug:
             raise

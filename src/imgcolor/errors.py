@@ -1,4 +1,4 @@
-"""The one error that imgcolor raises on purpose for its users."""
+"""The errors that imgcolor raises on purpose for its users."""
 
 
 class ImgcolorError(Exception):
@@ -6,3 +6,7 @@ class ImgcolorError(Exception):
 
     The command line prints the message alone and exits with status 1; from Python it is an ordinary exception.
     """
+
+
+class DivergedError(ImgcolorError):
+    """Training reached a loss that is not a finite number; the command line exits with status 3."""

@@ -47,6 +47,23 @@ def picture_grid(rows: Mapping[str, Tensor], cell: int = 64) -> Image.Image:
     return canvas
 
 
+def side_by_side(*images: Tensor) -> Image.Image:
+    """Put images of one size beside each other, at their own size.
+
+    Args:
+        *images: Float [1 or 3, H, W] in [0, 1] (values outside are clamped), or uint8.
+
+    Returns:
+        An RGB picture, H high, with two white columns between images.
+    """
+    pictures = [to_picture(image) for image in images]
+    width, height = pictures[0].size
+    canvas = Image.new("RGB", (len(pictures) * (width + _GAP) - _GAP, height), _PAPER)
+    for column, picture in enumerate(pictures):
+        canvas.paste(picture, (column * (width + _GAP), 0))
+    return canvas
+
+
 def to_picture(image: Tensor) -> Image.Image:
     """Turn one image into a picture.
 

@@ -9,10 +9,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from PIL import Image
 
 from imgcolor.callbacks import ImageLogger, MetricsFiles
-from imgcolor.callbacks.images import evaluating
 from imgcolor.callbacks.predictions import png_names
 from imgcolor.data import HorseColourization
 from imgcolor.errors import ImgcolorError
+from imgcolor.modes import evaluating
 from imgcolor.networks import ColourUNet, RegressionCNN
 from imgcolor.tasks import ColourRegression
 

@@ -6,14 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from imgcolor.data import HorseColourization, ImageSet, MeanGrey
+from imgcolor.data import HorseColourization, ImageSet
 from imgcolor.data.sampling import BatchSampler, InMemoryImages
 from imgcolor.errors import ImgcolorError
-
-
-def test_mean_grey_is_the_plain_mean() -> None:
-    images = torch.rand(2, 3, 5, 7)
-    np.testing.assert_allclose(MeanGrey()(images).numpy()[:, 0], images.numpy().mean(axis=1), rtol=1e-6)
 
 
 def test_batch_is_in_the_unit_range_and_exact() -> None:

@@ -1,47 +1,55 @@
-"""Drawn horses: reproducible, and their colours follow from what is where rather than from the grey alone."""
+"""Drawn horses and faces: reproducible, their colours following from what is where, not from the grey alone."""
 
 import pytest
 import torch
 
-from imgcolor.data.synthetic import draw_horses
+from imgcolor.data.synthetic import draw_faces, draw_horses
 from imgcolor.errors import ImgcolorError
 
+both = pytest.mark.parametrize("draw", [draw_horses, draw_faces])
 
-def test_images_are_uint8_rgb_of_the_size_asked_for():
+
+@both
+def test_images_are_uint8_rgb_of_the_size_asked_for(draw):
     for size in (8, 33):
-        images = draw_horses(3, size=size)
+        images = draw(3, size=size)
         assert images.shape == (3, 3, size, size)
         assert images.dtype == torch.uint8
         assert images.is_contiguous()
 
 
-def test_the_same_seed_draws_the_same_bytes():
-    assert torch.equal(draw_horses(70, seed=5), draw_horses(70, seed=5))
+@both
+def test_the_same_seed_draws_the_same_bytes(draw):
+    assert torch.equal(draw(70, 32, 5), draw(70, 32, 5))
 
 
 @pytest.mark.parametrize("size", [13, 32])
 @pytest.mark.parametrize("count", [1, 5, 64, 65])
-def test_a_longer_set_begins_with_the_shorter_one(count, size):
-    assert torch.equal(draw_horses(140, size)[:count], draw_horses(count, size))
+@both
+def test_a_longer_set_begins_with_the_shorter_one(draw, count, size):
+    assert torch.equal(draw(140, size)[:count], draw(count, size))
 
 
-def test_seeds_draw_different_sets():
-    first, second = draw_horses(4, seed=0), draw_horses(4, seed=1)
+@both
+def test_seeds_draw_different_sets(draw):
+    first, second = draw(4, 32, 0), draw(4, 32, 1)
     assert all(not torch.equal(one, other) for one in first for other in second)
 
 
-def test_the_global_random_state_is_neither_used_nor_changed():
+@both
+def test_the_global_random_state_is_neither_used_nor_changed(draw):
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = draw_horses(2)
+    first = draw(2, 32)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
-    assert torch.equal(draw_horses(2), first)
+    assert torch.equal(draw(2, 32), first)
 
 
-def test_another_size_shows_the_same_scenes():
-    small = draw_horses(8, size=16).float()
-    shrunk = torch.nn.functional.avg_pool2d(draw_horses(8, size=64).float(), 4)
+@both
+def test_another_size_shows_the_same_scenes(draw):
+    small = draw(8, size=16).float()
+    shrunk = torch.nn.functional.avg_pool2d(draw(8, size=64).float(), 4)
     error = (small[:, None] - shrunk[None]).square().mean(dim=(2, 3, 4))  # [small, shrunk]
     assert error.argmin(dim=1).tolist() == list(range(8))
     assert error.diagonal().max() < 200
@@ -51,13 +59,15 @@ def test_another_size_shows_the_same_scenes():
     ("count", "size", "message"),
     [(0, 32, "count .* 1, got 0"), (-1, 32, "count .* 1, got -1"), (1, 7, "size .* 8 pixels, got 7")],
 )
-def test_too_small_a_count_or_size_is_refused(count, size, message):
+@both
+def test_too_small_a_count_or_size_is_refused(draw, count, size, message):
     with pytest.raises(ImgcolorError, match=message):
-        draw_horses(count, size)
+        draw(count, size)
 
 
-def test_no_two_pictures_are_alike_and_none_is_flat():
-    images = draw_horses(200)
+@both
+def test_no_two_pictures_are_alike_and_none_is_flat(draw):
+    images = draw(200, 32)
     assert len(torch.unique(images.flatten(1), dim=0)) == 200
     assert images.float().std(dim=(2, 3)).amin() > 5
     assert images.float().mean(dim=(1, 2, 3)).std() > 10  # lighter and darker scenes
@@ -77,9 +87,10 @@ def test_horses_stand_in_the_middle_of_the_picture():
     assert body[:, 12:20].mean() < body[:, [0, 1, 30, 31]].mean() - 10
 
 
-def test_where_a_pixel_is_tells_its_colour_better_than_its_grey_alone():
+@pytest.mark.parametrize(("draw", "share"), [(draw_horses, 0.75), (draw_faces, 0.95)])
+def test_where_a_pixel_is_tells_its_colour_better_than_its_grey_alone(draw, share):
     # Mean colours learnt on one set and judged on another, so that more keys are no gain by themselves.
-    train, val = draw_horses(512, seed=1).float(), draw_horses(256, seed=2).float()
+    train, val = draw(512, 32, 1).float(), draw(256, 32, 2).float()
 
     def key(images, bands):
         grey = images.mean(dim=1).round().long()  # [N, H, W]
@@ -96,5 +107,28 @@ def test_where_a_pixel_is_tells_its_colour_better_than_its_grey_alone():
 
     grey_copy = (val - val.mean(dim=1, keepdim=True)).square().mean().item()
     assert error(bands=1) < 0.9 * grey_copy  # there is something to learn from the grey,
-    assert error(bands=8) < 0.75 * error(bands=1)  # more from the place,
+    assert error(bands=8) < share * error(bands=1)  # more from the place,
     assert error(bands=8) > 0.1 * grey_copy  # and the two do not settle it
+
+
+def test_the_usual_sizes_are_those_of_the_data_sets():
+    assert draw_horses(1).shape == (1, 3, 32, 32)
+    assert draw_faces(1).shape == (1, 3, 80, 80)
+
+
+def test_faces_look_out_of_the_middle_with_two_eyes_over_a_mouth():
+    mean = draw_faces(256, 40).float().mean(dim=0)  # [3, rows, columns]
+    red, _, blue = mean
+    # Skin in the middle is warmer than the background in the corners.
+    assert (red - blue)[14:26, 14:26].mean() > (red - blue)[:8, [0, 1, 2, 37, 38, 39]].mean() + 20
+    # Of a row through the eyes, the bridge of the nose is the light part; the hair at the crown is dark.
+    grey = mean.mean(dim=0)
+    assert grey[14:24, 16:24].mean() > grey[2:8, 14:26].mean() + 10
+    # Left and right are alike over many faces.
+    assert (grey - grey.flip(1)).abs().mean() < 5
+
+
+def test_faces_cover_light_and_dark_skin():
+    cheeks = draw_faces(256, 40).float()[:, :, 20:26, 14:26].mean(dim=(1, 2, 3))
+    assert cheeks.amin() < 70
+    assert cheeks.amax() > 170

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from imgcolor.metrics import MarginAccuracy, margin_accuracy
+from imgcolor.metrics import MarginAccuracy, MarginError, margin_accuracy
 
 
 def reference(prediction: np.ndarray, target: np.ndarray, margin: int) -> float:
@@ -46,7 +46,7 @@ def test_boundary(prediction: int, target: int, share: float) -> None:
     assert as_float.item() == share
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), margin=st.integers(0, 40), kinds=st.tuples(*[st.booleans()] * 2))
 def test_equals_numpy(seed: int, margin: int, kinds: tuple[bool, bool]) -> None:
     rng = np.random.default_rng(seed)
@@ -61,8 +61,7 @@ def test_equals_numpy(seed: int, margin: int, kinds: tuple[bool, bool]) -> None:
         else:
             sides.append(values.clip(0, 255).astype(np.uint8))
     metric = MarginAccuracy(margin)
-    cut = int(rng.integers(0, shape[0] + 1))  # a ragged split, sometimes empty
-    for part in (slice(0, cut), slice(cut, None)):
+    for part in (slice(0, -1), slice(-1, None)):  # a last batch of one
         if len(sides[0][part]):
             metric.update(*(torch.from_numpy(side[part]) for side in sides))
     assert metric.compute().item() == pytest.approx(reference(sides[0], sides[1], margin), abs=1e-6)
@@ -75,6 +74,14 @@ def test_non_contiguous_and_half_precision() -> None:
     assert torch.equal(margin_accuracy(channels_last, 1 - target), expected)
     exact = torch.randint(0, 256, (2, 3, 8, 8)).float() / 255
     assert margin_accuracy(exact.half(), exact).min() == 1
+
+
+def test_error_is_what_is_left() -> None:
+    accuracy, error = MarginAccuracy(), MarginError()
+    for metric in (accuracy, error):
+        metric.update(uint8(100, 200, 30), uint8(100, 100, 30))
+    assert error.compute() == pytest.approx(1 / 3)
+    assert accuracy.compute() + error.compute() == 1
 
 
 @pytest.mark.parametrize(

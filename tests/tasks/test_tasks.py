@@ -10,9 +10,9 @@ from lightning.pytorch import Trainer
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
-from imgcolor.colour import Palette
-from imgcolor.data import Batch, HorseColourization, ImageSet
-from imgcolor.errors import ImgcolorError
+from imgcolor.colour import Palette, from_signed, to_signed
+from imgcolor.data import Batch, HorseColourization, HorseSuperResolution, ImageSet
+from imgcolor.errors import DivergedError, ImgcolorError
 from imgcolor.networks import ColourUNet, RegressionCNN
 from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask
 
@@ -144,6 +144,78 @@ def test_black_white_and_constant_images_give_no_nan() -> None:
         loss.backward()
         assert loss.isfinite()
         assert all(p.grad is not None and p.grad.isfinite().all() for p in task.network.parameters())
+
+
+def test_signed_range_is_the_networks_affair(tmp_path: Path) -> None:
+    """A network of [-1, 1] sees and gives that range, its loss is on it, and all figures are on [0, 1]."""
+    seen = []
+
+    class Watching(Fixed):
+        def forward(self, degraded: Tensor) -> Tensor:
+            seen.append(degraded)
+            return super().forward(degraded)
+
+    output = torch.rand(3, 32, 32) * 2.4 - 1.2
+    task = ColourRegression(Watching(output), value_range="signed")
+    datamodule = data()
+    (found,) = trainer(tmp_path).validate(task, datamodule, verbose=False)
+    truth = datamodule.images("val").pixels.numpy().astype(np.float64) / 255
+    assert found["val/loss"] == pytest.approx(((output.numpy() - (2 * truth - 1)) ** 2).mean(), rel=1e-5)
+    picture = (output.clamp(-1, 1).numpy() + 1) / 2
+    assert found["val/mse"] == pytest.approx(((picture - truth) ** 2).mean(), rel=1e-5)
+    torch.testing.assert_close(
+        seen[0], 2 * datamodule.batch(datamodule.images("val").pixels[:4]).degraded - 1
+    )
+
+
+def test_ranges_are_inverse() -> None:
+    images = torch.rand(2, 3, 4, 4)
+    torch.testing.assert_close(from_signed(to_signed(images)), images)
+    assert to_signed(torch.tensor([0.0, 0.5, 1.0])).tolist() == [-1, 0, 1]
+
+
+def test_divergence_says_where_and_what_to_lower(tmp_path: Path) -> None:
+    task = ColourRegression(RegressionCNN(2), optimizer=partial(torch.optim.SGD, lr=1e30))
+    with pytest.raises(
+        DivergedError, match=r"epoch 0, step \d+ .*last finite one was .*learning rate \(now 1e\+30\)"
+    ):
+        trainer(tmp_path, max_epochs=2).fit(task, data())
+
+
+def test_super_resolution_pictures_show_the_interpolations() -> None:
+    datamodule = HorseSuperResolution(train_images=4, val_images=4)
+    batch = datamodule.batch(datamodule.images("val").pixels)
+    assert batch.degraded.shape == (4, 3, 8, 8)
+    for task, names in (
+        (
+            ColourRegression(ColourUNet(3, 2, in_channels=3, upscale=4)),
+            ["input", "target", "prediction", "bilinear", "bicubic"],
+        ),
+        (
+            ColourClassification(ColourUNet(3, 2, in_channels=3, upscale=4), Palette.of(BLACK_RED_WHITE)),
+            ["input", "target in palette", "target", "prediction", "bilinear", "bicubic"],
+        ),
+    ):
+        pictures = task.pictures(batch)
+        assert list(pictures) == names
+        assert all(pictures[name].shape[-2:] == (32, 32) for name in names[1:])
+
+
+@pytest.mark.parametrize(("factor", "upscale"), [(2, 4), (4, 2), (8, 1)])
+def test_factor_and_upscale_that_do_not_fit(factor: int, upscale: int, tmp_path: Path) -> None:
+    task = ColourRegression(ColourUNet(3, 2, in_channels=3, upscale=upscale))
+    with pytest.raises(ImgcolorError, match="upscale must be the same number"):
+        trainer(tmp_path).validate(
+            task, HorseSuperResolution(factor, train_images=4, val_images=4), verbose=False
+        )
+
+
+@pytest.mark.parametrize(("factor", "size"), [(2, 32), (4, 48), (8, 64)])
+def test_other_factors_and_sizes(factor: int, size: int, tmp_path: Path) -> None:
+    task = ColourRegression(ColourUNet(3, 2, in_channels=3, upscale=factor))
+    datamodule = HorseSuperResolution(factor, size=size, train_images=4, val_images=4)
+    (found,) = trainer(tmp_path).validate(task, datamodule, verbose=False)
+    assert np.isfinite(found["val/psnr"])
 
 
 def test_default_optimizer_is_adam_at_one_thousandth() -> None:

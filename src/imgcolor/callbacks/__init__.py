@@ -1,8 +1,19 @@
-"""What happens around training: pictures, curves, files."""
+"""What happens around training: stopping, pictures, curves, files."""
 
+from imgcolor.callbacks.activations import ActivationLogger
+from imgcolor.callbacks.baselines import BaselineMetrics
 from imgcolor.callbacks.curves import CurvePlot
 from imgcolor.callbacks.images import ImageLogger
 from imgcolor.callbacks.metrics_files import MetricsFiles
 from imgcolor.callbacks.predictions import PredictionWriter
+from imgcolor.callbacks.stopping import EpsilonPatience
 
-__all__ = ["CurvePlot", "ImageLogger", "MetricsFiles", "PredictionWriter"]
+__all__ = [
+    "ActivationLogger",
+    "BaselineMetrics",
+    "CurvePlot",
+    "EpsilonPatience",
+    "ImageLogger",
+    "MetricsFiles",
+    "PredictionWriter",
+]

@@ -1,20 +1,17 @@
 """Pictures of a few validation images while a network trains."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import nn
 
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.data.batch import Batch
 from imgcolor.errors import ImgcolorError
-from imgcolor.pictures import picture_grid, save_picture
+from imgcolor.modes import evaluating
+from imgcolor.pictures import picture_grid, save_picture, side_by_side
 from imgcolor.tasks import ColourTask
 
 
@@ -22,7 +19,8 @@ class ImageLogger(Callback):
     """Shows the first validation images as the network sees, colours and should colour them.
 
     Writes a grid to TensorBoard (``val/pictures``) and to ``images/`` in the run's folder: a column an image, a
-    row each for what the task's ``pictures`` gives. Values are shown as they are, never normalised.
+    row each for what the task's ``pictures`` gives. When a fit ends, each image's prediction and target are
+    written beside each other into ``images/pairs/``. Values are shown as they are, never normalised.
 
     Args:
         count: Number of images: the first of the first validation batch, so the same in every epoch.
@@ -71,6 +69,17 @@ class ImageLogger(Callback):
         name = _file_name(max(0, trainer.current_epoch - 1))
         if self.latest is None or self.latest.name != name:
             self._draw(trainer, pl_module, name)
+        self._draw_pairs(trainer, pl_module)
+
+    def _draw_pairs(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        folder = run_folder(trainer)
+        if folder is None or self._batch is None or not self.every_n_epochs:
+            return
+        with evaluating(pl_module):
+            predictions = pl_module(self._batch.degraded)
+        for number, (prediction, target) in enumerate(zip(predictions, self._batch.original, strict=True)):
+            path = folder / "images" / "pairs" / f"{number:02d}.png"
+            save_picture(side_by_side(prediction, target), path)
 
     def _draw(self, trainer: Trainer, pl_module: LightningModule, name: str) -> None:
         folder = run_folder(trainer)
@@ -87,19 +96,6 @@ class ImageLogger(Callback):
                 logger.experiment.add_image(
                     "val/pictures", np.asarray(picture), trainer.global_step, dataformats="HWC"
                 )
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Run a block in evaluation mode without gradients; every submodule's own mode comes back after it."""
-    training = [inner for inner in module.modules() if inner.training]
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for inner in training:
-            inner.training = True
 
 
 def _file_name(epoch: int) -> str:

@@ -4,16 +4,23 @@ import csv
 import io
 import json
 import time
-from typing import Any
+from typing import Any, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from imgcolor.callbacks.baselines import BaselineMetrics
 from imgcolor.callbacks.run_folder import run_folder
+from imgcolor.callbacks.stopping import EpsilonPatience
 from imgcolor.files import write_whole
+
+T = TypeVar("T")
 
 
 class MetricsFiles(Callback):
     """Writes ``metrics.csv`` (a row an epoch) and ``metrics.json`` (name to final value) into the run's folder.
+
+    The final values are the last epoch's, or those of the epoch that :class:`EpsilonPatience` went back to.
+    What :class:`BaselineMetrics` found stands in every row.
 
     The rows are part of the checkpoint, so the file of a resumed run starts with the epochs before the break.
     """
@@ -34,7 +41,8 @@ class MetricsFiles(Callback):
         """Write the result of ``imgcolor validate``; within a fit the epoch's end does."""
         self._validated = True
         if trainer.state.fn == "validate":
-            self._write_json(trainer, _numbers(trainer))
+            baselines = _callback(trainer, BaselineMetrics)
+            self._write_json(trainer, _numbers(trainer) | (baselines.results if baselines else {}))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the result of ``imgcolor test``."""
@@ -50,6 +58,8 @@ class MetricsFiles(Callback):
         }
         # Lightning keeps the last validation's values; they are not this epoch's where it did not validate.
         row |= {k: v for k, v in _numbers(trainer).items() if self._validated or not k.startswith("val/")}
+        baselines = _callback(trainer, BaselineMetrics)
+        row |= baselines.results if baselines else {}
         self._rows.append(row)
         folder = run_folder(trainer)
         if folder is not None:
@@ -60,6 +70,13 @@ class MetricsFiles(Callback):
             writer.writerows(self._rows)
             write_whole(folder / "metrics.csv", text.getvalue())
         self._write_json(trainer, row)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Make the chosen epoch's figures the final ones, where stopping chose one."""
+        stopping = _callback(trainer, EpsilonPatience)
+        if stopping and stopping.chosen_epoch is not None:
+            row = next(row for row in self._rows if row["epoch"] == stopping.chosen_epoch)
+            self._write_json(trainer, {**row, "chosen_epoch": stopping.chosen_epoch})
 
     def _write_json(self, trainer: Trainer, numbers: dict[str, float]) -> None:
         folder = run_folder(trainer)
@@ -73,6 +90,11 @@ class MetricsFiles(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on after the rows of the run that is resumed."""
         self._rows = list(state_dict["rows"])
+
+
+def _callback(trainer: Trainer, kind: type[T]) -> T | None:
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set where mypy does not see it
+    return next((callback for callback in callbacks if isinstance(callback, kind)), None)
 
 
 def _numbers(trainer: Trainer) -> dict[str, float]:

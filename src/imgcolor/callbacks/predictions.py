@@ -1,17 +1,24 @@
 """Predicted images as files."""
 
+import io
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
+from numpy.typing import NDArray
 from torch import Tensor
 
+from imgcolor.files import write_whole
 from imgcolor.pictures import save_picture, to_picture
 
 
 class PredictionWriter(Callback):
-    """Writes every predicted image as a PNG named after its input.
+    """Writes every predicted image as a PNG named after its input, and all of them as one array.
+
+    The array is ``estimations.npy``: uint8 [N, H, W, 3], in the order of ``names.txt`` beside it, a name a line:
+    what ``imgcolor evaluate`` scores.
 
     Args:
         folder: Where to; ``predictions`` in the run's folder by default. Files of the same names are replaced.
@@ -21,15 +28,19 @@ class PredictionWriter(Callback):
         self.folder = folder
         self.written = 0
         """Number of images written by the prediction that runs or ran last."""
-        self._names: list[str] = []
+        self._names: tuple[str, ...] = ()
+        self._files: list[str] = []
+        self._pictures: list[NDArray[np.uint8]] = []
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Find where to write, and the files' names."""
         if self.folder is None:
             self.folder = Path(trainer.log_dir or ".") / "predictions"
-        self.written = 0
         datamodule = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict
-        self._names = png_names(datamodule.images("test").names)
+        self._names = datamodule.images("test").names
+        self._files = png_names(self._names)
+        self._pictures = []
+        self.written = 0
 
     def on_predict_batch_end(
         self,
@@ -43,8 +54,18 @@ class PredictionWriter(Callback):
         """Write a batch."""
         assert self.folder is not None
         for image in outputs:
-            save_picture(to_picture(image), self.folder / self._names[self.written])
+            picture = to_picture(image)
+            save_picture(picture, self.folder / self._files[self.written])
+            self._pictures.append(np.asarray(picture))
             self.written += 1
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the array and the names."""
+        assert self.folder is not None
+        buffer = io.BytesIO()
+        np.save(buffer, np.stack(self._pictures), allow_pickle=False)
+        write_whole(self.folder / "estimations.npy", buffer.getvalue())
+        write_whole(self.folder / "names.txt", "".join(f"{name}\n" for name in self._names[: self.written]))
 
 
 def png_names(names: tuple[str, ...]) -> list[str]:

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import imgcolor.networks  # noqa: F401  # so that --model.network ColourUNet finds them by name alone
-from imgcolor.callbacks import CurvePlot, ImageLogger, MetricsFiles, PredictionWriter
+from imgcolor.callbacks import BaselineMetrics, CurvePlot, ImageLogger, MetricsFiles, PredictionWriter
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.checkpoint import remember
 from imgcolor.data import ImageDataModule
@@ -119,7 +119,7 @@ def run(arguments: list[str]) -> None:
         load_from_checkpoint_support=False,
         parser_class=ReadableHelpParser,
         seed_everything_default=0,
-        trainer_defaults={"callbacks": [MetricsFiles(), CurvePlot()]},
+        trainer_defaults={"callbacks": [BaselineMetrics(), MetricsFiles(), CurvePlot()]},
         parser_kwargs={
             "prog": "imgcolor",
             "exit_on_error": False,

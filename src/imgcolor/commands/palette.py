@@ -1,10 +1,7 @@
 """imgcolor palette: learn a palette, write it and draw it."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
-
-from jsonargparse import auto_cli
 
 from imgcolor.colour import Palette
 from imgcolor.data import HorseColourization
@@ -47,15 +44,3 @@ def palette(
     learned.save(output)
     save_picture(draw_palette(learned.colours), picture)
     print(f"{output}: {colours} colours, dark to light\n{picture}: drawn")
-
-
-def run_command(command: Callable[..., None], arguments: list[str]) -> None:
-    """Run a function as a command: its arguments are the options, its docstring the help.
-
-    Args:
-        command: The function.
-        arguments: The command's name and its options.
-    """
-    auto_cli(
-        command, args=arguments[1:], prog=f"imgcolor {arguments[0]}", as_positional=False, exit_on_error=False
-    )

@@ -1,18 +1,35 @@
 """Where pixels come from, and what a batch holds."""
 
 from imgcolor.data.batch import Batch
-from imgcolor.data.datamodules import HorseColourization, ImageDataModule
-from imgcolor.data.degradations import MeanGrey
-from imgcolor.data.sources import Cifar10Source, FolderSource, ImageSet, ImageSource, SyntheticSource
+from imgcolor.data.datamodules import (
+    FaceColourization,
+    HorseColourization,
+    HorseSuperResolution,
+    ImageDataModule,
+)
+from imgcolor.data.degradations import BoxDownsample, LumaGrey, MeanGrey
+from imgcolor.data.sources import (
+    Cifar10Source,
+    FolderSource,
+    ImageSet,
+    ImageSource,
+    LFWSource,
+    SyntheticSource,
+)
 
 __all__ = [
     "Batch",
+    "BoxDownsample",
     "Cifar10Source",
+    "FaceColourization",
     "FolderSource",
     "HorseColourization",
+    "HorseSuperResolution",
     "ImageDataModule",
     "ImageSet",
     "ImageSource",
+    "LFWSource",
+    "LumaGrey",
     "MeanGrey",
     "SyntheticSource",
 ]

@@ -9,10 +9,18 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from imgcolor.data.batch import Batch
-from imgcolor.data.degradations import MeanGrey
+from imgcolor.data.degradations import BoxDownsample, LumaGrey, MeanGrey
 from imgcolor.data.sampling import BatchSampler, InMemoryImages
-from imgcolor.data.sources import Cifar10Source, FolderSource, ImageSet, ImageSource, Split, SyntheticSource
-from imgcolor.data.synthetic import draw_horses
+from imgcolor.data.sources import (
+    Cifar10Source,
+    FolderSource,
+    ImageSet,
+    ImageSource,
+    LFWSource,
+    Split,
+    SyntheticSource,
+)
+from imgcolor.data.synthetic import draw_faces, draw_horses
 from imgcolor.errors import ImgcolorError
 
 
@@ -153,16 +161,106 @@ class HorseColourization(ImageDataModule):
         eval_batch_size: int = 250,
         seed: int | None = None,
     ) -> None:
-        if source == "cifar10":
-            if size != 32:
-                raise ImgcolorError(
-                    f"data.size: expected 32 with the source cifar10, found {size}; leave it out"
-                )
-            source = Cifar10Source(root, category)
+        images = _horse_source(source, root, category, size, train_images, val_images)
+        super().__init__(images, MeanGrey(), batch_size, eval_batch_size, seed)
+
+
+class HorseSuperResolution(ImageDataModule):
+    """Small colour images of which a network sees the means of square blocks: the assignment's problem D.
+
+    Args:
+        factor: Height and width of a block: 4 makes 8×8 of 32×32.
+        source: ``cifar10`` (one category of CIFAR-10, downloaded where it is missing), ``folder``
+            (``ROOT/train/**``, ``ROOT/val/**`` and, where there is one, ``ROOT/test/**``), ``synthetic``
+            (drawn horses; nothing to download), or, in Python, any object with ``load(split) -> ImageSet``.
+        root: The folder of the images; where CIFAR-10 is downloaded to.
+        category: Which of CIFAR-10's ten categories.
+        size: Height and width; images of another size are resized and centre-cropped. CIFAR-10's is 32.
+        train_images: Number of drawn training images.
+        val_images: Number of drawn validation images.
+        batch_size: Images a training batch.
+        eval_batch_size: Images a batch of validation, test and prediction; no result depends on it.
+        seed: Decides the order of training images, epoch by epoch. None takes the run's own seed
+            (``seed_everything``), or 0 where there is none.
+
+    Raises:
+        ImgcolorError: If an argument is out of range, ``size`` is no multiple of ``factor``, or the source's name
+            or category is unknown.
+    """
+
+    def __init__(
+        self,
+        factor: int = 4,
+        source: Literal["cifar10", "folder", "synthetic"] | ImageSource = "synthetic",
+        root: Path = Path("data"),
+        category: str = "horse",
+        size: int = 32,
+        train_images: int = 2000,
+        val_images: int = 500,
+        batch_size: int = 100,
+        eval_batch_size: int = 250,
+        seed: int | None = None,
+    ) -> None:
+        degradation = BoxDownsample(factor)
+        if size % factor:
+            raise ImgcolorError(f"data.size: expected a multiple of the factor {factor}, found {size}")
+        images = _horse_source(source, root, category, size, train_images, val_images)
+        super().__init__(images, degradation, batch_size, eval_batch_size, seed)
+
+
+class FaceColourization(ImageDataModule):
+    """Faces whose grey is Pillow's luma: the CENG 483 homework's task.
+
+    Args:
+        source: ``folder`` (``ROOT/train/**``, ``ROOT/val/**`` and, where there is one, ``ROOT/test/**``), ``lfw``
+            (Labeled Faces in the Wild, placed by hand), ``synthetic`` (drawn faces; nothing to download), or, in
+            Python, any object with ``load(split) -> ImageSet``.
+        root: The folder of the images.
+        size: Height and width; images of another size are resized and centre-cropped.
+        train_images: Number of drawn training images.
+        val_images: Number of drawn validation images.
+        batch_size: Images a training batch.
+        eval_batch_size: Images a batch of validation, test and prediction; no result depends on it.
+        seed: Decides the order of training images, epoch by epoch. None takes the run's own seed
+            (``seed_everything``), or 0 where there is none.
+
+    Raises:
+        ImgcolorError: If an argument is out of range, or the source's name is unknown.
+    """
+
+    def __init__(
+        self,
+        source: Literal["lfw", "folder", "synthetic"] | ImageSource = "synthetic",
+        root: Path = Path("data"),
+        size: int = 80,
+        train_images: int = 1000,
+        val_images: int = 250,
+        batch_size: int = 16,
+        eval_batch_size: int = 100,
+        seed: int | None = None,
+    ) -> None:
+        if source == "lfw":
+            source = LFWSource(root, size)
         elif source == "folder":
             source = FolderSource(root, size)
         elif source == "synthetic":
-            source = SyntheticSource(draw_horses, size, train_images, val_images)
+            source = SyntheticSource(draw_faces, size, train_images, val_images)
         elif isinstance(source, str):
-            raise ImgcolorError(f"data.source: expected cifar10, folder or synthetic, found {source!r}")
-        super().__init__(source, MeanGrey(), batch_size, eval_batch_size, seed)
+            raise ImgcolorError(f"data.source: expected lfw, folder or synthetic, found {source!r}")
+        super().__init__(source, LumaGrey(), batch_size, eval_batch_size, seed)
+
+
+def _horse_source(
+    source: str | ImageSource, root: Path, category: str, size: int, train_images: int, val_images: int
+) -> ImageSource:
+    if source == "cifar10":
+        if size != 32:
+            raise ImgcolorError(f"data.size: expected 32 with the source cifar10, found {size}; leave it out")
+        return Cifar10Source(root, category)
+    if source == "folder":
+        return FolderSource(root, size)
+    if source == "synthetic":
+        return SyntheticSource(draw_horses, size, train_images, val_images)
+    if isinstance(source, str):
+        raise ImgcolorError(f"data.source: expected cifar10, folder or synthetic, found {source!r}")
+    return source

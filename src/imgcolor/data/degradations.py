@@ -1,6 +1,10 @@
 """What is taken from an image, for a network to give back. Each is a module that works on a whole batch."""
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from imgcolor.errors import ImgcolorError
 
 
 class MeanGrey(nn.Module):
@@ -16,3 +20,50 @@ class MeanGrey(nn.Module):
             Float [B, 1, H, W] in [0, 1].
         """
         return images.mean(dim=1, keepdim=True)
+
+
+class LumaGrey(nn.Module):
+    """Grey as Pillow's mode L takes it: ITU-R BT.601 luma, 0.299 R + 0.587 G + 0.114 B in whole levels."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Take the colour away.
+
+        Args:
+            images: Float [B, 3, H, W] in [0, 1]; rounded to the nearest of 256 levels first.
+
+        Returns:
+            Float [B, 1, H, W] in [0, 1], on one of 256 levels.
+        """
+        red, green, blue = torch.split((images * 255).round(), 1, dim=1)
+        # Pillow's integers: the weights times 2^16, and half of 2^16 to round. All sums stay below 2^24, so
+        # float32 holds them exactly.
+        levels = ((19595 * red + 38470 * green + 7471 * blue + 32768) / 65536).floor()
+        return levels / 255
+
+
+class BoxDownsample(nn.Module):
+    """Fewer pixels: each the mean of a square block.
+
+    Args:
+        factor: Height and width of a block.
+
+    Raises:
+        ImgcolorError: If ``factor`` is below 2.
+    """
+
+    def __init__(self, factor: int = 4) -> None:
+        super().__init__()
+        if factor < 2:
+            raise ImgcolorError(f"data.factor: expected at least 2, such as 2, 4 or 8, found {factor}")
+        self.factor = factor
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Average blocks.
+
+        Args:
+            images: Float [B, 3, H, W] in [0, 1]; rows and columns that fill no block are left out.
+
+        Returns:
+            Float [B, 3, H // factor, W // factor] in [0, 1].
+        """
+        return F.avg_pool2d(images, self.factor)

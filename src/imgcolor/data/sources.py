@@ -1,4 +1,4 @@
-"""Where pixels come from: CIFAR-10, a folder of image files, or drawings, each as uint8 images in memory.
+"""Where pixels come from: CIFAR-10, LFW, a folder of image files, or drawings, as uint8 images in memory.
 
 A source is any object with `load(split) -> ImageSet`. What becomes of the images is decided elsewhere.
 """
@@ -7,18 +7,18 @@ import http.client
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from rich.console import Console
 from rich.progress import track
-from torchvision.datasets import CIFAR10
+from torchvision.datasets import CIFAR10, LFWPeople
 from torchvision.datasets.utils import check_integrity, download_and_extract_archive
 
 from imgcolor.errors import ImgcolorError
@@ -198,21 +198,7 @@ class FolderSource:
             raise _error(
                 f"{self.root}: expected folders to list, found: {error}; change their permissions"
             ) from error
-        pixels = torch.empty((len(files), 3, self.size, self.size), dtype=torch.uint8)
-
-        def read(index: int) -> None:
-            pixels[index] = _read(files[index], self.size)
-
-        console = Console(stderr=True)
-        hidden = len(files) <= _PROGRESS_FROM or not console.is_terminal
-        pool = ThreadPoolExecutor(os.cpu_count())  # Pillow decodes outside the interpreter's lock
-        try:
-            with _quiet():
-                done = pool.map(read, range(len(files)))
-                for _ in track(done, f"Reading {split}", len(files), console=console, disable=hidden):
-                    pass
-        finally:
-            pool.shutdown(cancel_futures=True)  # a bad file, or Ctrl-C, does not wait for the rest
+        pixels = _read_all(files, self.size, split)
         return ImageSet(pixels, tuple(file.relative_to(folder).as_posix() for file in files))
 
     def _folder(self, split: Split) -> Path:
@@ -230,6 +216,76 @@ class FolderSource:
             found = _some(path.name for path in root.glob("[!.]*") if path.is_dir())
             raise _error(f"{folder} is no folder: {layout}, found the folders: {found}; {way_out}")
         return folder
+
+
+class LFWSource:
+    """Labeled Faces in the Wild: 9,525 images to train on; val and test are the 3,708 of other people.
+
+    Attributes:
+        CROP: The share of each side that is kept about the centre, 150 of the 250 pixels: the face without
+            most of its background.
+    """
+
+    CROP: ClassVar[float] = 150 / 250
+
+    def __init__(
+        self,
+        root: Path | str,
+        size: int,
+        image_set: Literal["original", "funneled", "deepfunneled"] = "funneled",
+    ) -> None:
+        """Name the folder; nothing is read yet.
+
+        Args:
+            root: The folder that holds `lfw-py`, as torchvision lays it out: the lists `peopleDevTrain.txt`
+                and `peopleDevTest.txt`, and the images' folder.
+            size: Height and width of the images it gives.
+            image_set: How the faces are aligned; their folder is `lfw`, `lfw_funneled` or `lfw-deepfunneled`.
+
+        Raises:
+            ImgcolorError: `size` is not at least 1, or there is no such image set.
+        """
+        _check_positive("image size", size)
+        if image_set not in LFWPeople.file_dict:
+            expected = ", ".join(LFWPeople.file_dict)
+            raise _error(f"LFW image_set: expected one of {expected}, found {image_set!r}")
+        self.root = Path(root).expanduser()
+        self.size = size
+        self.image_set = image_set
+
+    def load(self, split: Split) -> ImageSet:
+        """Read the images of everybody on a split's list, in its order.
+
+        They are cut to the middle `CROP` and resized with Lanczos, as in `read_image`.
+
+        Returns:
+            uint8 [N, 3, size, size], named such as `George_W_Bush/George_W_Bush_0001.jpg`.
+
+        Raises:
+            ImgcolorError: The list or an image is missing or damaged.
+        """
+        # LFWPeople wants the packed archive too, with the md5 of a download that is no longer offered.
+        # What it does with the list is little enough to do here, for any copy of the images.
+        base = self.root / LFWPeople.base_folder
+        folder = base / LFWPeople.file_dict[self.image_set][0]
+        people = base / f"peopleDev{'Train' if split == 'train' else 'Test'}.txt"
+        try:
+            names = _lfw_names(people)
+            missing = [name for name in names if not (folder / name).exists()]
+            if missing:
+                raise FileNotFoundError(
+                    f"no {folder / missing[0]}, {len(missing):,} of {len(names):,} images missing"
+                )
+        except (OSError, ValueError) as error:
+            raise _error(
+                f"{base}: expected Labeled Faces in the Wild, placed by hand: the lists peopleDevTrain.txt and "
+                f"peopleDevTest.txt, and the images as {folder}/NAME/NAME_0001.jpg; found {_reason(error)}. "
+                "The data set has no automatic download any more: copy the two lists and unpack "
+                f"{LFWPeople.file_dict[self.image_set][1]} there from a copy of it, pass another --data.root, "
+                "or use --data.source folder or --data.source synthetic, which need none"
+            ) from error
+        pixels = _read_all([folder / name for name in names], self.size, split, self.CROP)
+        return ImageSet(pixels, tuple(names))
 
 
 class SyntheticSource:
@@ -301,20 +357,43 @@ def read_image(path: Path, size: int) -> torch.Tensor:
         return _read(Path(path), size)
 
 
+def _read_all(files: Sequence[Path], size: int, what: str, crop: float = 1.0) -> torch.Tensor:
+    """Read image files in parallel, with a progress bar named after what they are: uint8 [N, 3, size, size]."""
+    pixels = torch.empty((len(files), 3, size, size), dtype=torch.uint8)
+
+    def read(index: int) -> None:
+        pixels[index] = _read(files[index], size, crop)
+
+    console = Console(stderr=True)
+    hidden = len(files) <= _PROGRESS_FROM or not console.is_terminal
+    pool = ThreadPoolExecutor(os.cpu_count())  # Pillow decodes outside the interpreter's lock
+    try:
+        with _quiet():
+            done = pool.map(read, range(len(files)))
+            for _ in track(done, f"Reading {what}", len(files), console=console, disable=hidden):
+                pass
+    finally:
+        pool.shutdown(cancel_futures=True)  # a bad file, or Ctrl-C, does not wait for the rest
+    return pixels
+
+
 class _Refused(Exception):  # noqa: N818 - never leaves this module
     """What is wrong with an image file, as the rest of a sentence that its path begins."""
 
 
-def _read(path: Path, size: int) -> torch.Tensor:
-    """Do the work of `read_image`, apart from the warnings, which no thread can change for itself alone."""
+def _read(path: Path, size: int, crop: float = 1.0) -> torch.Tensor:
+    """Do the work of `read_image`, apart from the warnings, which no thread can change for itself alone.
+
+    Of each side only the middle share `crop` is kept, before the image is cut to a square and resized.
+    """
     try:
         _check_file(path)
         with Image.open(path) as file:
             if file.width * file.height > MAX_PIXELS:
                 raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
             image = _to_rgb(ImageOps.exif_transpose(file))
-        if image.size != (size, size):
-            image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+        if image.size != (size, size) or crop < 1:
+            image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS, bleed=(1 - crop) / 2)
     except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
         raise _error(
             f"{path} {_image_fault(error)}: expected a whole image, 8 or 16 bits a channel, of at most "
@@ -372,6 +451,23 @@ def _cifar10_fault(folder: Path, error: Exception) -> str:
             if not check_integrity(folder / name, md5):
                 return f"{name} {'damaged' if (folder / name).exists() else 'missing'}"
     return _reason(error)
+
+
+def _lfw_names(people: Path) -> list[str]:
+    """Return the images that a list of people stands for: their number, then each one's name and images."""
+    if not people.parent.is_dir():
+        raise FileNotFoundError(f"no folder {people.parent}")
+    if not people.is_file():
+        raise FileNotFoundError(f"no file {people}")
+    try:
+        announced, *entries = people.read_text("utf-8").split()
+        count = int(announced)
+        persons = list(zip(entries[::2], map(int, entries[1::2]), strict=True))
+    except ValueError as error:
+        raise ValueError(f"{people} damaged ({error})") from error
+    if not persons or count != len(persons):
+        raise ValueError(f"{people} damaged ({count} people announced, {len(persons)} listed)")
+    return [f"{name}/{name}_{number:04d}.jpg" for name, images in persons for number in range(1, images + 1)]
 
 
 def _image_files(folder: Path) -> list[Path]:

@@ -1,5 +1,5 @@
 """torchmetrics classes with a functional half, one file each."""
 
-from imgcolor.metrics.margin import MarginAccuracy, margin_accuracy
+from imgcolor.metrics.margin import MarginAccuracy, MarginError, margin_accuracy
 
-__all__ = ["MarginAccuracy", "margin_accuracy"]
+__all__ = ["MarginAccuracy", "MarginError", "margin_accuracy"]

@@ -91,3 +91,17 @@ class MarginAccuracy(Metric):
     def compute(self) -> Tensor:
         """The mean share over all images so far, a scalar in [0, 1]."""
         return self.share_sum / self.images
+
+
+class MarginError(MarginAccuracy):
+    """The homework's 12-margin error: 1 minus :class:`MarginAccuracy`.
+
+    Args:
+        margin: What a difference must stay below, on the scale 0..255.
+    """
+
+    higher_is_better = False
+
+    def compute(self) -> Tensor:
+        """The mean share of values that are wrong over all images so far, a scalar in [0, 1]."""
+        return 1 - super().compute()

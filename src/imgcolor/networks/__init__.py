@@ -2,6 +2,7 @@
 
 from imgcolor.networks.colour_cnn import ColourCNN
 from imgcolor.networks.colour_unet import ColourUNet
+from imgcolor.networks.conv_stack import ConvStack
 from imgcolor.networks.regression_cnn import RegressionCNN
 
-__all__ = ["ColourCNN", "ColourUNet", "RegressionCNN"]
+__all__ = ["ColourCNN", "ColourUNet", "ConvStack", "RegressionCNN"]

@@ -35,13 +35,14 @@ def conv_block(
     return nn.Sequential(*layers)
 
 
-def same_conv(in_channels: int, out_channels: int, kernel_size: int) -> nn.Module:
+def same_conv(in_channels: int, out_channels: int, kernel_size: int, groups: int = 1) -> nn.Module:
     """A convolution that keeps height and width.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         kernel_size: An odd number.
+        groups: Groups of channels that do not see each other.
 
     Returns:
         A module from [B, in_channels, H, W] to [B, out_channels, H, W].
@@ -51,7 +52,7 @@ def same_conv(in_channels: int, out_channels: int, kernel_size: int) -> nn.Modul
     """
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f"kernel_size: expected an odd number such as 3 or 5, found {kernel_size}")
-    return nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+    return nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, groups=groups)
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
@@ -67,6 +68,19 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     height, width = images.shape[-2:]
     missing = (0, -width % multiple, 0, -height % multiple)
     return F.pad(images, missing, mode="replicate") if any(missing) else images
+
+
+def enlarge(images: Tensor, factor: int) -> Tensor:
+    """Repeat every pixel: what a network for super-resolution does with its small input at its door.
+
+    Args:
+        images: Float [B, C, h, w].
+        factor: How often along height and width; 1 changes nothing.
+
+    Returns:
+        Float [B, C, h * factor, w * factor].
+    """
+    return images if factor == 1 else F.interpolate(images, scale_factor=factor, mode="nearest")
 
 
 def join(*maps: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import conv_block, pad_to_multiple, same_conv
+from imgcolor.networks.blocks import conv_block, enlarge, pad_to_multiple, same_conv
 
 
 class ColourCNN(nn.Module):
@@ -17,6 +17,8 @@ class ColourCNN(nn.Module):
         kernel_size: Height and width of every kernel, an odd number.
         dropout: Share of the channels that training sets to zero after each block but the last.
         in_channels: Channels of the input.
+        upscale: How often every pixel of the input is repeated along height and width before anything else: 4 for
+            super-resolution from 8×8 to 32×32.
     """
 
     def __init__(
@@ -26,6 +28,7 @@ class ColourCNN(nn.Module):
         kernel_size: int = 3,
         dropout: float = 0.0,
         in_channels: int = 1,
+        upscale: int = 1,
     ) -> None:
         super().__init__()
         self.colours = colours
@@ -33,6 +36,7 @@ class ColourCNN(nn.Module):
         self.kernel_size = kernel_size
         self.dropout = dropout
         self.in_channels = in_channels
+        self.upscale = upscale
         k, p = kernel_size, dropout
         self.downconv1 = conv_block(in_channels, filters, k, p, nn.MaxPool2d(2))
         self.downconv2 = conv_block(filters, 2 * filters, k, p, nn.MaxPool2d(2))
@@ -45,11 +49,12 @@ class ColourCNN(nn.Module):
         """Score every colour at every pixel.
 
         Args:
-            images: Float [B, in_channels, H, W] in [0, 1].
+            images: Float [B, in_channels, h, w] in [0, 1].
 
         Returns:
-            Float [B, colours, H, W], unbounded.
+            Float [B, colours, h * upscale, w * upscale], unbounded.
         """
+        images = enlarge(images, self.upscale)
         height, width = images.shape[-2:]
         maps = self.downconv1(pad_to_multiple(images, 4))
         maps = self.upconv1(self.rfconv(self.downconv2(maps)))

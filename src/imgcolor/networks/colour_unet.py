@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import conv_block, join, pad_to_multiple, same_conv
+from imgcolor.networks.blocks import conv_block, enlarge, join, pad_to_multiple, same_conv
 
 
 class ColourUNet(nn.Module):
@@ -18,6 +18,8 @@ class ColourUNet(nn.Module):
         kernel_size: Height and width of every kernel, an odd number.
         dropout: Share of the channels that training sets to zero after each block but the last.
         in_channels: Channels of the input.
+        upscale: How often every pixel of the input is repeated along height and width before anything else: 4 for
+            super-resolution from 8×8 to 32×32.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class ColourUNet(nn.Module):
         kernel_size: int = 3,
         dropout: float = 0.0,
         in_channels: int = 1,
+        upscale: int = 1,
     ) -> None:
         super().__init__()
         self.colours = colours
@@ -34,6 +37,7 @@ class ColourUNet(nn.Module):
         self.kernel_size = kernel_size
         self.dropout = dropout
         self.in_channels = in_channels
+        self.upscale = upscale
         k, p = kernel_size, dropout
         self.downconv1 = conv_block(in_channels, filters, k, p, nn.MaxPool2d(2))
         self.downconv2 = conv_block(filters, 2 * filters, k, p, nn.MaxPool2d(2))
@@ -46,11 +50,12 @@ class ColourUNet(nn.Module):
         """Score every colour at every pixel.
 
         Args:
-            images: Float [B, in_channels, H, W] in [0, 1].
+            images: Float [B, in_channels, h, w] in [0, 1].
 
         Returns:
-            Float [B, colours, H, W], unbounded.
+            Float [B, colours, h * upscale, w * upscale], unbounded.
         """
+        images = enlarge(images, self.upscale)
         height, width = images.shape[-2:]
         images = pad_to_multiple(images, 4)
         half = self.downconv1(images)

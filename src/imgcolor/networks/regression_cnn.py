@@ -11,9 +11,16 @@ class RegressionCNN(ColourCNN):
         kernel_size: Height and width of every kernel, an odd number.
         dropout: Share of the channels that training sets to zero after each block but the last.
         in_channels: Channels of the input.
+        upscale: How often every pixel of the input is repeated along height and width before anything else: 4 for
+            super-resolution from 8×8 to 32×32.
     """
 
     def __init__(
-        self, filters: int = 32, kernel_size: int = 3, dropout: float = 0.0, in_channels: int = 1
+        self,
+        filters: int = 32,
+        kernel_size: int = 3,
+        dropout: float = 0.0,
+        in_channels: int = 1,
+        upscale: int = 1,
     ) -> None:
-        super().__init__(3, filters, kernel_size, dropout, in_channels)
+        super().__init__(3, filters, kernel_size, dropout, in_channels, upscale)

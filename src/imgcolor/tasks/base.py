@@ -16,10 +16,11 @@ from torchmetrics import MeanSquaredError, MetricCollection
 from torchmetrics.image import PeakSignalNoiseRatio
 
 import imgcolor
+from imgcolor.baselines import fitting_baselines
 from imgcolor.checkpoint import KEY, class_path, describe, load_task
 from imgcolor.data.batch import Batch
-from imgcolor.errors import ImgcolorError
-from imgcolor.metrics import MarginAccuracy
+from imgcolor.errors import DivergedError, ImgcolorError
+from imgcolor.metrics import MarginAccuracy, MarginError
 
 OptimizerCallable = Callable[[Iterable[nn.Parameter]], Optimizer]
 LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
@@ -31,9 +32,11 @@ class ColourTask(LightningModule, ABC):
     A subclass says what the loss is and how the network's output becomes a picture. Called with degraded
     images, a task gives colour images; ``task.network`` is the bare network.
 
-    Logged: ``train/loss``; and for ``val`` and ``test``: ``loss``, ``mse`` (on the [0, 1] scale), ``psnr``
-    (dB, of the mean squared error over all pixels of all images) and ``margin12``, the last three of the
-    pictures that a user would see.
+    Logged under ``val/`` and ``test/``, and under ``train/`` where the task measures training: ``loss``, ``mse``
+    (on the [0, 1] scale), ``psnr`` (dB, of the mean squared error over all pixels of all images), ``margin12`` and
+    ``margin12_error``, all but the first of the pictures that a user would see.
+
+    A loss that is not finite ends the training with a :class:`~imgcolor.errors.DivergedError`.
 
     Args:
         network: Any module from [B, C, h, w] to what the loss takes.
@@ -45,6 +48,9 @@ class ColourTask(LightningModule, ABC):
 
     # Training alone needs these, and they are functions, so a checkpoint's recipe leaves them out.
     not_in_recipe = ("optimizer", "lr_scheduler")
+
+    measures_training = True
+    """Whether ``train/`` metrics are logged beside the loss; off where making pictures costs too much a step."""
 
     def __init__(
         self,
@@ -63,10 +69,13 @@ class ColourTask(LightningModule, ABC):
                 "mse": MeanSquaredError(),
                 "psnr": PeakSignalNoiseRatio(data_range=1.0),
                 "margin12": MarginAccuracy(12),
+                "margin12_error": MarginError(12),
             }
         )
+        self.train_metrics = metrics.clone(prefix="train/")
         self.val_metrics = metrics.clone(prefix="val/")
         self.test_metrics = metrics.clone(prefix="test/")
+        self._last_finite_loss: Tensor | None = None
 
     @abstractmethod
     def loss(self, output: Tensor, original: Tensor) -> Tensor:
@@ -100,27 +109,44 @@ class ColourTask(LightningModule, ABC):
         Returns:
             Float [B, 3, H, W] in [0, 1].
         """
-        return self.to_colour(self.network(degraded))
+        return self.to_colour(self.run_network(degraded))
+
+    def network_input(self, degraded: Tensor) -> Tensor:
+        """What the network is given for degraded images: the task's door, where another range begins."""
+        return degraded
+
+    def run_network(self, degraded: Tensor) -> Tensor:
+        """The network's output for degraded images, float [B, C, h, w] in [0, 1]."""
+        output: Tensor = self.network(self.network_input(degraded))
+        return output
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """What there is to see of a batch: name to float [B, C, h, w] in [0, 1], in the order of display."""
-        return {"input": batch.degraded, "prediction": self(batch.degraded), "target": batch.original}
+        pictures = {"input": batch.degraded, "prediction": self(batch.degraded), "target": batch.original}
+        if batch.degraded.shape[-2:] == batch.original.shape[-2:]:
+            return pictures
+        simple = {name: baseline(batch.degraded) for name, baseline in fitting_baselines(batch).items()}
+        order = ("input", "target", "prediction", "bilinear", "bicubic")
+        return {name: {**pictures, **simple}[name] for name in order}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Loss of one batch."""
-        loss = self.loss(self.network(batch.degraded), batch.original)
-        self.log(
-            "train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.original)
-        )
+        """Loss of one batch, and metrics where the task measures training too."""
+        output = self.run_network(batch.degraded)
+        loss = self._checked_loss("train", output, batch.original)
+        self.log("train/loss", loss, on_epoch=True, on_step=False, prog_bar=True, batch_size=len(output))
+        if self.measures_training:
+            with torch.no_grad():
+                self._measure(self.train_metrics, output, batch.original)
+            self.log_dict(self.train_metrics, on_epoch=True, on_step=False)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss and metrics of one batch."""
-        self.evaluate("val", self.network(batch.degraded), batch.original)
+        self.evaluate("val", self.run_network(batch.degraded), batch.original)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss and metrics of one batch."""
-        self.evaluate("test", self.network(batch.degraded), batch.original)
+        self.evaluate("test", self.run_network(batch.degraded), batch.original)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colour images of one batch: float [B, 3, H, W] in [0, 1]."""
@@ -134,12 +160,44 @@ class ColourTask(LightningModule, ABC):
             split: Whose names they are logged under.
             output: What the network gave.
             original: Float [B, 3, H, W] in [0, 1].
+
+        Raises:
+            DivergedError: If the loss is not finite.
         """
-        loss = self.loss(output, original)
-        self.log(f"{split}/loss", loss, prog_bar=True, batch_size=len(original), sync_dist=True)
+        loss = self._checked_loss(split, output, original)
+        self.log(f"{split}/loss", loss, prog_bar=True, batch_size=len(output), sync_dist=True)
         metrics = self.val_metrics if split == "val" else self.test_metrics
-        metrics.update(self.to_colour(output), original)
+        self._measure(metrics, output, original)
         self.log_dict(metrics)
+
+    def _measure(self, metrics: MetricCollection, output: Tensor, original: Tensor) -> None:
+        # Contiguous: torchmetrics' mean squared error takes no other strides, and convolutions give them.
+        metrics.update(self.to_colour(output).contiguous(), original)
+
+    def _checked_loss(self, split: str, output: Tensor, original: Tensor) -> Tensor:
+        """The loss, if it is finite: what follows would only write broken weights and figures."""
+        if output.shape[-2:] != original.shape[-2:]:
+            raise ImgcolorError(
+                f"network: expected an output of the original's height and width {list(original.shape[-2:])}, "
+                f"found {list(output.shape[-2:])}; where the data's factor is not 1, the network's upscale must "
+                "be the same number"
+            )
+        loss = self.loss(output, original)
+        if not loss.isfinite():
+            raise DivergedError(self._divergence(split, loss))
+        self._last_finite_loss = loss.detach()
+        return loss
+
+    def _divergence(self, split: str, loss: Tensor) -> str:
+        last = self._last_finite_loss
+        found = "none was finite before" if last is None else f"the last finite one was {last.item():.4g}"
+        rates = ", ".join(f"{g['lr']:g}" for o in self.trainer.optimizers for g in o.param_groups)
+        lower = f" (now {rates})" if rates else ""
+        return (
+            f"training diverged: the {split} loss is {loss.item()} in epoch {self.current_epoch}, step "
+            f"{self.global_step} ({found}); lower the learning rate{lower}, or clip gradients with "
+            "--trainer.gradient_clip_val"
+        )
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimizer and, where there is one, the scheduler."""

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imgcolor.colour import from_signed, to_signed
 from imgcolor.tasks.base import ColourTask, LRSchedulerCallable, OptimizerCallable
 
 _LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -20,36 +21,47 @@ class ColourRegression(ColourTask):
     """Colour by regression.
 
     Args:
-        network: Any module from [B, C, h, w] to [B, 3, H, W], as near to [0, 1] as it comes.
+        network: Any module from [B, C, h, w] to [B, 3, H, W], in and out on the scale of ``value_range``.
+        value_range: ``unit`` for a network that sees and gives [0, 1], ``signed`` for one of [-1, 1]. The loss is
+            on that scale too; pictures and metrics are on [0, 1] in any case.
         criterion: ``mse`` (mean squared error), ``l1`` (mean absolute error) or ``huber`` (squared below a
             difference of 1, linear above), each the mean over batch, channels and pixels.
         optimizer: Makes the optimizer from the parameters; Adam with a learning rate of 1e-3 by default.
         lr_scheduler: Makes a scheduler from the optimizer; it steps once an epoch.
 
     Raises:
-        ValueError: If ``criterion`` is none of the three.
+        ValueError: If ``criterion`` or ``value_range`` is none of those.
     """
 
     def __init__(
         self,
         network: nn.Module,
         criterion: Literal["mse", "l1", "huber"] = "mse",
+        value_range: Literal["unit", "signed"] = "unit",
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__(network, optimizer, lr_scheduler)
         if criterion not in _LOSSES:
             raise ValueError(f"criterion: expected one of {', '.join(_LOSSES)}, found {criterion!r}")
+        if value_range not in ("unit", "signed"):
+            raise ValueError(f"value_range: expected unit or signed, found {value_range!r}")
         self.criterion = criterion
+        self.value_range = value_range
+
+    def network_input(self, degraded: Tensor) -> Tensor:
+        """Degraded images on the network's scale."""
+        return degraded if self.value_range == "unit" else to_signed(degraded)
 
     def loss(self, output: Tensor, original: Tensor) -> Tensor:
-        """The criterion between output and original, both [B, 3, H, W]."""
-        return _LOSSES[self.criterion](output, original)
+        """The criterion between output and original, both [B, 3, H, W], on the network's scale."""
+        target = original if self.value_range == "unit" else to_signed(original)
+        return _LOSSES[self.criterion](output, target)
 
     def to_colour(self, output: Tensor) -> Tensor:
-        """Clamp the output, [B, 3, H, W], to [0, 1]."""
-        return output.clamp(0, 1)
+        """Bring the output, [B, 3, H, W], to [0, 1] and clamp it."""
+        return (output if self.value_range == "unit" else from_signed(output)).clamp(0, 1)
 
     def recipe_args(self) -> dict[str, Any]:
         """The constructor arguments beside the network."""
-        return {"criterion": self.criterion}
+        return {"criterion": self.criterion, "value_range": self.value_range}

@@ -1,0 +1,294 @@
+"""What a network's blocks answer to an image: their maps, two measures of each, pictures and a table.
+
+The maps are taken by forward hooks, so the network knows nothing of it and may be anybody's.
+"""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor, nn
+
+from imgcolor.errors import ImgcolorError
+from imgcolor.files import write_whole
+from imgcolor.modes import evaluating
+from imgcolor.pictures import save_picture, to_picture
+
+CSV = "activations.csv"
+"""The table's name in the folder that :func:`write_activations` fills."""
+
+_CELL = 80  # tiles are at least as large, so that their numbers fit below them
+_GAP = 6
+_HEADER = 44
+_CAPTION = 15
+_INK = (32, 32, 32)
+_PAPER = (255, 255, 255)
+_POSITIVE = torch.tensor([1.0, 1.0, 1.0])
+_NEGATIVE = torch.tensor([0.35, 0.65, 1.0])
+_NOT_FINITE = torch.tensor([1.0, 0.0, 0.0])
+
+
+def capture(network: nn.Module, images: Tensor, modules: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Run a network once, in evaluation mode and without gradients, and keep what its blocks give.
+
+    Args:
+        network: Any module. Its modes come back, and nothing stays attached to it, whatever happens.
+        images: What the network takes, on its device: float [B, C, h, w].
+        modules: Names of modules at any depth, such as ``downconv1`` or ``downconv1.0``, as in
+            ``named_modules()``. By default all direct children (those inside a ``ModuleList`` or
+            ``ModuleDict`` too) that give maps, so one float tensor of four dimensions.
+
+    Returns:
+        Name to maps, float [B, channels, height, width], copied to the CPU, in the order in which the modules
+        ran. Of a module that runs more than once, the last run is kept, at that run's place.
+
+    Raises:
+        ImgcolorError: If a name is unknown, if a named module does not run or gives no such maps, or if no
+            direct child does.
+    """
+    chosen = find_modules(network, modules)
+    maps: dict[str, Tensor] = {}
+    other: dict[str, str] = {}
+    with _hooked(chosen, maps, other), evaluating(network):
+        network(images)
+    for name in modules:
+        if name not in maps:
+            found = other.get(name, "nothing, as the network does not call it")
+            raise ImgcolorError(
+                f"modules: expected {name} to give float maps [B, channels, height, width], found {found}; "
+                f"name others of {type(network).__name__}: {_names(network)}"
+            )
+    if not maps:
+        raise ImgcolorError(
+            f"{type(network).__name__}: expected direct children that give float maps [B, channels, height, "
+            f"width], found none; name modules inside: {_names(network)}"
+        )
+    return maps
+
+
+def find_modules(network: nn.Module, modules: Sequence[str] = ()) -> dict[str, nn.Module]:
+    """Look modules up by name.
+
+    Args:
+        network: Any module.
+        modules: Names, as in ``named_modules()``; by default the direct children.
+
+    Returns:
+        Name to module.
+
+    Raises:
+        ImgcolorError: If the network has no module of a name.
+    """
+    there = dict(network.named_modules(remove_duplicate=False))
+    for name in modules:
+        if name not in there:
+            raise ImgcolorError(
+                f"modules: expected names of {type(network).__name__}'s modules, found {name!r}; "
+                f"there are {_names(network)}"
+            )
+    return {name: there[name] for name in modules} if modules else dict(_children(network))
+
+
+def near_zero(maps: Tensor, share: float = 0.01) -> Tensor:
+    """The share of each map's pixels that are near zero.
+
+    A pixel is near zero if its magnitude is below ``share`` times the largest magnitude in all maps of its block
+    and image, or if it is zero. So a map that is weak beside its neighbours counts as near zero, and a block
+    that is zero everywhere counts as that throughout.
+
+    Args:
+        maps: Float [B, C, H, W]: one block's maps.
+        share: Where "near" ends, relative to the largest magnitude.
+
+    Returns:
+        Float [B, C] in [0, 1]; nan for an image with values that are not finite.
+    """
+    magnitudes = maps.double().abs()
+    largest = magnitudes.amax(dim=(1, 2, 3), keepdim=True)
+    near = (magnitudes < share * largest) | (magnitudes == 0)
+    shares = near.double().mean(dim=(2, 3))
+    return shares.masked_fill(~largest[:, :, 0, 0].isfinite(), torch.nan).float()
+
+
+def concentration(maps: Tensor) -> Tensor:
+    """How much of each map's strength is gathered in few pixels.
+
+    One minus the normalised entropy: 1 - H(p) / log(H·W) with p = abs(a) / sum(abs(a)) over the map's pixels.
+    It is 0 where all pixels are equally strong, 1 - log(n) / log(H·W) where n pixels are and the others are zero,
+    and 1 where one pixel is alone. Neither the map's scale nor where its pixels lie changes it. A map that is
+    zero everywhere and a map of a single pixel have 0.
+
+    Args:
+        maps: Float [B, C, H, W].
+
+    Returns:
+        Float [B, C] in [0, 1]; nan for a map with values that are not finite.
+    """
+    magnitudes = maps.double().abs().flatten(2)
+    pixels = magnitudes.shape[-1]
+    total = magnitudes.sum(dim=-1, keepdim=True)
+    entropy = torch.special.entr(magnitudes / total).sum(dim=-1)
+    # The entropy of equal shares exceeds the logarithm by a rounding error now and then.
+    concentrated: Tensor = (1 - entropy / math.log(max(pixels, 2))).clamp(0, 1)
+    nothing = (total[..., 0] == 0) | ((pixels == 1) & total[..., 0].isfinite())
+    return concentrated.masked_fill(nothing, 0).float()
+
+
+def activation_grid(maps: Tensor, title: str = "maps") -> Image.Image:
+    """Draw all maps of one block and one image side by side, on one scale.
+
+    Zero is black and the block's largest magnitude is the brightest, so a map that is weak beside the others stays
+    dark. Positive values are grey to white, negative ones blue, values that are not finite red. The header has
+    the means of the two measures over the maps and the scale; below each map stand its number, the share of its
+    pixels near zero and its concentration.
+
+    Args:
+        maps: Float [C, h, w].
+        title: What the header starts with: the block's name.
+
+    Returns:
+        An RGB picture; small maps are repeated pixel by pixel until they are visible.
+    """
+    maps = maps.detach().cpu().float()
+    count, height, width = maps.shape
+    shares, concentrations = near_zero(maps[None])[0], concentration(maps[None])[0]
+    factor = max(1, math.ceil(_CELL / max(height, width)))
+    height, width = height * factor, width * factor
+    columns = min(count, 8 if count <= 64 else 16)
+    step = max(width, _CELL) + _GAP
+
+    colours, scale = _colours(maps)
+    header = (
+        f"{title}: {count} maps {maps.shape[1]}x{maps.shape[2]}, near zero {100 * shares.mean():.0f} %, "
+        f"concentration {concentrations.mean():.2f} (mean)\n{scale}; below: number, near zero, concentration"
+    )
+    large, small = ImageFont.load_default(size=14), ImageFont.load_default(size=11)
+    wide = max(math.ceil(large.getlength(line)) for line in header.splitlines())
+    size = (
+        _GAP + max(columns * step, wide + _GAP),
+        _HEADER + math.ceil(count / columns) * (height + _CAPTION + _GAP),
+    )
+    canvas = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    draw.multiline_text((_GAP, 4), header, fill=_INK, font=large)
+    for number, colour in enumerate(colours):
+        left = _GAP + number % columns * step
+        top = _HEADER + number // columns * (height + _CAPTION + _GAP)
+        tile = to_picture(colour).resize((width, height), Image.Resampling.NEAREST)
+        canvas.paste(tile, (left, top))
+        numbers = f"{100 * shares[number]:.0f} %  {concentrations[number]:.2f}"
+        draw.text((left, top + height + 1), str(number), fill=_INK, font=small)
+        draw.text((left + max(width, _CELL), top + height + 1), numbers, fill=_INK, font=small, anchor="ra")
+    return canvas
+
+
+def write_activations(
+    network: nn.Module,
+    images: Iterable[Tensor],
+    names: Sequence[str],
+    folder: Path,
+    modules: Sequence[str] = (),
+) -> Path:
+    """Write a picture an image and block, ``folder/IMAGE/MODULE.png``, and ``folder/activations.csv``.
+
+    The table has a row a map: image, module, channel, height, width, near_zero (:func:`near_zero`) and
+    concentration (:func:`concentration`). Files of the same names are replaced.
+
+    Args:
+        network: Any module.
+        images: What the network takes, image by image, on its device: float [C, h, w] each; sizes may differ.
+        names: A name an image. In files and table, characters that could mislead a file system become ``_``, and
+            a name that is there already gets a number.
+        folder: Where to; made as needed.
+        modules: As in :func:`capture`.
+
+    Returns:
+        The table's path.
+
+    Raises:
+        ImgcolorError: As :func:`capture` does.
+    """
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["image", "module", "channel", "height", "width", "near_zero", "concentration"])
+    for image, name in zip(images, _file_names(names), strict=True):
+        blocks = capture(network, image[None], modules)
+        for (module, maps), file in zip(blocks.items(), _file_names(list(blocks)), strict=True):
+            save_picture(activation_grid(maps[0], module), folder / name / f"{file}.png")
+            measures = zip(near_zero(maps)[0].tolist(), concentration(maps)[0].tolist(), strict=True)
+            for channel, (share, concentrated) in enumerate(measures):
+                size = maps.shape[-2:]
+                table.writerow([name, module, channel, *size, f"{share:.6g}", f"{concentrated:.6g}"])
+    write_whole(folder / CSV, text.getvalue())
+    return folder / CSV
+
+
+@contextmanager
+def _hooked(modules: dict[str, nn.Module], maps: dict[str, Tensor], other: dict[str, str]) -> Iterator[None]:
+    """While it lasts, keep what modules give: maps in one place, what anything else was in the other."""
+
+    def keep(name: str, output: Any) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4 and output.is_floating_point():
+            maps.pop(name, None)
+            # A copy: what runs next may work in place.
+            maps[name] = output.detach().to("cpu", copy=True)
+        elif isinstance(output, Tensor):
+            other[name] = f"{output.dtype} {list(output.shape)}"
+        else:
+            other[name] = f"a {type(output).__name__}"
+
+    handles = []
+    try:
+        for name, module in modules.items():
+            # The default binds this round's name.
+            handles.append(module.register_forward_hook(lambda _, __, output, name=name: keep(name, output)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _children(network: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+    for name, child in network.named_children():
+        if isinstance(child, nn.ModuleList | nn.ModuleDict):  # these never run, only what is in them
+            yield from _children(child, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", child
+
+
+def _names(network: nn.Module) -> str:
+    return ", ".join(name for name, _ in network.named_modules() if name) or "none"
+
+
+def _colours(maps: Tensor) -> tuple[Tensor, str]:
+    """Maps [C, h, w] as colours [C, 3, h, w] in [0, 1] on their common scale, and what the colours mean."""
+    finite = maps.isfinite()
+    values = maps.where(finite, 0)
+    largest = float(values.abs().max())
+    strengths = (values / largest if largest else values)[:, None]
+    positive, negative, not_finite = (c.view(3, 1, 1) for c in (_POSITIVE, _NEGATIVE, _NOT_FINITE))
+    colours = strengths.clamp(min=0) * positive - strengths.clamp(max=0) * negative
+    scale = f"black 0, white {largest:.3g}" + (f", blue -{largest:.3g}" if values.min() < 0 else "")
+    scale += "" if finite.all() else ", red not finite"
+    return colours.where(finite[:, None], not_finite), scale
+
+
+def _file_names(names: Sequence[str]) -> list[str]:
+    """Names that lead nowhere else and stay apart, also where a file system takes A for a."""
+    files: list[str] = []
+    taken = {CSV}
+    for name in names:
+        safe = re.sub(r"[^\w.-]", "_", name).lstrip(".") or "_"
+        file, number = safe, 2
+        while file.casefold() in taken:
+            file, number = f"{safe}_{number}", number + 1
+        taken.add(file.casefold())
+        files.append(file)
+    return files

@@ -1,0 +1,106 @@
+"""Pictures of a network's activation maps while it trains."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+
+from imgcolor.activations import activation_grid, capture, find_modules, write_activations
+from imgcolor.callbacks.run_folder import run_folder
+from imgcolor.data.batch import Batch
+from imgcolor.errors import ImgcolorError
+from imgcolor.tasks import ColourTask
+
+
+class ActivationLogger(Callback):
+    """Shows what each of the network's blocks answers to the first validation images.
+
+    Writes ``activations/epoch_NNNN/`` in the run's folder, a picture an image and block and the table
+    ``activations.csv`` (see :func:`imgcolor.activations.write_activations`), and the first image's pictures to
+    TensorBoard (``activations/MODULE``).
+
+    Args:
+        count: Number of images: the first of the first validation batch, so the same in every epoch.
+        every_n_epochs: Draw after every so many epochs, and after the last one in any case; 0: only then.
+        modules: Names of modules inside the network, such as ``downconv1``; by default all direct children that
+            give maps.
+
+    Raises:
+        ImgcolorError: If ``count`` is below 1 or ``every_n_epochs`` below 0; when a fit starts, if the network
+            has no module of a name.
+    """
+
+    def __init__(self, count: int = 2, every_n_epochs: int = 0, modules: list[str] | None = None) -> None:
+        if count < 1:
+            raise ImgcolorError(f"ActivationLogger.count: expected at least 1, found {count}")
+        if every_n_epochs < 0:
+            raise ImgcolorError(
+                f"ActivationLogger.every_n_epochs: expected 0 or more, found {every_n_epochs}"
+            )
+        self.count = count
+        self.every_n_epochs = every_n_epochs
+        self.modules = modules or []
+        self.latest: Path | None = None
+        """The folder written last."""
+        self._degraded: Tensor | None = None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse what could not be drawn now, not after hours of training."""
+        find_modules(_task(pl_module).network, self.modules)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep the first images."""
+        if batch_idx == 0 and dataloader_idx == 0:
+            self._degraded = batch.degraded[: self.count]
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw, if it is this epoch's turn."""
+        if trainer.sanity_checking or trainer.state.fn != "fit" or not self.every_n_epochs:
+            return
+        if (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+            self._draw(trainer, pl_module, trainer.current_epoch)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the last epoch, if that was not its turn."""
+        # current_epoch counts finished epochs by now.
+        epoch = max(0, trainer.current_epoch - 1)
+        if self.latest is None or self.latest.name != _folder_name(epoch):
+            self._draw(trainer, pl_module, epoch)
+
+    def _draw(self, trainer: Trainer, pl_module: LightningModule, epoch: int) -> None:
+        folder = run_folder(trainer)
+        if folder is None or self._degraded is None:
+            return
+        task = _task(pl_module)
+        images = task.network_input(self._degraded)
+        names = [f"image_{number}" for number in range(len(images))]
+        self.latest = folder / "activations" / _folder_name(epoch)
+        write_activations(task.network, images, names, self.latest, self.modules)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                for name, maps in capture(task.network, images[:1], self.modules).items():
+                    picture = np.asarray(activation_grid(maps[0], name))
+                    logger.experiment.add_image(
+                        f"activations/{name}", picture, trainer.global_step, dataformats="HWC"
+                    )
+
+
+def _task(module: LightningModule) -> ColourTask:
+    if not isinstance(module, ColourTask):
+        raise TypeError(f"ActivationLogger: expected a ColourTask, found {type(module).__name__}")
+    return module
+
+
+def _folder_name(epoch: int) -> str:
+    return f"epoch_{epoch:04d}"

@@ -1,0 +1,114 @@
+"""imgcolor activations: draw and measure what a trained network's blocks answer to images."""
+
+from argparse import ArgumentError
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+from PIL import Image
+from torch import Tensor
+
+from imgcolor.activations import write_activations
+from imgcolor.checkpoint import load_task
+from imgcolor.data.sources import read_image
+from imgcolor.errors import ImgcolorError
+
+_SIZE = 32
+
+
+def activations(
+    checkpoint: Path,
+    images: Sequence[Path],
+    output: Path = Path("activations"),
+    size: int | None = None,
+    modules: Sequence[str] = (),
+) -> None:
+    """Write the activation maps of a trained network for images, as pictures, and their measures as a table.
+
+    Args:
+        checkpoint: A ``.ckpt`` file that a fit wrote.
+        images: Image files, as they were before they are degraded.
+        output: The folder for the pictures, ``IMAGE/MODULE.png``, and ``activations.csv``.
+        size: Height and width that images are cut and resized to; by default square images stay as large as
+            they are, and others become 32x32.
+        modules: Names of modules inside the network; by default all direct children that give maps.
+
+    Raises:
+        ImgcolorError: If the checkpoint or an image cannot be read, the checkpoint holds no degradation, or a
+            module's name is unknown.
+    """
+    task = load_task(checkpoint)
+    if task.degradation is None:
+        raise ImgcolorError(
+            f"{checkpoint}: expected a checkpoint that holds the degradation of its images, found none; give "
+            "one of a fit with a datamodule, such as `imgcolor fit` writes"
+        )
+
+    def network_input(path: Path) -> Tensor:
+        pixels = read_image(path, _own_size(path) if size is None else size)
+        degraded = task.degradation(pixels[None].float() / 255)
+        maps: Tensor = task.network_input(degraded)[0]
+        return maps
+
+    # All are read before anything is written, so that a bad file among them leaves nothing half-done.
+    inputs = [network_input(path) for path in images]
+    table = write_activations(task.network, inputs, [path.stem for path in images], output, modules)
+    print(f"{output}: pictures, a folder an image\n{table}: near_zero and concentration of every map")
+
+
+def run(arguments: list[str]) -> None:
+    """Run the command.
+
+    Args:
+        arguments: The command's name and its options.
+    """
+    # By hand: a function's list argument becomes one word of JSON, not IMAGE...
+    parser = ArgumentParser(
+        prog=f"imgcolor {arguments[0]}",
+        description="Draw and measure the activation maps of a trained network's blocks for images.",
+        exit_on_error=False,
+    )
+    parser.add_argument("checkpoint", type=Path, metavar="CKPT", help="a .ckpt file that a fit wrote")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files, not yet degraded")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("activations"),
+        help="the folder for IMAGE/MODULE.png and activations.csv; files of the same names are replaced",
+    )
+    parser.add_argument(
+        "--size",
+        type=int | None,
+        help=f"height and width that images are cut and resized to; by default square images stay as large as "
+        f"they are, and others become {_SIZE}x{_SIZE}",
+    )
+    parser.add_argument(
+        "--modules",
+        type=str,
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="modules inside the network, such as downconv1 or downconv1.0; "
+        "by default all direct children that give maps",
+    )
+    try:
+        found = parser.parse_args(arguments[1:])
+    except ArgumentError as error:
+        if "arguments are required" not in error.message:
+            raise
+        # The advice that usage_error adds to this, a configuration file, is not for this command.
+        message = f"expected CKPT IMAGE..., found no {error.message.rpartition(': ')[2]}"
+        raise ArgumentError(
+            None, f"{message}; such as: imgcolor {arguments[0]} last.ckpt a.png b.jpg"
+        ) from error
+    activations(found.checkpoint, found.images, found.output, found.size, found.modules)
+
+
+def _own_size(path: Path) -> int:
+    try:
+        if path.is_file():  # reading a pipe would wait for ever
+            with Image.open(path) as file:
+                return file.width if file.width == file.height else _SIZE
+    except Exception:  # a damaged file makes Pillow raise nearly anything; read_image says what is wrong
+        pass
+    return _SIZE

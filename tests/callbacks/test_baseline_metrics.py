@@ -1,0 +1,44 @@
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import peak_signal_noise_ratio
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from imgcolor.baselines import Interpolation
+from imgcolor.checkpoint import load_task
+from imgcolor.data import HorseSuperResolution
+
+
+def test_interpolations_are_measured_beside_a_fit_and_logged_once(tiny_fit: Callable[..., Path]) -> None:
+    folder = tiny_fit("experiments/superres/colour_unet.yaml", "--model.network.filters=2")
+    datamodule = HorseSuperResolution(train_images=24, val_images=10)
+    batch = datamodule.batch(datamodule.images("val").pixels)
+    palette = load_task(folder / "checkpoints" / "last.ckpt").palette
+    final = json.loads((folder / "metrics.json").read_text())
+    for mode in ("nearest", "bilinear", "bicubic"):
+        pictures = Interpolation(mode, 4)(batch.degraded)  # type: ignore[arg-type]
+        guess, truth = pictures.numpy().astype(np.float64), batch.original.numpy().astype(np.float64)
+        found = {
+            name.rpartition("/")[2]: v for name, v in final.items() if name.startswith(f"baseline/{mode}/")
+        }
+        assert found["mse"] == pytest.approx(((guess - truth) ** 2).mean(), rel=1e-4)
+        assert found["psnr"] == pytest.approx(peak_signal_noise_ratio(truth, guess, data_range=1), rel=1e-4)
+        same = palette.encode(pictures) == palette.encode(batch.original)
+        assert found["accuracy"] == pytest.approx(float(same.float().mean()), abs=1e-3)
+    with (folder / "metrics.csv").open() as file:
+        assert len({row["baseline/bicubic/psnr"] for row in csv.DictReader(file)}) == 1
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    assert len(events.Scalars("baseline/bilinear/psnr")) == 1
+
+
+def test_colourization_has_the_grey_copy(tiny_fit: Callable[..., Path]) -> None:
+    folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.filters=2")
+    final = json.loads((folder / "metrics.json").read_text())
+    assert 0 < final["baseline/grey_copy/mse"] < 0.1
+    assert torch.isfinite(torch.tensor(final["baseline/grey_copy/psnr"]))
