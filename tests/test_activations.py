@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
@@ -32,9 +32,11 @@ def maps_of(values: list[list[float]]) -> Tensor:
 # Capture.
 
 
-@pytest.mark.parametrize("network", [ColourCNN(24, 4), ColourUNet(24, 4), ColourUNet(24, 4, in_channels=3)])
-def test_all_blocks_in_the_order_in_which_they_run(network: Any) -> None:
-    blocks = capture(network, torch.rand(2, network.in_channels, 16, 16))
+@pytest.mark.parametrize(
+    ("network", "side"), [(ColourCNN(24, 4), 16), (ColourUNet(24, 4), 16), (ColourUNet(24, 4, 3, 0, 3, 4), 4)]
+)
+def test_all_blocks_in_the_order_in_which_they_run(network: Any, side: int) -> None:
+    blocks = capture(network, torch.rand(2, network.in_channels, side, side))
     assert list(blocks) == COURSE_BLOCKS
     assert [tuple(maps.shape) for maps in blocks.values()] == [
         *((2, 4, 8, 8), (2, 8, 4, 4), (2, 8, 4, 4)),
@@ -196,6 +198,7 @@ blocks = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(1, 5)).flat
 )
 
 
+@settings(deadline=None)  # machines are shared
 @given(blocks)
 def test_measures_are_between_0_and_1(maps: Tensor) -> None:
     for measure in (near_zero(maps), concentration(maps)):
@@ -203,6 +206,7 @@ def test_measures_are_between_0_and_1(maps: Tensor) -> None:
         assert ((measure >= 0) & (measure <= 1)).all()
 
 
+@settings(deadline=None)  # machines are shared
 @given(blocks, st.integers(-20, 20))
 def test_measures_do_not_depend_on_scale_or_sign(maps: Tensor, exponent: int) -> None:
     maps = maps.where(maps.abs() > 1e-20, 0)  # else the scaled ones would be rounded to zero
@@ -211,6 +215,7 @@ def test_measures_do_not_depend_on_scale_or_sign(maps: Tensor, exponent: int) ->
     torch.testing.assert_close(concentration(scaled), concentration(maps), rtol=0, atol=1e-6)
 
 
+@settings(deadline=None)  # machines are shared
 @given(blocks, st.randoms(use_true_random=False))
 def test_measures_do_not_depend_on_where_pixels_lie(maps: Tensor, random: Any) -> None:
     order = list(range(maps[0, 0].numel()))
@@ -345,6 +350,14 @@ def test_command(tiny_fit: Callable[..., Path], workplace: Path, capsys: pytest.
         *[("downconv1.1", "16")] * 2,
         *[("rfconv", "4")] * 4,
     ] * 2
+
+
+def test_command_for_super_resolution(tiny_fit: Callable[..., Path], workplace: Path) -> None:
+    """The maps are as large as the image, though the network is given one of a quarter of its size."""
+    checkpoint = tiny_fit("experiments/superres/colour_unet.yaml", *SMALL) / "checkpoints" / "last.ckpt"
+    assert main(["activations", str(checkpoint), photo(workplace / "a.png", 40, 40)]) == 0
+    sides = {row["module"]: row["height"] for row in rows(Path("activations/activations.csv"))}
+    assert sides == dict(zip(COURSE_BLOCKS, ["20", "10", "10", "20", "40", "40"], strict=True))
 
 
 def test_command_with_a_network_of_another_project(

@@ -8,7 +8,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from imgcolor.activations import capture, near_zero
+from imgcolor.activations import capture, concentration
 from imgcolor.callbacks import ActivationLogger
 from imgcolor.data import HorseColourization
 from imgcolor.errors import ImgcolorError
@@ -26,7 +26,7 @@ def fit(folder: Path, *callbacks: Any, network: Any = None, **options: Any) -> C
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    task = ColourRegression(network or RegressionCNN(2))
+    task = ColourRegression(network or RegressionCNN(2), value_range="signed")
     trainer.fit(task, HorseColourization(train_images=20, val_images=10, batch_size=10))
     return task
 
@@ -46,10 +46,11 @@ def test_maps_are_those_of_what_the_network_is_given(tmp_path: Path) -> None:
     task = fit(tmp_path, ActivationLogger(count=1), max_epochs=1)
     data = HorseColourization(train_images=20, val_images=10)
     degraded = task.degradation(data.images("val").pixels[:1].float() / 255)  # type: ignore[misc]
-    expected = near_zero(capture(task.network, task.network_input(degraded))["upconv1"])[0]
+    assert task.network_input(degraded).min() < 0  # this task's door leads to [-1, 1]
+    expected = concentration(capture(task.network, task.network_input(degraded))["upconv1"])[0]
     with (tmp_path / "activations" / "epoch_0000" / "activations.csv").open() as file:
-        found = [float(row["near_zero"]) for row in csv.DictReader(file) if row["module"] == "upconv1"]
-    assert found == pytest.approx(expected.tolist(), abs=0.02)
+        found = [float(row["concentration"]) for row in csv.DictReader(file) if row["module"] == "upconv1"]
+    assert found == pytest.approx(expected.tolist(), abs=1e-4)
 
 
 def test_the_first_images_maps_are_in_tensorboard(tmp_path: Path) -> None:

@@ -392,8 +392,11 @@ def _read(path: Path, size: int, crop: float = 1.0) -> torch.Tensor:
             if file.width * file.height > MAX_PIXELS:
                 raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
             image = _to_rgb(ImageOps.exif_transpose(file))
-        if image.size != (size, size) or crop < 1:
-            image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS, bleed=(1 - crop) / 2)
+        if crop < 1:
+            left, top = (round(side * (1 - crop) / 2) for side in image.size)
+            image = image.crop((left, top, image.width - left, image.height - top))
+        if image.size != (size, size):
+            image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
         raise _error(
             f"{path} {_image_fault(error)}: expected a whole image, 8 or 16 bits a channel, of at most "

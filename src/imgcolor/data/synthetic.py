@@ -1,8 +1,9 @@
-"""Drawn horses in fields: pictures to learn colour from where nothing can be downloaded.
+"""Drawn horses and faces: pictures to learn colour from where nothing can be downloaded.
 
-A scene is painted back to front (sky, distance, field, shadow, horse) in relative coordinates, so a seed
-shows the same scenes at every size. The palettes overlap in brightness on purpose: the grey of a pale sky is
-also that of sand and of a grey coat, so a network has to see what a pixel belongs to before it can colour it.
+A scene is painted back to front (sky, distance, field, shadow, horse; or background, clothes, head, hair) in
+relative coordinates, so a seed shows the same scenes at every size. The palettes overlap in brightness on
+purpose: the grey of a pale sky is also that of sand and of a grey coat, so a network has to see what a pixel
+belongs to before it can colour it.
 """
 
 from itertools import pairwise
@@ -79,10 +80,10 @@ SKINS = (  # skin, lips; from light to dark
     ((78, 52, 40), (82, 48, 46)),
 )
 DARK_HAIRS, DARK_IRISES = 4, 2  # how many of each go with dark skin too
-HAIRS = (
+HAIRS = (  # the dark ones and grey first
     ((26, 22, 22),),  # black
     ((48, 34, 26),),  # dark brown
-    ((34, 28, 26),),
+    ((34, 28, 26),),  # nearly black
     ((146, 144, 142),),  # grey
     ((86, 58, 38),),  # brown
     ((120, 86, 54),),  # light brown
@@ -91,7 +92,13 @@ HAIRS = (
     ((150, 72, 36),),  # red
     ((206, 204, 200),),  # white
 )
-IRISES = (((56, 36, 24),), ((84, 54, 32),), ((104, 128, 152),), ((92, 116, 84),), ((116, 122, 124),))
+IRISES = (  # the brown ones first
+    ((56, 36, 24),),
+    ((84, 54, 32),),
+    ((104, 128, 152),),
+    ((92, 116, 84),),
+    ((116, 122, 124),),
+)
 FRAMES = (((30, 28, 28),), ((120, 92, 60),), ((150, 150, 154),))
 EYE_WHITE = (228.0, 224.0, 218.0)
 TEETH = (234.0, 228.0, 212.0)
@@ -127,7 +134,8 @@ def draw_horses(count: int, size: int = 32, seed: int = 0) -> Tensor:
 def draw_faces(count: int, size: int = 80, seed: int = 0) -> Tensor:
     """Draw portraits: head and shoulders before a blurred background.
 
-    What `draw_horses` promises of seeds, sizes and the global random state holds here too.
+    Image i depends on the seed, i and the size alone: a longer set begins with the shorter one. Another size
+    shows the same people, but for the grain. The global random state is neither used nor changed.
 
     Args:
         count: The number of images, at least 1.
@@ -256,11 +264,11 @@ def _portraits(canvas: Canvas, dice: Dice, grain: torch.Generator) -> Tensor:
     person = _Person.rolled(dice)
     pose = _Pose.rolled(canvas, dice)
     picture = _backdrop(canvas, dice)
-    picture = _behind(dice, picture, person, pose)
-    picture = _shoulders(dice, picture, person, pose)
-    picture = _head(dice, picture, person, pose)
-    picture = _features(dice, picture, person, pose)
-    picture = _haircut(dice, picture, person, pose, noise)
+    _behind(dice, picture, person, pose)
+    _shoulders(dice, picture, person, pose)
+    _head(dice, picture, person, pose)
+    _features(dice, picture, person, pose)
+    _haircut(dice, picture, person, pose, noise)
     light = columns(LIGHTS, dice.row(LIGHTS))[0] / 255 * dice.between(0.85, 1.1)
     return picture.mul_(light).add_(noise, alpha=8).clamp_(0, 255).round_().to(torch.uint8)
 
@@ -337,64 +345,61 @@ def _backdrop(canvas: Canvas, dice: Dice) -> Tensor:
     top, low, spot = (dice.tinted(colour) for colour in columns(ROOMS, dice.row(ROOMS)))
     edge = dice.between(0.3, 0.8)
     picture = torch.lerp(top, low, ((canvas.y - edge) / dice.between(0.15, 0.8) + 0.5).clamp(0, 1))
+    picture = picture.repeat(1, 1, 1, canvas.size)
     for side in (0.0, 0.6):
         across = (canvas.x - dice.between(side, side + 0.4)) / dice.between(0.1, 0.35)
         down = (canvas.y - dice.between(0, 0.9)) / dice.between(0.15, 0.6)
-        picture = paint(
-            picture, spot, (1.2 - across.square() - down.square()).clamp_(0, 1) * dice.chance(0.6)
-        )
+        picture.lerp_(spot, (1.2 - across.square() - down.square()).clamp_(0, 1) * dice.chance(0.6))
     return picture
 
 
-def _behind(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> Tensor:
+def _behind(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> None:
     """Long hair behind the neck, down to the shoulders or beyond."""
     length = dice.between(0.5, 0.95)
     wide = dice.between(0.41, 0.5)
     fall = torch.where(pose.v < 0, pose.v / 0.54, pose.v / length)
     distance = oval(pose.u, fall, wide, 1.0)
-    return paint(picture, person.hair * (0.8 + 0.3 * pose.lamp * pose.u), pose.cover(distance) * person.long)
+    picture.lerp_(person.hair * (0.8 + 0.3 * pose.lamp * pose.u), pose.cover(distance) * person.long)
 
 
-def _shoulders(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> Tensor:
+def _shoulders(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> None:
     """Clothes on the shoulders, an open collar or one with a tie, and the neck in the chin's shadow."""
     outer, inner, tie = (dice.tinted(colour) for colour in columns(CLOTHES, dice.row(CLOTHES)))
-    # Shoulders stay level where the head tilts, so they hang from the neck in the picture's own frame.
     u, v = pose.u, pose.v
     slope = (u.abs() - 0.2).clamp_(min=0) * dice.between(0.25, 0.55)
     top = 0.6 - v + slope
     body = torch.maximum(top, u.abs() - dice.between(0.8, 1.0))
     lit = outer * (1 + 0.25 * pose.lamp * u)
-    picture = paint(picture, lit, pose.cover(body))
+    picture.lerp_(lit, pose.cover(body))
     opening = torch.maximum(top, u.abs() - (1.15 - v) * 0.42)
-    picture = paint(picture, inner, pose.cover(opening))
-    picture = paint(picture, tie, pose.cover(torch.maximum(top + 0.06, u.abs() - 0.06)))
+    picture.lerp_(inner, pose.cover(opening))
+    picture.lerp_(tie, pose.cover(torch.maximum(top + 0.06, u.abs() - 0.06)))
     thick = dice.between(0.19, 0.25)
-    neck = oval(u, v - 0.4, thick, dice.between(0.28, 0.36))
-    shade = (0.58 + 0.9 * (v - 0.5)).clamp(0.5, 0.85) + 0.4 * pose.lamp * u
-    return paint(
-        picture,
-        person.skin * shade,
-        pose.cover(torch.minimum(neck, torch.maximum(u.abs() - thick, (v - 0.4).abs() - 0.2))),
+    neck = union(
+        torch.maximum(u.abs() - thick, (v - 0.4).abs() - 0.2),
+        oval(u, v - 0.4, thick, dice.between(0.28, 0.36)),  # ends round in the collar
     )
+    shade = (0.58 + 0.9 * (v - 0.5)).clamp(0.5, 0.85) + 0.4 * pose.lamp * u
+    picture.lerp_(person.skin * shade, pose.cover(neck))
 
 
-def _head(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> Tensor:
+def _head(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> None:
     """Ears and the bare head: lit from one side, darker towards its edge, redder on the cheeks."""
     u, v = pose.u, pose.v
     wide = dice.between(0.35, 0.4)
     narrowing = 1 - dice.between(0.2, 0.45) * v.clamp(min=0)
     ears = oval(u.abs() - wide * 0.98, v - 0.04, 0.05, 0.1)
-    picture = paint(picture, person.skin * (0.78 + 0.5 * pose.lamp * u), pose.cover(ears) * (1 - person.long))
+    picture.lerp_(person.skin * (0.78 + 0.5 * pose.lamp * u), pose.cover(ears) * (1 - person.long))
     across = u / (wide * narrowing)
     away = across.square() + (v / 0.5).square()  # 1 at the edge
     light = 1.04 + 0.24 * pose.lamp * across - 0.2 * away.square().clamp(max=1)
     skin = person.skin * light
     cheeks = (1 - ((pose.mirrored - 0.19) / 0.13).square() - ((v - 0.16) / 0.12).square()).clamp_(0, 1)
-    skin = paint(skin, person.lips * light, cheeks * dice.between(0, 0.35))
-    return paint(picture, skin, pose.cover((away.sqrt() - 1) * 0.4))
+    skin.lerp_(person.lips * light, cheeks * dice.between(0, 0.35))
+    picture.lerp_(skin, pose.cover((away.sqrt() - 1) * 0.4))
 
 
-def _features(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> Tensor:
+def _features(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> None:
     """Eyes, brows, nose and mouth; a beard on some, glasses on others."""
     face, side, v = pose.face, pose.mirrored, pose.v
 
@@ -413,7 +418,7 @@ def _features(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> Tens
         soft(face - pose.lamp.sign() * 0.012, v - 0.1, 0.035, 0.11) * 0.14
         + soft(face, v + 0.22, 0.2, 0.13) * 0.08
     )
-    picture = picture * (1 - shade + glow)
+    picture.mul_(1 - shade + glow)
 
     # Mouth: the corners rise with a smile, and the lips may part over the teeth.
     smile, parted = dice.between(-0.2, 1.2), dice.between(-0.05, 0.045).clamp(min=0)
@@ -422,35 +427,35 @@ def _features(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> Tens
     beard = dice.chance(0.25) * (1 - person.long) * dice.between(0.3, 0.9)
     jaw = ((oval(face, v + 0.02, 0.27, 0.24) - 0.01) / 0.05).clamp_(0, 1) * ((v - 0.04) / 0.12).clamp_(0, 1)
     on_face = pose.cover(oval(pose.u, v - 0.08, 0.34, 0.42))
-    picture = paint(picture, person.hair * 0.8, jaw * on_face * beard)
+    picture.lerp_(person.hair * 0.8, jaw * on_face * beard)
     lips = person.lips * dice.between(0.85, 1.1)
-    picture = paint(picture, lips, pose.cover(oval(face, mouth, wide, 0.03 + parted)))
-    picture = paint(picture, lips * 0.45, pose.cover(oval(face, mouth, wide * 0.9, 0.008 + parted)))
-    teeth = oval(face, mouth + 0.006, wide * 0.8, parted - 0.006 + 1e-3)
-    picture = paint(picture, torch.tensor(TEETH).view(1, 3, 1, 1), pose.cover(teeth) * (parted > 0.012))
+    picture.lerp_(lips, pose.cover(oval(face, mouth, wide, 0.03 + parted)))
+    picture.lerp_(lips * 0.45, pose.cover(oval(face, mouth, wide * 0.9, 0.008 + parted)))
+    teeth = oval(face, mouth + 0.006, wide * 0.8, (parted - 0.005).clamp(min=1e-3))
+    picture.lerp_(torch.tensor(TEETH).view(1, 3, 1, 1), pose.cover(teeth) * (parted > 0.012))
 
     # Eyes: the lid's line, the white, iris and pupil inside it.
     lids = dice.between(0.02, 0.034)
     gaze = dice.between(-0.02, 0.02) * face.sign()
-    picture = paint(picture, person.skin * 0.35, pose.cover(oval(side - eyes, v + 0.008, 0.07, lids + 0.006)))
+    picture.lerp_(person.skin * 0.35, pose.cover(oval(side - eyes, v + 0.008, 0.07, lids + 0.006)))
     white = pose.cover(oval(side - eyes, v, 0.064, lids))
-    picture = paint(picture, torch.tensor(EYE_WHITE).view(1, 3, 1, 1), white)
+    picture.lerp_(torch.tensor(EYE_WHITE).view(1, 3, 1, 1), white)
     centre = (side - eyes - gaze).square() + (v + 0.004).square()
-    picture = paint(picture, person.iris, pose.cover(centre.sqrt() - 0.03) * white)
-    picture = paint(picture, person.iris * 0.15, pose.cover(centre.sqrt() - 0.014) * white)
+    picture.lerp_(person.iris, pose.cover(centre.sqrt() - 0.03) * white)
+    picture.lerp_(person.iris * 0.15, pose.cover(centre.sqrt() - 0.014) * white)
 
     away = side - eyes - 0.01
     brow = v + dice.between(0.08, 0.105) + away * dice.between(-0.12, 0.2) - away.square() * 2.5
     thick = dice.between(0.012, 0.024) - 0.006 * person.long
-    picture = paint(picture, person.hair * 0.65, pose.cover(oval(away, brow, 0.085, thick)) * 0.85)
+    picture.lerp_(person.hair * 0.65, pose.cover(oval(away, brow, 0.085, thick)) * 0.85)
 
     rim = oval(side - eyes, v - 0.01, 0.105, 0.075).abs()
     bridge = torch.maximum(side - 0.05, (v + 0.015).abs())
     glasses = pose.cover(torch.minimum(rim, bridge) - 0.007) * dice.chance(0.15)
-    return paint(picture, columns(FRAMES, dice.row(FRAMES))[0], glasses * 0.85)
+    picture.lerp_(columns(FRAMES, dice.row(FRAMES))[0], glasses * 0.85)
 
 
-def _haircut(dice: Dice, picture: Tensor, person: _Person, pose: _Pose, noise: Tensor) -> Tensor:
+def _haircut(dice: Dice, picture: Tensor, person: _Person, pose: _Pose, noise: Tensor) -> None:
     """Hair over the head but for the face: a cap, more where it is long, a fringe of hair where it is bald."""
     u, v = pose.u, pose.v
     outside = oval(u, v + 0.06, dice.between(0.385, 0.44), dice.between(0.46, 0.53))
@@ -468,4 +473,4 @@ def _haircut(dice: Dice, picture: Tensor, person: _Person, pose: _Pose, noise: T
     strands = torch.sin(u * dice.between(30, 60) + v * dice.between(-20, 20)) * 0.1 + noise * 0.15
     shine = (1 - ((u - pose.lamp * 0.2) / 0.25).square() - ((v + 0.38) / 0.12).square()).clamp_(0, 1)
     colour = person.hair * (0.9 + strands + 0.35 * pose.lamp * u + 0.3 * shine)
-    return paint(picture, colour, pose.cover(torch.maximum(outside, -bare)) * ends)
+    picture.lerp_(colour, pose.cover(torch.maximum(outside, -bare)) * ends)

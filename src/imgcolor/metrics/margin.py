@@ -34,19 +34,19 @@ def margin_accuracy(prediction: Tensor, target: Tensor, margin: int = 12) -> Ten
             "prediction and target: expected the same shape [B, C, H, W], "
             f"found {list(prediction.shape)} and {list(target.shape)}"
         )
-    difference = (_levels(prediction, "prediction") - _levels(target, "target")).abs()
+    difference = _levels(prediction, "prediction").sub_(_levels(target, "target")).abs_()
     return (difference < margin).flatten(1).float().mean(dim=1)
 
 
 def _levels(images: Tensor, name: str) -> Tensor:
-    """Images as whole numbers of 0..255, int16 so that differences fit."""
+    """Images as whole numbers of 0..255, in new float32: exact there, and several times faster than integers."""
     if images.dtype == torch.uint8:
-        return images.to(torch.int16)
+        return images.float()
     if not images.is_floating_point():
         raise ValueError(f"{name}: expected floats in [0, 1] or uint8, found {images.dtype}")
-    if images.isnan().any():
+    if images.amax().isnan():  # the maximum is NaN if any value is
         raise ValueError(f"{name}: expected numbers, found NaN")
-    return images.float().clamp(0, 1).mul(255).round().to(torch.int16)
+    return images.float().clamp(0, 1).mul_(255).round_()
 
 
 class MarginAccuracy(Metric):
