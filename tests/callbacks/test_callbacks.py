@@ -46,7 +46,7 @@ def test_pictures_every_so_many_epochs_and_at_the_end(
 ) -> None:
     logger = ImageLogger(count=3, every_n_epochs=every)
     fit(tmp_path, logger)
-    assert sorted(path.name for path in tmp_path.glob("images/*")) == [
+    assert sorted(path.name for path in tmp_path.glob("images/*.png")) == [
         f"epoch_{epoch:04d}.png" for epoch in expected
     ]
     if expected:
