@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -129,6 +131,15 @@ def test_sanity_check_does_not_count() -> None:
     assert (epochs, weights) == (3, 2)
 
 
+def test_lightnings_early_stopping_works_beside_it() -> None:
+    ours = EpsilonPatience(patience=3)
+    theirs = EarlyStopping("val/loss", patience=1)
+    assert run([5.0, 5.0, 5.0, 5.0, 5.0], ours, theirs)[0] == 2  # theirs stops first, and nothing comes back
+    assert ours.chosen_epoch is None
+    theirs = EarlyStopping("val/loss", patience=9)
+    assert run([5.0, 5.0, 5.0, 5.0, 5.0, 5.0], EpsilonPatience(patience=2), theirs)[:2] == (4, 1)
+
+
 def test_unknown_monitor_names_what_is_logged() -> None:
     with pytest.raises(ImgcolorError, match=r"val/loss.*found 'val/los'"):
         run([1.0, 1.0], EpsilonPatience(monitor="val/los"))
@@ -215,6 +226,12 @@ def test_killed_and_resumed_decides_as_uninterrupted(tmp_path: Path) -> None:
     assert found[0]["chosen_epoch"] == found[0]["epoch"] == 1
     assert all(torch.equal(value, found[1][name]) for name, value in expected[1].items())
     assert found[2] == expected[2] == ["0", "1", "2", "3", "4"]
+    saved = (runs / "version_0" / "config.yaml").read_text()
+    assert "imgcolor.callbacks.EpsilonPatience" in saved
+    assert "patience: 3" in saved
+    events = EventAccumulator(str(runs / "version_0"))
+    events.Reload()
+    assert [event.value for event in events.Scalars("chosen_epoch")] == [1]
 
 
 TWO_PROCESSES = """

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from imgcolor.networks import ColourCNN, ColourUNet, RegressionCNN
+from imgcolor.networks.blocks import pad_to_multiple
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3) -> int:
@@ -70,6 +71,20 @@ def test_output_has_the_inputs_height_and_width(
     assert network(torch.rand(2, 1, *size)).shape == (2, channels, *size)
 
 
+@pytest.mark.parametrize("network", [ColourCNN(5, 4), ColourUNet(5, 4)])
+def test_odd_sizes_are_padded_and_cropped(network: nn.Module) -> None:
+    """The last row and column are repeated up to a multiple of 4; where the size fits, nothing is touched."""
+    network.eval()
+    image = torch.rand(1, 1, 32, 40)
+    assert pad_to_multiple(image, 4) is image
+    odd = image[..., :29, :38]
+    by_hand = torch.cat([odd, *[odd[..., -1:, :]] * 3], dim=-2)
+    by_hand = torch.cat([by_hand, *[by_hand[..., -1:]] * 2], dim=-1)
+    assert torch.equal(network(odd), network(by_hand)[..., :29, :38])
+    # Far from the padding the result is that of the larger image.
+    torch.testing.assert_close(network(odd)[..., :8, :8], network(image)[..., :8, :8])
+
+
 @pytest.mark.parametrize("network", [RegressionCNN(8), ColourCNN(24, 8), ColourUNet(24, 8)])
 def test_pooling_before_or_after_relu_is_the_same(network: nn.Module) -> None:
     """Problem F.2 of the assignment: the maximum and ReLU are both monotone, so they commute."""
@@ -80,6 +95,17 @@ def test_pooling_before_or_after_relu_is_the_same(network: nn.Module) -> None:
         convolution, batch_norm, relu, pool = network.get_submodule(name)
         setattr(network, name, nn.Sequential(convolution, batch_norm, pool, relu))
     assert torch.equal(network(images), expected)
+
+
+@pytest.mark.parametrize("network", [ColourCNN(5, 4, upscale=4), ColourUNet(5, 4, upscale=4)])
+def test_upscaling_repeats_pixels_at_the_door(network: nn.Module) -> None:
+    network.eval()
+    small = torch.rand(2, 1, 8, 10)
+    scores = network(small)
+    assert scores.shape == (2, 5, 32, 40)
+    network.upscale = 1
+    large = small.repeat_interleave(4, dim=-2).repeat_interleave(4, dim=-1)
+    assert torch.equal(network(large), scores)
 
 
 def test_unet_reads_the_input_where_the_cnn_cannot() -> None:
