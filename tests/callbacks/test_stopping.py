@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from imgcolor.callbacks import EpsilonPatience
+from imgcolor.cli import main
 from imgcolor.errors import ImgcolorError
 
 
@@ -195,7 +196,7 @@ def command(*options: str, script: str | None = None, cwd: Path) -> subprocess.C
     )
 
 
-def test_killed_and_resumed_decides_as_uninterrupted(tmp_path: Path) -> None:
+def test_killed_and_resumed_decides_as_uninterrupted(workplace: Path) -> None:
     """SIGKILL in the middle of a streak of failures: counter and kept weights must survive it."""
     # No epoch falls by 10, so epochs 1, 2, 3 and 4 fail, the fourth failure stops, and epoch 1 comes back.
     rule = (
@@ -203,14 +204,14 @@ def test_killed_and_resumed_decides_as_uninterrupted(tmp_path: Path) -> None:
         "--trainer.callbacks.epsilon=10",
         "--trainer.callbacks.patience=3",
     )
-    straight = command(*rule, cwd=tmp_path)
+    straight = command(*rule, cwd=workplace)
     assert straight.returncode == 0, straight.stderr
     kill = ("--trainer.callbacks+=imgcolor.callbacks.KilledAt", "--trainer.callbacks.epoch=3")
-    killed = command(*rule, *kill, script=KILLED, cwd=tmp_path)
+    killed = command(*rule, *kill, script=KILLED, cwd=workplace)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    runs = tmp_path / "lightning_logs" / "faces_conv_stack"
+    runs = workplace / "lightning_logs" / "faces_conv_stack"
     last = runs / "version_1" / "checkpoints" / "last.ckpt"
-    resumed = command(*rule, f"--ckpt_path={last}", cwd=tmp_path)
+    resumed = command(*rule, f"--ckpt_path={last}", cwd=workplace)
     assert resumed.returncode == 0, resumed.stderr
 
     def result(version: str) -> tuple[dict[str, float], dict[str, Tensor], list[str]]:
@@ -226,6 +227,13 @@ def test_killed_and_resumed_decides_as_uninterrupted(tmp_path: Path) -> None:
     assert found[0]["chosen_epoch"] == found[0]["epoch"] == 1
     assert all(torch.equal(value, found[1][name]) for name, value in expected[1].items())
     assert found[2] == expected[2] == ["0", "1", "2", "3", "4"]
+    # The checkpoint that is left gives the chosen epoch's figures.
+    options = ["--config", str(runs / "version_0" / "config.yaml"), "--trainer.enable_progress_bar=false"]
+    assert (
+        main(["validate", *options, f"--ckpt_path={runs / 'version_0' / 'checkpoints' / 'last.ckpt'}"]) == 0
+    )
+    of_checkpoint = json.loads((runs / "version_3" / "metrics.json").read_text())
+    assert of_checkpoint["val/loss"] == pytest.approx(expected[0]["val/loss"], rel=1e-5)
     saved = (runs / "version_0" / "config.yaml").read_text()
     assert "imgcolor.callbacks.EpsilonPatience" in saved
     assert "patience: 3" in saved
