@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-slow lint format tensorboard clean
+.PHONY: help install quickstart test lint format tensorboard clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,11 +20,8 @@ $(STAMP): pyproject.toml
 quickstart: $(STAMP) ## train a UNet to colour drawn horses, in under a minute
 	$(BIN)/imgcolor fit --config experiments/quickstart.yaml
 
-test: $(STAMP) ## run the tests, but for the slow ones
+test: $(STAMP) ## run the tests
 	$(BIN)/python -m pytest
-
-test-slow: $(STAMP) ## run the slow tests
-	$(BIN)/python -m pytest -m slow
 
 lint: $(STAMP) ## check style and types
 	$(BIN)/ruff check

@@ -9,6 +9,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
 from imgcolor.checkpoint import build, describe, load_task
+from imgcolor.cli import main
 from imgcolor.data import HorseColourization, MeanGrey
 from imgcolor.errors import ImgcolorError
 from imgcolor.networks import ColourCNN, ColourUNet, RegressionCNN
@@ -41,6 +42,7 @@ class Forgetful(nn.Module):
 
 def saved(task: ColourTask, folder: Path) -> Path:
     """Train for a moment in Python, and save."""
+    folder.mkdir(exist_ok=True)
     trainer = Trainer(
         max_epochs=1,
         accelerator="cpu",
@@ -111,23 +113,39 @@ def test_network_that_keeps_no_arguments_is_handed_over(tmp_path: Path) -> None:
     assert torch.equal(loaded(grey), task.eval()(grey))
 
 
-def test_checkpoint_of_another_class(tmp_path: Path, tiny_fit: Callable[..., Path]) -> None:
+def test_checkpoint_of_another_class(tmp_path: Path) -> None:
     path = saved(ColourRegression(RegressionCNN(4)), tmp_path)
     with pytest.raises(ImgcolorError, match=r"expected .* ColourClassification, found ColourRegression"):
         ColourClassification.load_from_checkpoint(path)
-    with pytest.raises(AssertionError):  # its status is 1; the next test looks at the line
-        tiny_fit("experiments/quickstart.yaml", "--ckpt_path", str(path))
 
 
-def test_resuming_from_another_class_names_both(
-    tmp_path: Path, tiny_fit: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+def test_resuming_from_another_checkpoint_is_refused_before_anything_is_written(
+    tmp_path: Path, workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = saved(ColourRegression(RegressionCNN(4)), tmp_path)
-    with pytest.raises(AssertionError):
-        tiny_fit("experiments/quickstart.yaml", "--ckpt_path", str(path))
-    line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "ColourRegression(RegressionCNN)" in line
-    assert "ColourClassification(ColourUNet)" in line
+    other = saved(ColourRegression(RegressionCNN(4)), tmp_path)
+    wide = saved(ColourClassification(ColourUNet(24, 4)), tmp_path / "wide")
+    marker = tmp_path / "executed"
+    (tmp_path / "text.ckpt").write_text("hello")
+    (tmp_path / "pickle.ckpt").write_bytes(pickle.dumps(Attack(marker)))
+    (tmp_path / "cut.ckpt").write_bytes(wide.read_bytes()[:5000])
+    cases = {
+        other: ["ColourRegression(RegressionCNN)", "ColourClassification(ColourUNet)"],
+        wide: ["network.filters 4", "network.filters 16"],
+        tmp_path / "text.ckpt": ["expected a checkpoint"],
+        tmp_path / "pickle.ckpt": ["expected a checkpoint"],
+        tmp_path / "cut.ckpt": ["damaged or cut short"],
+        tmp_path / "missing.ckpt": ["found nothing"],
+    }
+    config = str(repository / "experiments" / "quickstart.yaml")
+    for path, words in cases.items():
+        capsys.readouterr()
+        assert main(["fit", "--config", config, "--ckpt_path", str(path)]) == 1
+        line = capsys.readouterr().err.strip().splitlines()[-1]
+        assert line.startswith(f"imgcolor: error: {path}")
+        assert all(word in line for word in words), line
+        assert len(line) < 400
+    assert not (workplace / "lightning_logs").exists()
+    assert not marker.exists()
 
 
 class Attack:
@@ -158,6 +176,21 @@ def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(ImgcolorError, match="found nothing"):
         load_task(tmp_path / "missing.ckpt")
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("place", ["task", "degradation", "network"])
+def test_recipe_cannot_call_any_function(place: str, tmp_path: Path) -> None:
+    path = saved(ColourRegression(RegressionCNN(2)), tmp_path)
+    content = torch.load(path, weights_only=True)
+    attack = {"class_path": "os.system", "init_args": {"command": f"touch {tmp_path}/executed"}}
+    if place == "network":
+        content["imgcolor"]["task"]["init_args"]["network"] = attack
+    else:
+        content["imgcolor"][place] = {**attack, "init_args": {**attack["init_args"], "network": {}}}
+    torch.save(content, path)
+    with pytest.raises(ImgcolorError, match=r"os\.system: expected the class of a torch module"):
+        load_task(path)
+    assert not (tmp_path / "executed").exists()
 
 
 def test_cut_short(tmp_path: Path) -> None:

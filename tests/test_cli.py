@@ -102,11 +102,32 @@ def test_saved_config_reruns_as_it_is(tiny_fit: Callable[..., Path], workplace: 
     assert all(torch.equal(value, again[name]) for name, value in weights(first).items())
 
 
-def test_run_can_be_moved_elsewhere(tiny_fit: Callable[..., Path], workplace: Path) -> None:
-    # tiny_fit looks for the run's folder in lightning_logs, where this run must not be.
-    with pytest.raises(ValueError, match="not enough values"):
-        tiny_fit(FIT, SMALL, "--trainer.logger.init_args.save_dir=elsewhere")
+def test_run_can_be_moved_elsewhere(workplace: Path, repository: Path) -> None:
+    options = [*TINY_DATA, "--trainer.max_epochs=1", SMALL, "--trainer.logger.init_args.save_dir=elsewhere"]
+    assert main(["fit", "--config", str(repository / FIT), *options]) == 0
     assert (workplace / "elsewhere" / "quickstart" / "version_0" / "metrics.json").is_file()
+    assert not (workplace / "lightning_logs").exists()
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_without_a_trained_network(
+    command: str, workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--config", str(repository / FIT)]) == 1
+    assert "--ckpt_path" in capsys.readouterr().err
+    assert not list(workplace.iterdir())
+
+
+def test_resuming_where_validation_is_every_other_epoch(tiny_fit: Callable[..., Path]) -> None:
+    options = (SMALL, "--trainer.check_val_every_n_epoch=2")
+    first = tiny_fit(FIT, *options)
+    last = str(first / "checkpoints" / "last.ckpt")
+    resumed = tiny_fit(FIT, *options, "--ckpt_path", last, "--trainer.max_epochs=4")
+    with (resumed / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
+    assert [row["val/loss"] != "" for row in rows] == [False, True, False, True]
+    assert all(float(row["lr"]) == 0.003 and 0 < float(row["seconds"]) < 60 for row in rows)
 
 
 def test_validate_repeats_the_fits_figures(tiny_fit: Callable[..., Path], workplace: Path) -> None:
@@ -206,6 +227,11 @@ def test_network_of_another_project(
         (["--ckpt_path=none.ckpt"], ["none.ckpt"]),
         (["--model.network.kernel_size=4"], ["kernel_size", "odd"]),
         (["--images.count=0"], ["images.count"]),
+        (["--model.label_smoothing=2"], ["label_smoothing", "[0, 1)"]),
+        (
+            ["--trainer.callbacks=EpsilonPatience", "--trainer.callbacks.patience=-1"],
+            ["patience", "0 or more"],
+        ),
     ],
 )
 def test_bad_values_are_told_in_one_line(
@@ -222,6 +248,7 @@ def test_bad_values_are_told_in_one_line(
     line = captured.err.strip().splitlines()[-1]
     assert line.startswith("imgcolor: error: ")
     assert all(word in line for word in words)
+    assert len(line) < 400
     assert "Traceback" not in captured.err
     assert not list(workplace.rglob("*.part"))
 
@@ -272,6 +299,8 @@ def test_palette_command(workplace: Path, capsys: pytest.CaptureFixture[str]) ->
     assert picture.convert("RGB").getpixel((2, 2)) == tuple(round(255 * v) for v in content["centroids"][0])
     assert main(["palette", "--colours=5", "--output=five.json"]) == 1
     assert "--overwrite" in capsys.readouterr().err
+    assert main(["palette", "--output=same.png"]) == 1
+    assert not Path("same.png").exists()
     assert main(["palette", "--colours=6", "--output=five.json", "--overwrite=true"]) == 0
     assert len(json.loads(Path("five.json").read_text())["centroids"]) == 6
 

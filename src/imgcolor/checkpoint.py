@@ -72,7 +72,7 @@ def build(recipe: Mapping[str, Any], **replaced: Any) -> Any:
         The object.
 
     Raises:
-        ImgcolorError: If a class cannot be imported or refuses the arguments.
+        ImgcolorError: If a class cannot be imported, is no torch module, or refuses the arguments.
     """
     path = recipe["class_path"]
     try:
@@ -80,6 +80,11 @@ def build(recipe: Mapping[str, Any], **replaced: Any) -> Any:
         cls = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ImgcolorError(f"cannot import {path}, which the checkpoint was made with ({error})") from error
+    # Called whatever it is, a stranger's file could name any function: os.system, say.
+    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
+        raise ImgcolorError(
+            f"{path}: expected the class of a torch module in a checkpoint, found another object"
+        )
     arguments = {key: _built(value) for key, value in recipe["init_args"].items() if key not in replaced}
     try:
         return cls(**arguments, **replaced)

@@ -91,11 +91,32 @@ def main(args: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _fail("stopped by Ctrl-C", status=130)
+    except SystemExit as stop:
+        # Lightning ends a training that Ctrl-C has stopped in this way.
+        if debug or not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        return _fail("stopped by Ctrl-C", status=130)
     except Exception as error:
         if debug:
             raise
+        cause = _cause(error)
+        if isinstance(cause, ImgcolorError):
+            return _fail(str(cause))
+        if cause is not error and isinstance(cause, ValueError | TypeError):
+            return _fail(str(cause))
         return _fail(f"{type(error).__name__}: {error} (--debug shows the traceback)")
     return 0
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What a constructor raised: jsonargparse wraps it, and says much around it."""
+    while error.__cause__ is not None or error.__context__ is not None:
+        if isinstance(error, ImgcolorError):
+            break
+        inner = error.__cause__ or error.__context__
+        assert inner is not None
+        error = inner
+    return error
 
 
 def _run(arguments: list[str]) -> None:

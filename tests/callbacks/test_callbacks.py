@@ -134,3 +134,4 @@ def test_bad_options(options: dict[str, int]) -> None:
 def test_png_names_are_unique() -> None:
     assert png_names(("a.jpg", "b.png", "d/a.jpg")) == ["a.png", "b.png", "d/a.png"]
     assert png_names(("a.jpg", "a.png", "horse_0001")) == ["a.jpg.png", "a.png.png", "horse_0001.png"]
+    assert png_names(("a.jpg", "a.png", "a.jpg.png")) == ["a.jpg.png", "a.png.png", "a.jpg-2.png"]

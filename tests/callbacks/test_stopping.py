@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -53,9 +53,14 @@ def run(
     """Number of epochs that ran, and the epochs of the weight and of the buffer in the end."""
     module = Scripted(losses)
     trainer = Trainer(
-        **{"max_epochs": len(losses), "accelerator": "cpu", "logger": False, **options},
+        **{
+            "max_epochs": len(losses),
+            "accelerator": "cpu",
+            "logger": False,
+            "enable_checkpointing": False,
+            **options,
+        },
         callbacks=[callback, *callbacks],
-        enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
@@ -113,7 +118,8 @@ def test_no_more_weights_are_kept_than_needed() -> None:
     stopping = EpsilonPatience(patience=2)
     watch = Watch(stopping)
     run([5.0, 4.0, 4.0, 3.0, 3.0, 3.0, 3.0, 3.0], stopping, watch)
-    assert watch.kept == [False, False, True, False, True, True, False]
+    assert watch.kept == [False, False, True, False, True, True, True]
+    assert stopping.state_dict()["kept_weights"] is None  # gone back to
 
 
 def test_validation_every_other_epoch() -> None:
@@ -130,6 +136,19 @@ def test_sanity_check_does_not_count() -> None:
     # A sanity check would see epoch 0's 5.0 first, and epoch 0 itself would fail against it.
     epochs, weights, _ = run([5.0, 4.0, 4.0], callback, num_sanity_val_steps=-1)
     assert (epochs, weights) == (3, 2)
+
+
+def test_best_checkpoint_is_the_best_epochs(tmp_path: Path) -> None:
+    """Falls smaller than epsilon: the stopping epoch is the best, and its file keeps its own weights."""
+    checkpoint = ModelCheckpoint(tmp_path, "best", "val/loss", save_last=True, save_on_train_epoch_end=True)
+    stopping = EpsilonPatience(epsilon=1.0, patience=2)
+    run([9.0, 8.9, 8.8, 8.7, 8.6], stopping, checkpoint, enable_checkpointing=True)
+
+    def epoch_of_weights(name: str) -> float:
+        return float(torch.load(tmp_path / name, weights_only=True)["state_dict"]["epoch_of_weights"])
+
+    assert epoch_of_weights("best.ckpt") == 3
+    assert epoch_of_weights("last.ckpt") == 1 == stopping.chosen_epoch
 
 
 def test_lightnings_early_stopping_works_beside_it() -> None:
@@ -234,6 +253,11 @@ def test_killed_and_resumed_decides_as_uninterrupted(workplace: Path) -> None:
     )
     of_checkpoint = json.loads((runs / "version_3" / "metrics.json").read_text())
     assert of_checkpoint["val/loss"] == pytest.approx(expected[0]["val/loss"], rel=1e-5)
+    # Resuming what was stopped trains no more, and leaves the same result.
+    straight_last = runs / "version_0" / "checkpoints" / "last.ckpt"
+    assert main(["fit", *options, f"--ckpt_path={straight_last}", "--trainer.max_epochs=20"]) == 0
+    again = json.loads((runs / "version_4" / "metrics.json").read_text())
+    assert {**again, "seconds": 0} == {**expected[0], "seconds": 0}
     saved = (runs / "version_0" / "config.yaml").read_text()
     assert "imgcolor.callbacks.EpsilonPatience" in saved
     assert "patience: 3" in saved
@@ -251,11 +275,12 @@ from imgcolor.callbacks import EpsilonPatience
 from test_stopping import Scripted
 
 class OneRankFails(Scripted):
-    # The ranks' own losses differ; the mean over both decides. Rank 1 alone would never stop.
+    # The ranks' own losses differ: rank 1 alone would never stop.
     def validation_step(self, batch, batch_idx):
         falling = 10.0 - self.current_epoch
         value = torch.tensor(falling if self.trainer.global_rank == 1 else 20.0 - falling)
-        self.log("val/loss", value, sync_dist=True)
+        # Not synchronised: each rank sees its own, and the first one's decides.
+        self.log("val/loss", value)
 
 module = OneRankFails([])
 callback = EpsilonPatience(epsilon=0.1, patience=2)
@@ -279,5 +304,5 @@ def test_two_processes_stop_together(tmp_path: Path) -> None:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
-    for rank in (0, 1):  # the mean stays at 10: epochs 1, 2 and 3 fail, epoch 1 comes back
+    for rank in (0, 1):  # rank 0's rises: epochs 1, 2 and 3 fail, epoch 1 comes back
         assert json.loads((tmp_path / f"rank{rank}.json").read_text()) == [4, 1.0, 1]

@@ -66,6 +66,17 @@ def test_annealed_mean_reaches_expectation_and_argmax_at_its_ends() -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_around_it_changes_no_colour(dtype: torch.dtype) -> None:
+    palette = Palette.of(torch.rand(24, 3, generator=torch.Generator().manual_seed(0)))
+    images = torch.rand(4, 3, 16, 16)
+    scores = torch.randn(4, 24, 16, 16)
+    with torch.autocast("cpu", dtype=dtype):
+        encoded, decoded = palette.encode(images), palette.decode(scores)
+    assert torch.equal(encoded, palette.encode(images))
+    assert torch.equal(decoded, palette.decode(scores))
+
+
 def test_bad_decodings_are_refused() -> None:
     palette = Palette.of(PRIMARIES)
     with pytest.raises(ValueError, match="argmax, expectation or annealed"):

@@ -61,22 +61,26 @@ class MetricsFiles(Callback):
         baselines = _callback(trainer, BaselineMetrics)
         row |= baselines.results if baselines else {}
         self._rows.append(row)
+        self._write_csv(trainer)
+        self._write_json(trainer, row)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Make the chosen epoch's figures the final ones, where stopping chose one."""
+        self._write_csv(trainer)  # for a resumed run with nothing left to train
+        stopping = _callback(trainer, EpsilonPatience)
+        if stopping and stopping.chosen_epoch is not None:
+            row = next(row for row in self._rows if row["epoch"] == stopping.chosen_epoch)
+            self._write_json(trainer, {**row, "chosen_epoch": stopping.chosen_epoch})
+
+    def _write_csv(self, trainer: Trainer) -> None:
         folder = run_folder(trainer)
-        if folder is not None:
+        if folder is not None and self._rows:
             names = list(dict.fromkeys(name for row in self._rows for name in row))
             text = io.StringIO(newline="")
             writer = csv.DictWriter(text, names, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self._rows)
             write_whole(folder / "metrics.csv", text.getvalue())
-        self._write_json(trainer, row)
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Make the chosen epoch's figures the final ones, where stopping chose one."""
-        stopping = _callback(trainer, EpsilonPatience)
-        if stopping and stopping.chosen_epoch is not None:
-            row = next(row for row in self._rows if row["epoch"] == stopping.chosen_epoch)
-            self._write_json(trainer, {**row, "chosen_epoch": stopping.chosen_epoch})
 
     def _write_json(self, trainer: Trainer, numbers: dict[str, float]) -> None:
         folder = run_folder(trainer)

@@ -1,6 +1,7 @@
 """Predicted images as files."""
 
 import io
+import itertools
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -71,8 +72,17 @@ class PredictionWriter(Callback):
 def png_names(names: tuple[str, ...]) -> list[str]:
     """Names of PNG files for images, each of its own: ``a.jpg`` becomes ``a.png``.
 
-    Where two would become the same (``a.jpg`` and ``a.png``), both keep their ending before the new one.
+    Where two would become the same (``a.jpg`` and ``a.png``), both keep their ending before the new one, and what
+    is taken even then gets a number.
     """
+    files: list[str] = []
     stems = [str(PurePosixPath(name).with_suffix("")) for name in names]
     count = Counter(stems)
-    return [f"{stem if count[stem] == 1 else name}.png" for name, stem in zip(names, stems, strict=True)]
+    taken: set[str] = set()
+    for name, stem in zip(names, stems, strict=True):
+        base = stem if count[stem] == 1 else name
+        numbered = (f"{base}-{number}" for number in itertools.count(2))
+        free = next(choice for choice in itertools.chain([base], numbered) if f"{choice}.png" not in taken)
+        files.append(f"{free}.png")
+        taken.add(files[-1])
+    return files

@@ -3,6 +3,7 @@
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from imgcolor.errors import ImgcolorError
@@ -47,16 +48,21 @@ class EpsilonPatience(Callback):
         self._kept_epoch: int | None = None
         self._kept_weights: dict[str, Tensor] | None = None
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Train no more where the run that is resumed had been stopped."""
+        trainer.should_stop = trainer.should_stop or self.chosen_epoch is not None or self._exhausted
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Judge the epoch. Checkpoints are written after this, so they hold what it decides."""
-        if trainer.sanity_checking or trainer.state.fn != "fit" or self.chosen_epoch is not None:
+        """Judge the epoch."""
+        if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         metrics = trainer.callback_metrics
         if self.monitor not in metrics:
             raise ImgcolorError(
                 f"EpsilonPatience: monitor: expected one of {', '.join(sorted(metrics))}, found {self.monitor!r}"
             )
-        value = float(metrics[self.monitor])
+        # The first process's value decides for all: one that went on alone would wait for ever.
+        value = float(trainer.strategy.broadcast(float(metrics[self.monitor])))
         failed = self._previous is not None and not self._previous - value > self.epsilon
         self._previous = value
         if not failed:
@@ -67,18 +73,24 @@ class EpsilonPatience(Callback):
             self._kept_epoch = trainer.current_epoch
             # Copies: the optimizer changes weights in place.
             self._kept_weights = {name: w.detach().clone() for name, w in pl_module.state_dict().items()}
-        # All ranks see the same value, and agree in any case: one that went on alone would wait for ever.
-        if trainer.strategy.reduce_boolean_decision(self._failures > self.patience, all=False):
-            self._stop(trainer, pl_module)
+        trainer.should_stop = trainer.should_stop or self._exhausted
 
-    def _stop(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert self._kept_weights is not None
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Go back, when the stopping epoch's own checkpoints are written, and make that the last checkpoint."""
+        if self._kept_weights is None or not self._exhausted:
+            return
         pl_module.load_state_dict(self._kept_weights)
         self.chosen_epoch = self._kept_epoch
-        self._kept_weights = None
-        trainer.should_stop = True
+        self._failures, self._kept_weights = 0, None
         for logger in trainer.loggers:
-            logger.log_metrics({"chosen_epoch": float(self.chosen_epoch or 0)}, step=trainer.global_step)
+            logger.log_metrics({"chosen_epoch": float(self._kept_epoch or 0)}, step=trainer.global_step)
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, ModelCheckpoint) and callback.last_model_path:
+                trainer.save_checkpoint(callback.last_model_path)
+
+    @property
+    def _exhausted(self) -> bool:
+        return self._failures > self.patience
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs to decide alike."""

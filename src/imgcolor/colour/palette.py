@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgcolor.errors import ImgcolorError
@@ -172,10 +171,12 @@ class Palette(nn.Module):
         Returns:
             int64 [B, H, W] in 0..size-1; of two colours as near, the first.
         """
-        # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, and |x|^2 is the same for every colour: one 1x1 convolution.
-        weight = -2 * self.colours[:, :, None, None]
-        distances = F.conv2d(images, weight, self.colours.square().sum(dim=1))
-        return distances.argmin(dim=1)
+        # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, and |x|^2 is the same for every colour: one product. In full precision
+        # whatever else runs in half: near colours would change places.
+        with torch.autocast(images.device.type, enabled=False):
+            products = torch.einsum("kc,bchw->bkhw", self.colours.float(), images.float())
+            squares = self.colours.float().square().sum(dim=1)
+            return (squares[:, None, None] - 2 * products).argmin(dim=1)
 
     def lookup(self, indices: Tensor) -> Tensor:
         """Paint with colours by number.
@@ -213,8 +214,9 @@ class Palette(nn.Module):
             raise ValueError(f"decoding: expected argmax, expectation or annealed, found {decoding!r}")
         if not temperature > 0:
             raise ValueError(f"temperature: expected a number above 0, found {temperature}")
-        shares = (scores / temperature).softmax(dim=1)
-        return F.conv2d(shares, self.colours.T[:, :, None, None].to(shares.dtype))
+        with torch.autocast(scores.device.type, enabled=False):
+            shares = (scores.float() / temperature).softmax(dim=1)
+            return torch.einsum("kc,bkhw->bchw", self.colours.float(), shares)
 
 
 def _is_colour(value: Any) -> bool:

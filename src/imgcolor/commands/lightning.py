@@ -1,21 +1,24 @@
 """fit, validate, test and predict: Lightning's command line with imgcolor's run folder around it."""
 
+import json
 import logging
 import re
 import shutil
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 import imgcolor.networks  # noqa: F401  # so that --model.network ColourUNet finds them by name alone
 from imgcolor.callbacks import BaselineMetrics, CurvePlot, ImageLogger, MetricsFiles, PredictionWriter
 from imgcolor.callbacks.run_folder import run_folder
-from imgcolor.checkpoint import remember
+from imgcolor.checkpoint import read_checkpoint, remember
 from imgcolor.data import ImageDataModule
+from imgcolor.errors import ImgcolorError
 from imgcolor.tasks import ColourTask
 
 T = TypeVar("T")
@@ -54,28 +57,57 @@ class ImgcolorCLI(LightningCLI):
                 "checkpoint.monitor": "val/loss",
                 "checkpoint.save_last": True,
                 "checkpoint.enable_version_counter": False,
+                # After everything else of an epoch, so that a checkpoint holds what the epoch's files say.
+                "checkpoint.save_on_train_epoch_end": True,
             }
         )
         parser.add_lightning_class_args(ImageLogger, "images")
         parser.add_lightning_class_args(PredictionWriter, "predictions")
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, and read the checkpoint first of all: a bad one is refused before a run's folder is there."""
+        super().parse_arguments(parser, args)
+        command = self.config["subcommand"]
+        path = self.config[command].get("ckpt_path")
+        if path is None and command != "fit":
+            raise ImgcolorError(
+                f"{command}: expected a trained network, found none; give --ckpt_path CHECKPOINT"
+            )
+        # Lightning has words for some checkpoints, such as "last".
+        self._checkpoint = None if path in (None, "last", "best", "hpc") else read_checkpoint(path)
+
     def instantiate_classes(self) -> None:
         """Build everything, and keep the network's recipe for the checkpoint."""
         super().instantiate_classes()
-        recipe = self._get(self.config, "model").as_dict()["init_args"]["network"]
-        remember(self.model.network, recipe)
+        recipe = self._get(self.config, "model").as_dict().get("init_args", {}).get("network")
+        if recipe is not None:
+            remember(self.model.network, recipe)
+
+    def after_instantiate_classes(self) -> None:
+        """Refuse a checkpoint of another network, and images that cannot be read, before anything is written."""
+        if self._checkpoint is not None:
+            self.model.refuse_another(self._checkpoint, str(self._get(self.config, "ckpt_path")))
+            self._checkpoint = None
+        self.datamodule.prepare_data()
+        self.datamodule.setup(self.subcommand)
 
     def after_fit(self) -> None:
         """Say how it went and where everything is."""
         folder = Path(self.trainer.log_dir or ".")
+        final = folder / "metrics.json"
+        figures = json.loads(final.read_text()) if final.exists() else {}
+        chosen = figures.get("chosen_epoch")
+        title = f"{self.trainer.current_epoch} epochs"
+        last = folder / "checkpoints" / "last.ckpt"
         self._report(
-            f"{self.trainer.current_epoch} epochs",
+            title if chosen is None else f"{title}, stopped; the weights are those of epoch {chosen}",
             {
                 "run folder": folder,
                 "pictures": self._callback(ImageLogger).latest,
-                "checkpoint": folder / "checkpoints" / "last.ckpt",
+                "checkpoint": last if last.exists() else None,
                 "TensorBoard": f"{_program('tensorboard')} --logdir {folder.parent}",
             },
+            {name: value for name, value in figures.items() if name.startswith(("train/", "val/"))},
         )
 
     def after_validate(self) -> None:
@@ -91,13 +123,12 @@ class ImgcolorCLI(LightningCLI):
         callbacks = self.trainer.callbacks  # type: ignore[attr-defined]  # set where mypy does not see it
         return next(callback for callback in callbacks if isinstance(callback, kind))
 
-    def _report(self, title: str, lines: dict[str, Any]) -> None:
+    def _report(self, title: str, lines: dict[str, Any], figures: Mapping[str, Any] | None = None) -> None:
         if run_folder(self.trainer) is None:
             return
-        numbers = (
-            f"{name} {float(value):.4g}" for name, value in sorted(self.trainer.callback_metrics.items())
-        )
-        print(f"\n{title}: {', '.join(numbers)}" if self.trainer.callback_metrics else f"\n{title}")
+        figures = self.trainer.callback_metrics if figures is None else figures
+        numbers = ", ".join(f"{name} {float(value):.4g}" for name, value in sorted(figures.items()))
+        print(f"\n{title}: {numbers}" if numbers else f"\n{title}")
         for name, value in lines.items():
             if value is not None:
                 print(f"  {name:12}{value}")

@@ -35,6 +35,10 @@ def palette(
         ImgcolorError: If an output file is there already, or the images cannot be read.
     """
     picture = output.with_suffix(".png")
+    if picture == output:
+        raise ImgcolorError(
+            f"--output: expected a JSON file, found {output}, the picture's name; name it .json"
+        )
     for path in (output, picture):
         if path.exists() and not overwrite:
             raise ImgcolorError(f"{path}: expected no file of this name, found one; --overwrite replaces it")

@@ -192,6 +192,8 @@ class ColourTask(LightningModule, ABC):
     def _divergence(self, split: str, loss: Tensor) -> str:
         last = self._last_finite_loss
         found = "none was finite before" if last is None else f"the last finite one was {last.item():.4g}"
+        if self.trainer.state.fn != "fit":
+            return f"the {split} loss is {loss.item()}: the weights or the images hold values that are not finite"
         rates = ", ".join(f"{g['lr']:g}" for o in self.trainer.optimizers for g in o.param_groups)
         lower = f" (now {rates})" if rates else ""
         return (
@@ -238,14 +240,33 @@ class ColourTask(LightningModule, ABC):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another task or network before its weights are tried."""
+        self.refuse_another(checkpoint, "the checkpoint")
+
+    def refuse_another(self, checkpoint: dict[str, Any], name: str) -> None:
+        """Compare a checkpoint with this task.
+
+        Args:
+            checkpoint: What the file holds.
+            name: The file, for the message.
+
+        Raises:
+            ImgcolorError: If it holds another kind of task or network, or one of another shape.
+        """
         if KEY not in checkpoint:
-            raise ImgcolorError("the checkpoint is not one of imgcolor's; give a .ckpt file that a fit wrote")
+            raise ImgcolorError(f"{name}: expected a checkpoint of imgcolor, found another program's")
         found, expected = checkpoint[KEY]["task"], self.recipe()
+        hint = "give the configuration of the checkpoint's own run: the config.yaml in its folder"
         if _classes(found) != _classes(expected):
             raise ImgcolorError(
-                f"the checkpoint holds {_classes(found)}, but the configuration builds {_classes(expected)}; "
-                "give the configuration of the checkpoint's own run: the config.yaml in its folder"
+                f"{name} holds {_classes(found)}, but the configuration builds {_classes(expected)}; {hint}"
             )
+        shapes = [_shape(recipe["init_args"]) for recipe in (found, expected)]
+        for key in sorted(shapes[0].keys() | shapes[1].keys()):
+            values = [shape.get(key) for shape in shapes]
+            if values[0] != values[1]:
+                raise ImgcolorError(
+                    f"{name} holds {key} {values[0]}, but the configuration builds {key} {values[1]}; {hint}"
+                )
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]  # fewer options: recipes replace hparams files
@@ -270,3 +291,10 @@ def _classes(recipe: dict[str, Any]) -> str:
         return "a network" if recipe is None else recipe["class_path"].rpartition(".")[2]
 
     return f"{name(recipe)}({name(recipe['init_args']['network'])})"
+
+
+def _shape(init_args: dict[str, Any]) -> dict[str, Any]:
+    """What decides the weights' shapes: the network's arguments and the number of colours."""
+    network = (init_args["network"] or {}).get("init_args", {})
+    shape = {f"network.{name}": value for name, value in network.items()}
+    return shape | {"palette": init_args.get("palette")}
