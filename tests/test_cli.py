@@ -261,7 +261,11 @@ TINY_DATA = ["--data.train_images=20", "--data.val_images=10", "--trainer.enable
     [
         ("batch_size:", "batchsize:", ["batchsize"]),
         ("max_epochs:", "maxepochs:", ["maxepochs"]),
-        ("lr: 0.003", "lr: fast", ["lr", "fast"]),
+        ("lr: 0.003", "lr: fast", ["model.optimizer.lr: expected float, found fast"]),
+        ("lr: 0.003", "learning_rate: 0.1", ["model.optimizer.learning_rate: Adam has no such option", "lr"]),
+        ("torch.optim.Adam", "torch.optim.Adamm", ["model.optimizer: module 'torch.optim' has no", "Adamm"]),
+        ("filters: 16", "filters: many", ["model.network.filters: expected int, found many"]),
+        ("every_n_epochs: 1", "every_n_epoch: 1", ["images.every_n_epoch", "did you mean every_n_epochs?"]),
         ("imgcolor.networks.ColourUNet", "imgcolor.networks.ColorUNet", ["ColorUNet"]),
         ("max_epochs: 6", "max_epochs: [", []),
     ],
@@ -282,7 +286,8 @@ def test_mistyped_config_is_told_in_one_line(
     assert status == 2
     (line,) = captured.err.strip().splitlines()
     assert line.startswith("imgcolor: error: ")
-    assert all(word in line for word in ["exp.yaml", *words])
+    assert all(word in line for word in ["exp.yaml", *words]), line
+    assert len(line) < 300
 
 
 def test_debug_gives_the_exception(workplace: Path) -> None:

@@ -10,10 +10,21 @@ _KEY = re.compile(r"[Pp]arser key \"([^\"]+)\"")
 _CLASS = re.compile(r"class_path '([^']+)'")
 _OPTION = re.compile(r"[Oo]ption '([^']+)' is not accepted|does not accept option '([^']+)'")
 _EXPECTED = re.compile(r"Expected an? (.+)")
+_EXPECTED_FOUND = re.compile(r"Expected an? (.+?)\. Got value: (.+)")
+_CALLABLE = re.compile(r"Type \S*Callable.* expects a function or a callable class: (.+)")
+_CALLABLE_CLASS = re.compile(r"Got value: Namespace\(class_path='([^']+)'")
 _GIVEN = re.compile(r"Given value: (.+?)(?:\. Got value.*)?$", re.MULTILINE)
 _REASON = re.compile(
     r"^.*(?:has no attribute|No module named|does not exist|not a subclass).*$", re.MULTILINE
 )
+
+# The sections of a configuration whose class is always the same.
+_SECTIONS = {
+    "trainer": "lightning.pytorch.Trainer",
+    "checkpoint": "lightning.pytorch.callbacks.ModelCheckpoint",
+    "images": "imgcolor.callbacks.ImageLogger",
+    "predictions": "imgcolor.callbacks.PredictionWriter",
+}
 
 
 def usage_error(error: ArgumentError, arguments: list[str]) -> str:
@@ -28,9 +39,12 @@ def usage_error(error: ArgumentError, arguments: list[str]) -> str:
     """
     message = error.message
     keys = _keys(message)
-    classes = _CLASS.findall(message)
+    callable_type = _CALLABLE.search(message)
+    innermost = callable_type[1] if callable_type else message
+    classes = _CALLABLE_CLASS.findall(innermost) or _CLASS.findall(message)
     option = _OPTION.search(message)
-    reason = _REASON.search(message)
+    reason = _REASON.search(innermost)
+    pair = _EXPECTED_FOUND.search(innermost)
     given = _GIVEN.search(message)
     if option:
         name = option[1] or option[2]
@@ -38,14 +52,17 @@ def usage_error(error: ArgumentError, arguments: list[str]) -> str:
         key = ".".join([*keys, name])
         line = f"{key}: {owner.rpartition('.')[2]} has no such option{_suggestion(name, owner)}"
     elif reason:
-        line = _KEY.sub("", reason[0]).strip(" :")
+        line = _KEY.sub("", reason[0]).partition(". Got value")[0].strip(" :")
         line = f"{'.'.join(keys)}: {line}" if keys else line
+    elif pair:
+        line = f"{'.'.join(keys)}: expected {_plain_type(pair[1])}, found {pair[2]}"
     elif keys and given:
-        expected = _expected(message[: given.start()])
-        line = f"{'.'.join(keys)}: expected {expected}, found {given[1]}"
+        line = f"{'.'.join(keys)}: expected {_expected(message[: given.start()])}, found {given[1]}"
+    elif message.strip() == "Unexpected config:":
+        line = "expected a configuration, found an empty file"
     else:
         line = message
-        if "arguments are required" in message:
+        if "arguments are required" in message and "model" in message:
             line += "; give --config FILE, such as experiments/quickstart.yaml, or `--help`"
     files = _config_files(arguments)
     return " ".join(f"{line}{f' (configuration: {files})' if files else ''}".split())
@@ -65,20 +82,22 @@ def _expected(message: str) -> str:
     alternatives = []
     # Only the block of the innermost union: what stands before its last list of subtypes belongs further out.
     for alternative in _EXPECTED.findall(message[message.rfind("Subtypes:") :]) or _EXPECTED.findall(message):
-        words = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", alternative)
-        words = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", words)
+        words = _plain_type(alternative)
         if not words.startswith("dot import path"):
             alternatives.append(words.split(". ")[0])
     return " or ".join(dict.fromkeys(alternatives)) or "another value"
 
 
+def _plain_type(text: str) -> str:
+    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
+    return re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", text)
+
+
 def _suggestion(name: str, owner: str) -> str:
     """Names that the user may have meant."""
     options = _options(owner, name)
-    parts = name.split(".")
-    near = difflib.get_close_matches(parts[-1], options, n=1) or difflib.get_close_matches(
-        parts[0], options, n=1
-    )
+    near = difflib.get_close_matches(name.rpartition(".")[2], options, n=1)
+    near = near or difflib.get_close_matches(name.partition(".")[0], options, n=1)
     if near:
         return f"; did you mean {near[0]}?"
     return f"; it has {', '.join(options)}" if options else ""
@@ -86,9 +105,10 @@ def _suggestion(name: str, owner: str) -> str:
 
 def _options(owner: str, name: str) -> list[str]:
     if owner == "the command":
-        if not name.startswith("trainer."):
-            return ["seed_everything", "model", "data", "trainer", "checkpoint", "images", "predictions"]
-        owner = "lightning.pytorch.Trainer"
+        section = name.partition(".")[0]
+        if section not in _SECTIONS:
+            return ["seed_everything", "model", "data", *_SECTIONS]
+        owner = _SECTIONS[section]
     module, _, cls = owner.rpartition(".")
     try:
         return list(inspect.signature(getattr(importlib.import_module(module), cls)).parameters)
