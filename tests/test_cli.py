@@ -207,7 +207,7 @@ def test_network_of_another_project(
         "    def forward(self, images):\n"
         "        return self.layers(images)\n"
     )
-    monkeypatch.syspath_prepend(workplace)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     folder = tiny_fit(
         FIT, "--model.network=elsewhere.Tiny", "--model.network.colours=24", "--model.network.width=5"
     )
@@ -288,6 +288,17 @@ def test_mistyped_config_is_told_in_one_line(
     assert line.startswith("imgcolor: error: ")
     assert all(word in line for word in ["exp.yaml", *words]), line
     assert len(line) < 300
+
+
+def test_overrides_that_have_nothing_to_override(
+    workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", "--data.source=synthetic"]) == 2
+    assert "--config FILE" in capsys.readouterr().err
+    assert main(["fit", "--config", str(repository / FIT), "--model.network=ColorUNet"]) == 2
+    line = capsys.readouterr().err
+    assert "model.network" in line
+    assert "did you mean ColourUNet?" in line
 
 
 def test_debug_gives_the_exception(workplace: Path) -> None:

@@ -141,6 +141,8 @@ def run(arguments: list[str]) -> None:
         arguments: The command and its options.
     """
     _quieten()
+    # As `python` does: class paths of a project find the files in the folder where one works.
+    sys.path.append(str(Path.cwd()))
     ImgcolorCLI(
         ColourTask,
         ImageDataModule,

@@ -13,6 +13,7 @@ _EXPECTED = re.compile(r"Expected an? (.+)")
 _EXPECTED_FOUND = re.compile(r"Expected an? (.+?)\. Got value: (.+)")
 _CALLABLE = re.compile(r"Type \S*Callable.* expects a function or a callable class: (.+)")
 _CALLABLE_CLASS = re.compile(r"Got value: Namespace\(class_path='([^']+)'")
+_NESTED = re.compile(r"NestedArg\(key='([^']+)', val='?(.*?)'?\)")
 _GIVEN = re.compile(r"Given value: (.+?)(?:\. Got value.*)?$", re.MULTILINE)
 _REASON = re.compile(
     r"^.*(?:has no attribute|No module named|does not exist|not a subclass).*$", re.MULTILINE
@@ -46,7 +47,13 @@ def usage_error(error: ArgumentError, arguments: list[str]) -> str:
     reason = _REASON.search(innermost)
     pair = _EXPECTED_FOUND.search(innermost)
     given = _GIVEN.search(message)
-    if option:
+    nested = _NESTED.search(message)
+    if nested and not option:
+        key = ".".join(dict.fromkeys([*keys, nested[1]]))
+        line = f"{key}: cannot make {nested[2]!r} fit here{_network(nested[2])}"
+        if not _config_files(arguments):
+            line += "; give --config FILE first, such as experiments/quickstart.yaml"
+    elif option:
         name = option[1] or option[2]
         owner = classes[-1] if classes else "the command"
         key = ".".join([*keys, name])
@@ -91,6 +98,13 @@ def _expected(message: str) -> str:
 def _plain_type(text: str) -> str:
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
     return re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", text)
+
+
+def _network(name: str) -> str:
+    """A network that the user may have meant."""
+    networks = importlib.import_module("imgcolor.networks").__all__
+    near = difflib.get_close_matches(name.rpartition(".")[2], networks, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _suggestion(name: str, owner: str) -> str:
