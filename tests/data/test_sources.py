@@ -904,3 +904,9 @@ def test_unknown_category_lists_the_ten() -> None:
         "airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck",
         "'unicorn'",
     )
+
+
+def test_failed_download_leaves_no_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/nothing.tar.gz")
+    error_line(lambda: Cifar10Source(tmp_path / "new").load("train"), "--data.source synthetic")
+    assert not (tmp_path / "new").exists()

@@ -3,6 +3,7 @@
 A source is any object with `load(split) -> ImageSet`. What becomes of the images is decided elsewhere.
 """
 
+import contextlib
 import http.client
 import os
 import tempfile
@@ -129,9 +130,11 @@ class Cifar10Source:
         """
         folder = self.root / CIFAR10.base_folder
         archive = self.root / CIFAR10.filename
+        new_root = False
         try:
             if folder.exists():
                 return
+            new_root = not self.root.exists()
             self.root.mkdir(parents=True, exist_ok=True)
             by_hand = archive.exists()
             if by_hand and not check_integrity(archive, CIFAR10.tgz_md5):
@@ -151,6 +154,9 @@ class Cifar10Source:
                     if not folder.is_dir():  # else another process has been faster
                         raise
         except (OSError, RuntimeError, http.client.HTTPException) as error:
+            if new_root:
+                with contextlib.suppress(OSError):  # not empty
+                    self.root.rmdir()
             reason = _reason(error)
             if type(error) is RuntimeError:  # all that torchvision raises for a wrong md5
                 reason = f"what arrived is incomplete or not the archive with md5 {CIFAR10.tgz_md5}"
