@@ -48,6 +48,8 @@ def tiny_fit(workplace: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    """Tiny tensors are faster without threads, and two test processes do not fight over the cores."""
+def _repeatable() -> None:
+    """The same random numbers in every run of a test."""
+    torch.manual_seed(0)
+    # Tiny tensors are faster without threads, and two test processes do not fight over the cores.
     torch.set_num_threads(1)
