@@ -4,16 +4,15 @@ import csv
 import io
 import json
 import time
-from typing import Any, TypeVar
+from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from imgcolor.callbacks.baselines import BaselineMetrics
+from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.callbacks.stopping import EpsilonPatience
 from imgcolor.files import write_whole
-
-T = TypeVar("T")
 
 
 class MetricsFiles(Callback):
@@ -41,7 +40,7 @@ class MetricsFiles(Callback):
         """Write the result of ``imgcolor validate``; within a fit the epoch's end does."""
         self._validated = True
         if trainer.state.fn == "validate":
-            baselines = _callback(trainer, BaselineMetrics)
+            baselines = find_callback(trainer, BaselineMetrics)
             self._write_json(trainer, _numbers(trainer) | (baselines.results if baselines else {}))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -58,7 +57,7 @@ class MetricsFiles(Callback):
         }
         # Lightning keeps the last validation's values; they are not this epoch's where it did not validate.
         row |= {k: v for k, v in _numbers(trainer).items() if self._validated or not k.startswith("val/")}
-        baselines = _callback(trainer, BaselineMetrics)
+        baselines = find_callback(trainer, BaselineMetrics)
         row |= baselines.results if baselines else {}
         self._rows.append(row)
         self._write_csv(trainer)
@@ -67,7 +66,7 @@ class MetricsFiles(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Make the chosen epoch's figures the final ones, where stopping chose one."""
         self._write_csv(trainer)  # for a resumed run with nothing left to train
-        stopping = _callback(trainer, EpsilonPatience)
+        stopping = find_callback(trainer, EpsilonPatience)
         if stopping and stopping.chosen_epoch is not None:
             row = next(row for row in self._rows if row["epoch"] == stopping.chosen_epoch)
             self._write_json(trainer, {**row, "chosen_epoch": stopping.chosen_epoch})
@@ -94,11 +93,6 @@ class MetricsFiles(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on after the rows of the run that is resumed."""
         self._rows = list(state_dict["rows"])
-
-
-def _callback(trainer: Trainer, kind: type[T]) -> T | None:
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set where mypy does not see it
-    return next((callback for callback in callbacks if isinstance(callback, kind)), None)
 
 
 def _numbers(trainer: Trainer) -> dict[str, float]:

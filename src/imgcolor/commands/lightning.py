@@ -8,20 +8,19 @@ import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 import imgcolor.networks  # noqa: F401  # so that --model.network ColourUNet finds them by name alone
 from imgcolor.callbacks import BaselineMetrics, CurvePlot, ImageLogger, MetricsFiles, PredictionWriter
+from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.checkpoint import read_checkpoint, remember
 from imgcolor.data import ImageDataModule
 from imgcolor.errors import ImgcolorError
 from imgcolor.tasks import ColourTask
-
-T = TypeVar("T")
 
 
 class ReadableHelpParser(LightningArgumentParser):
@@ -94,6 +93,7 @@ class ImgcolorCLI(LightningCLI):
     def after_fit(self) -> None:
         """Say how it went and where everything is."""
         folder = Path(self.trainer.log_dir or ".")
+        images = find_callback(self.trainer, ImageLogger)
         final = folder / "metrics.json"
         figures = json.loads(final.read_text()) if final.exists() else {}
         chosen = figures.get("chosen_epoch")
@@ -103,7 +103,7 @@ class ImgcolorCLI(LightningCLI):
             title if chosen is None else f"{title}, stopped; the weights are those of epoch {chosen}",
             {
                 "run folder": folder,
-                "pictures": self._callback(ImageLogger).latest,
+                "pictures": images.latest if images else None,
                 "checkpoint": last if last.exists() else None,
                 "TensorBoard": f"{_program('tensorboard')} --logdir {folder.parent}",
             },
@@ -116,12 +116,9 @@ class ImgcolorCLI(LightningCLI):
 
     def after_predict(self) -> None:
         """Say where the pictures are."""
-        writer = self._callback(PredictionWriter)
+        writer = find_callback(self.trainer, PredictionWriter)
+        assert writer is not None  # add_arguments_to_parser adds it
         self._report(f"{writer.written} pictures", {"folder": writer.folder})
-
-    def _callback(self, kind: type[T]) -> T:
-        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]  # set where mypy does not see it
-        return next(callback for callback in callbacks if isinstance(callback, kind))
 
     def _report(self, title: str, lines: dict[str, Any], figures: Mapping[str, Any] | None = None) -> None:
         if run_folder(self.trainer) is None:
