@@ -4,9 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import LightningModule, Trainer
 from PIL import Image
 
-from imgcolor.data import HorseColourization, ImageSet
+from imgcolor.data import Batch, HorseColourization, ImageSet
 from imgcolor.data.sampling import BatchSampler, InMemoryImages
 from imgcolor.errors import ImgcolorError
 
@@ -53,6 +54,69 @@ def test_every_image_is_dealt_once_an_epoch() -> None:
     assert sorted(dealt.flatten(1).tolist()) == sorted(expected.flatten(1).tolist())
 
 
+def test_a_fixed_order_is_the_order_of_the_files_in_every_epoch() -> None:
+    datamodule = HorseColourization(train_images=13, val_images=3, batch_size=5, shuffle=False)
+    loader = datamodule.train_dataloader()
+    for epoch in range(2):
+        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        assert torch.equal(torch.cat(list(loader)), datamodule.images("train").pixels)
+
+
+def test_holdout_takes_the_place_of_validation_in_a_fit_alone(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"train_images": 20, "val_images": 7}
+    whole = HorseColourization(**options)
+    datamodule = HorseColourization(holdout=0.25, seed=1, **options)
+    seen = {}
+
+    class Task(LightningModule):
+        def training_step(self, batch: Batch) -> None:
+            seen.setdefault("train", []).append(batch.original)
+
+        def validation_step(self, batch: Batch) -> None:
+            seen.setdefault("val", []).append(batch.original)
+
+        def configure_optimizers(self) -> None:
+            pass
+
+    def pixels(split: str) -> torch.Tensor:
+        return (torch.cat(seen.pop(split)) * 255).round().to(torch.uint8)
+
+    trainer = Trainer(
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        default_root_dir=tmp_path,
+        accelerator="cpu",
+    )
+    trainer.fit(Task(), datamodule)
+    train, held = pixels("train"), pixels("val")
+    assert (len(train), len(held)) == (15, 5)
+    both = torch.cat([train, held]).flatten(1).tolist()
+    assert sorted(both) == sorted(whole.images("train").pixels.flatten(1).tolist())
+    other_seed = HorseColourization(holdout=0.25, seed=2, **options)
+    assert sorted(other_seed.images("train").pixels.tolist()) == sorted(train.tolist())
+    trainer.validate(Task(), datamodule)
+    assert torch.equal(pixels("val"), whole.images("val").pixels)
+
+
+def test_augmentation_is_for_training_alone(tmp_path: Path) -> None:
+    class Black(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return torch.zeros_like(pixels)
+
+    datamodule = HorseColourization(train_images=4, val_images=2, augmentation=Black())
+    pixels = datamodule.images("train").pixels
+    datamodule.trainer = Trainer(logger=False, default_root_dir=tmp_path, accelerator="cpu")
+    for training in (True, False):
+        datamodule.trainer.training = training
+        batch = datamodule.on_after_batch_transfer(pixels, 0)
+        assert bool(batch.original.any()) is not training
+        assert bool(batch.degraded.any()) is not training
+
+
 def test_seed_of_the_run_decides_unless_another_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     def first(**options: Any) -> torch.Tensor:
         datamodule = HorseColourization(train_images=20, val_images=3, batch_size=20, **options)
@@ -93,6 +157,7 @@ def test_folder_images_are_brought_to_the_tasks_size(tmp_path: Path) -> None:
         ({"source": "cifar10", "size": 64}, "expected 32"),
         ({"batch_size": 0}, "data.batch_size"),
         ({"eval_batch_size": -1}, "data.eval_batch_size"),
+        ({"holdout": 1.0}, "data.holdout"),
         ({"train_images": 0}, "train_images"),
         ({"source": "cifar10", "category": "unicorn"}, "horse"),
     ],
@@ -100,6 +165,11 @@ def test_folder_images_are_brought_to_the_tasks_size(tmp_path: Path) -> None:
 def test_bad_arguments(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ImgcolorError, match=message):
         HorseColourization(**options)
+
+
+def test_a_holdout_of_nothing_is_refused() -> None:
+    with pytest.raises(ImgcolorError, match=r"found 0\.01 of 20"):
+        HorseColourization(train_images=20, val_images=3, holdout=0.01).images("train")
 
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "horses"

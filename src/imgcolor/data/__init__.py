@@ -1,5 +1,6 @@
 """Where pixels come from, and what a batch holds."""
 
+from imgcolor.data.augmentations import FlipAndShift
 from imgcolor.data.batch import Batch
 from imgcolor.data.datamodules import (
     FaceColourization,
@@ -22,6 +23,7 @@ __all__ = [
     "BoxDownsample",
     "Cifar10Source",
     "FaceColourization",
+    "FlipAndShift",
     "FolderSource",
     "HorseColourization",
     "HorseSuperResolution",

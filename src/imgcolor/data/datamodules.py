@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -34,6 +36,13 @@ class ImageDataModule(LightningDataModule):
         eval_batch_size: Images a batch of validation, test and prediction; no result depends on it.
         seed: Decides the order of training images, epoch by epoch. None takes the run's own seed
             (``seed_everything``), or 0 where there is none.
+        shuffle: Whether training images come in a new order every epoch. A fixed order makes the loss fall
+            smoothly from epoch to epoch, which a rule that compares epochs needs (``EpsilonPatience``).
+        augmentation: A module from uint8 [B, 3, H, W] to the same that changes training images, such as
+            :class:`~imgcolor.data.FlipAndShift`.
+        holdout: Share of the training images, in [0, 1), that a fit validates on in place of the validation
+            images and does not train on. The same images in every run; choose settings by them, and the
+            validation images stay untouched.
 
     Raises:
         ImgcolorError: If a batch size is below 1.
@@ -46,30 +55,65 @@ class ImageDataModule(LightningDataModule):
         batch_size: int = 100,
         eval_batch_size: int = 250,
         seed: int | None = None,
+        shuffle: bool = True,
+        augmentation: nn.Module | None = None,
+        holdout: float = 0.0,
     ) -> None:
         super().__init__()
         for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
             if value < 1:
                 raise ImgcolorError(f"data.{name}: expected a whole number of at least 1, found {value}")
+        if not 0 <= holdout < 1:
+            raise ImgcolorError(f"data.holdout: expected a share in [0, 1), found {holdout}")
         self.source = source
         self.degradation = degradation
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.seed = seed
+        self.shuffle = shuffle
+        self.augmentation = augmentation
+        self.holdout = holdout
         self._sets: dict[Split, ImageSet] = {}
+        self._split: tuple[ImageSet, ImageSet] | None = None
 
     def images(self, split: Split) -> ImageSet:
         """The images of a split, read once and kept.
 
         Args:
-            split: ``train``, ``val`` or ``test``; prediction takes ``test``.
+            split: ``train``, ``val`` or ``test``; prediction takes ``test``. A fit with a holdout finds the
+                held-out training images as ``val``, and the others as ``train``.
 
         Returns:
             The set: uint8 pixels [N, 3, H, W] and a name for each image.
+
+        Raises:
+            ImgcolorError: If the holdout leaves no image to train on, or none to validate on.
         """
+        if split == "train" and self.holdout:
+            return self._parts()[0]
+        if split == "val" and self.holdout and self.trainer is not None and self.trainer.state.fn == "fit":
+            return self._parts()[1]
+        return self._loaded(split)
+
+    def _loaded(self, split: Split) -> ImageSet:
         if split not in self._sets:
             self._sets[split] = self.source.load(split)
         return self._sets[split]
+
+    def _parts(self) -> tuple[ImageSet, ImageSet]:
+        """The training images without the held-out ones, and the held-out ones."""
+        if self._split is None:
+            images = self._sets.pop("train", None) or self.source.load("train")
+            held = round(self.holdout * len(images.pixels))
+            if not 0 < held < len(images.pixels):
+                raise ImgcolorError(
+                    f"data.holdout: expected a share that leaves images on both sides, found {self.holdout} of "
+                    f"{len(images.pixels)} training images"
+                )
+            order = np.random.default_rng(0).permutation(len(images.pixels))
+            train, holdout = np.sort(order[held:]), np.sort(order[:held])
+            self._split = _part(images, train), _part(images, holdout)
+        return self._split
 
     def batch(self, pixels: Tensor) -> Batch:
         """Degrade a batch of images, on the device that they are on.
@@ -101,12 +145,15 @@ class ImageDataModule(LightningDataModule):
             self.images(split)
 
     def on_after_batch_transfer(self, batch: Tensor | Batch, dataloader_idx: int) -> Batch:
-        """Degrade a batch when it has arrived at the model's device."""
-        return batch if isinstance(batch, Batch) else self.batch(batch)
+        """Augment (in training) and degrade a batch when it has arrived at the model's device."""
+        if isinstance(batch, Batch):
+            return batch
+        training = self.trainer is not None and self.trainer.training
+        return self.batch(self.augmentation(batch) if self.augmentation and training else batch)
 
     def train_dataloader(self) -> DataLoader[Tensor]:
-        """Batches of the training images, in an order of its own every epoch."""
-        return self._loader("train", self.batch_size, shuffle=True)
+        """Batches of the training images, by default in an order of its own every epoch."""
+        return self._loader("train", self.batch_size, self.shuffle)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the validation images, in order."""
@@ -144,6 +191,13 @@ class HorseColourization(ImageDataModule):
         eval_batch_size: Images a batch of validation, test and prediction; no result depends on it.
         seed: Decides the order of training images, epoch by epoch. None takes the run's own seed
             (``seed_everything``), or 0 where there is none.
+        shuffle: Whether training images come in a new order every epoch. A fixed order makes the loss fall
+            smoothly from epoch to epoch, which a rule that compares epochs needs (``EpsilonPatience``).
+        augmentation: A module from uint8 [B, 3, H, W] to the same that changes training images, such as
+            :class:`~imgcolor.data.FlipAndShift`.
+        holdout: Share of the training images, in [0, 1), that a fit validates on in place of the validation
+            images and does not train on. The same images in every run; choose settings by them, and the
+            validation images stay untouched.
 
     Raises:
         ImgcolorError: If an argument is out of range, or the source's name or category is unknown.
@@ -160,9 +214,14 @@ class HorseColourization(ImageDataModule):
         batch_size: int = 100,
         eval_batch_size: int = 250,
         seed: int | None = None,
+        shuffle: bool = True,
+        augmentation: nn.Module | None = None,
+        holdout: float = 0.0,
     ) -> None:
         images = _horse_source(source, root, category, size, train_images, val_images)
-        super().__init__(images, MeanGrey(), batch_size, eval_batch_size, seed)
+        super().__init__(
+            images, MeanGrey(), batch_size, eval_batch_size, seed, shuffle, augmentation, holdout
+        )
 
 
 class HorseSuperResolution(ImageDataModule):
@@ -182,10 +241,17 @@ class HorseSuperResolution(ImageDataModule):
         eval_batch_size: Images a batch of validation, test and prediction; no result depends on it.
         seed: Decides the order of training images, epoch by epoch. None takes the run's own seed
             (``seed_everything``), or 0 where there is none.
+        shuffle: Whether training images come in a new order every epoch. A fixed order makes the loss fall
+            smoothly from epoch to epoch, which a rule that compares epochs needs (``EpsilonPatience``).
+        augmentation: A module from uint8 [B, 3, H, W] to the same that changes training images, such as
+            :class:`~imgcolor.data.FlipAndShift`.
+        holdout: Share of the training images, in [0, 1), that a fit validates on in place of the validation
+            images and does not train on. The same images in every run; choose settings by them, and the
+            validation images stay untouched.
 
     Raises:
-        ImgcolorError: If an argument is out of range, ``size`` is no multiple of ``factor``, or the source's name
-            or category is unknown.
+        ImgcolorError: If an argument is out of range, ``size`` is no multiple of ``factor``, or the source's
+            name or category is unknown.
     """
 
     def __init__(
@@ -200,21 +266,26 @@ class HorseSuperResolution(ImageDataModule):
         batch_size: int = 100,
         eval_batch_size: int = 250,
         seed: int | None = None,
+        shuffle: bool = True,
+        augmentation: nn.Module | None = None,
+        holdout: float = 0.0,
     ) -> None:
         degradation = BoxDownsample(factor)
         if size % factor:
             raise ImgcolorError(f"data.size: expected a multiple of the factor {factor}, found {size}")
         images = _horse_source(source, root, category, size, train_images, val_images)
-        super().__init__(images, degradation, batch_size, eval_batch_size, seed)
+        super().__init__(
+            images, degradation, batch_size, eval_batch_size, seed, shuffle, augmentation, holdout
+        )
 
 
 class FaceColourization(ImageDataModule):
     """Faces whose grey is Pillow's luma: the CENG 483 homework's task.
 
     Args:
-        source: ``folder`` (``ROOT/train/**``, ``ROOT/val/**`` and, where there is one, ``ROOT/test/**``), ``lfw``
-            (Labeled Faces in the Wild, placed by hand), ``synthetic`` (drawn faces; nothing to download), or, in
-            Python, any object with ``load(split) -> ImageSet``.
+        source: ``folder`` (``ROOT/train/**``, ``ROOT/val/**`` and, where there is one, ``ROOT/test/**``),
+            ``lfw`` (Labeled Faces in the Wild, placed by hand), ``synthetic`` (drawn faces; nothing to
+            download), or, in Python, any object with ``load(split) -> ImageSet``.
         root: The folder of the images.
         size: Height and width; images of another size are resized and centre-cropped.
         train_images: Number of drawn training images.
@@ -223,6 +294,13 @@ class FaceColourization(ImageDataModule):
         eval_batch_size: Images a batch of validation, test and prediction; no result depends on it.
         seed: Decides the order of training images, epoch by epoch. None takes the run's own seed
             (``seed_everything``), or 0 where there is none.
+        shuffle: Whether training images come in a new order every epoch. A fixed order makes the loss fall
+            smoothly from epoch to epoch, which a rule that compares epochs needs (``EpsilonPatience``).
+        augmentation: A module from uint8 [B, 3, H, W] to the same that changes training images, such as
+            :class:`~imgcolor.data.FlipAndShift`.
+        holdout: Share of the training images, in [0, 1), that a fit validates on in place of the validation
+            images and does not train on. The same images in every run; choose settings by them, and the
+            validation images stay untouched.
 
     Raises:
         ImgcolorError: If an argument is out of range, or the source's name is unknown.
@@ -238,6 +316,9 @@ class FaceColourization(ImageDataModule):
         batch_size: int = 16,
         eval_batch_size: int = 100,
         seed: int | None = None,
+        shuffle: bool = True,
+        augmentation: nn.Module | None = None,
+        holdout: float = 0.0,
     ) -> None:
         if source == "lfw":
             source = LFWSource(root, size)
@@ -247,7 +328,13 @@ class FaceColourization(ImageDataModule):
             source = SyntheticSource(draw_faces, size, train_images, val_images)
         elif isinstance(source, str):
             raise ImgcolorError(f"data.source: expected lfw, folder or synthetic, found {source!r}")
-        super().__init__(source, LumaGrey(), batch_size, eval_batch_size, seed)
+        super().__init__(
+            source, LumaGrey(), batch_size, eval_batch_size, seed, shuffle, augmentation, holdout
+        )
+
+
+def _part(images: ImageSet, chosen: np.ndarray) -> ImageSet:
+    return ImageSet(images.pixels[torch.from_numpy(chosen)], tuple(images.names[index] for index in chosen))
 
 
 def _horse_source(
