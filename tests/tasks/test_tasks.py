@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EMAWeightAveraging
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
+from imgcolor.baselines import GreyLookup
+from imgcolor.checkpoint import load_task
 from imgcolor.colour import Palette, from_signed, to_signed
 from imgcolor.data import Batch, HorseColourization, HorseSuperResolution, ImageSet
 from imgcolor.errors import DivergedError, ImgcolorError
-from imgcolor.networks import ColourUNet, RegressionCNN
+from imgcolor.networks import ColourUNet, RegressionCNN, ResidualUNet
 from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask
 
 BLACK_RED_WHITE = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 1]])
@@ -287,3 +290,69 @@ def test_learns_a_colour_that_follows_from_the_grey(tmp_path: Path) -> None:
     batch = datamodule.batch(datamodule.images("val").pixels)
     copy = F.mse_loss(batch.degraded.expand_as(batch.original), batch.original)
     assert runner.callback_metrics["val/mse"] < copy / 2
+
+
+def lookup_unet() -> ResidualUNet:
+    return ResidualUNet(6, (4, 4), base=GreyLookup(6, "histogram", bands=2))
+
+
+def test_a_fit_learns_the_tables_of_the_network_from_the_training_images(tmp_path: Path) -> None:
+    datamodule = data()
+    task = ColourClassification(lookup_unet(), palette=6)
+    fit = trainer(tmp_path, max_epochs=1)
+    fit.fit(task, datamodule)
+    batch = datamodule.batch(datamodule.images("train").pixels)
+    expected = GreyLookup(6, "histogram", bands=2)
+    expected.learn([(batch.degraded, task.palette.encode(batch.original))])
+    table = task.network.base.table
+    torch.testing.assert_close(table, expected.table)
+    fit.save_checkpoint(tmp_path / "a.ckpt")
+    back = load_task(tmp_path / "a.ckpt")
+    assert torch.equal(back(batch.degraded), task.eval()(batch.degraded))
+
+
+def test_a_table_needs_a_datamodule(tmp_path: Path) -> None:
+    task = ColourRegression(ResidualUNet(filters=(4, 4), base=GreyLookup()))
+    loader = torch.utils.data.DataLoader([torch.zeros(1)])
+    with pytest.raises(ImgcolorError, match="GreyLookup"):
+        trainer(tmp_path, max_epochs=1).fit(task, loader)
+
+
+def test_averaged_weights_are_validated_drawn_and_saved_with_what_was_learned(tmp_path: Path) -> None:
+    task = ColourClassification(lookup_unet(), palette=6)
+    ema = EMAWeightAveraging(decay=0.5)
+    fit = trainer(tmp_path, max_epochs=2, callbacks=[ema])
+    fit.fit(task, data())  # the check before training, too, is of a task that has learned
+    assert task.palette.is_filled
+    assert task.network.base.is_filled
+    fit.save_checkpoint(tmp_path / "a.ckpt")
+    assert load_task(tmp_path / "a.ckpt").palette.is_filled
+
+
+def test_one_cycle_steps_once_a_batch_over_the_whole_run(tmp_path: Path) -> None:
+    rates = []
+
+    class Rates(Callback):
+        def on_train_batch_end(self, trainer: Trainer, *rest: Any) -> None:
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    schedule = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1, pct_start=0.5)
+    task = ColourRegression(RegressionCNN(2), lr_scheduler=schedule)
+    trainer(tmp_path, max_epochs=4, callbacks=[Rates()]).fit(task, data())
+    assert len(rates) == 12
+    assert max(rates) == pytest.approx(0.1, rel=0.1)
+    assert rates.index(max(rates)) in (4, 5, 6)
+    assert rates[-1] < 0.01
+
+
+def test_mirror_means_the_outputs_of_both_but_not_in_training() -> None:
+    task = ColourRegression(ResidualUNet(filters=(4, 4)), mirror=True)
+    torch.nn.init.normal_(task.network.head.weight)
+    images = torch.rand(2, 1, 8, 8)
+    task.eval()
+    expected = (task.network(images) + task.network(images.flip(-1)).flip(-1)) / 2
+    torch.testing.assert_close(task.run_network(images), expected)
+    torch.testing.assert_close(task.run_network(images.flip(-1)), expected.flip(-1))
+    task.train()
+    first = task.run_network(images)
+    assert (first - expected).abs().max() > 1e-3

@@ -3,10 +3,11 @@
 from torch import nn
 
 from imgcolor.baselines.grey_copy import GreyCopy
+from imgcolor.baselines.grey_lookup import GreyLookup
 from imgcolor.baselines.interpolation import Interpolation
 from imgcolor.data.batch import Batch
 
-__all__ = ["GreyCopy", "Interpolation", "fitting_baselines"]
+__all__ = ["GreyCopy", "GreyLookup", "Interpolation", "fitting_baselines"]
 
 
 def fitting_baselines(batch: Batch) -> dict[str, nn.Module]:

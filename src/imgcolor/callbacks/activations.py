@@ -60,12 +60,10 @@ class ActivationLogger(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep the first images."""
-        if batch_idx == 0 and dataloader_idx == 0:
-            self._degraded = batch.degraded[: self.count]
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw, if it is this epoch's turn."""
+        """Keep the first images, and draw if it is this epoch's turn, with the weights that are validated."""
+        if batch_idx > 0 or dataloader_idx > 0:
+            return
+        self._degraded = batch.degraded[: self.count]
         if trainer.sanity_checking or trainer.state.fn != "fit" or not self.every_n_epochs:
             return
         if (trainer.current_epoch + 1) % self.every_n_epochs == 0:

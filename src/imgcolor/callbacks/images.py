@@ -50,12 +50,13 @@ class ImageLogger(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep the first images."""
-        if batch_idx == 0 and dataloader_idx == 0:
-            self._batch = Batch(batch.degraded[: self.count], batch.original[: self.count])
+        """Keep the first images, and draw them if it is this epoch's turn.
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw, if it is this epoch's turn."""
+        Here and not at the end, where averaged weights (``EMAWeightAveraging``) have been taken away again.
+        """
+        if batch_idx > 0 or dataloader_idx > 0:
+            return
+        self._batch = Batch(batch.degraded[: self.count], batch.original[: self.count])
         if trainer.sanity_checking:
             return
         if trainer.state.fn != "fit":

@@ -4,5 +4,7 @@ from imgcolor.networks.colour_cnn import ColourCNN
 from imgcolor.networks.colour_unet import ColourUNet
 from imgcolor.networks.conv_stack import ConvStack
 from imgcolor.networks.regression_cnn import RegressionCNN
+from imgcolor.networks.residual_unet import ResidualUNet
+from imgcolor.networks.residual_upscaler import ResidualUpscaler
 
-__all__ = ["ColourCNN", "ColourUNet", "ConvStack", "RegressionCNN"]
+__all__ = ["ColourCNN", "ColourUNet", "ConvStack", "RegressionCNN", "ResidualUNet", "ResidualUpscaler"]

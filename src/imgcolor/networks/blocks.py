@@ -86,3 +86,29 @@ def enlarge(images: Tensor, factor: int) -> Tensor:
 def join(*maps: Tensor) -> Tensor:
     """Stack feature maps of one height and width along the channels: a skip connection."""
     return torch.cat(maps, dim=1)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions with batch norm around a ReLU, added to the input, then ReLU (He et al. 2016).
+
+    Args:
+        channels: Of input and output.
+        dropout: Share of the channels between the convolutions that training sets to zero; 0 adds no layer.
+    """
+
+    def __init__(self, channels: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        layers = [
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        ]
+        if dropout > 0:
+            layers.insert(3, nn.Dropout2d(dropout))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Correct feature maps: float [B, channels, H, W], in and out."""
+        return F.relu(maps + self.layers(maps))

@@ -1,24 +1,26 @@
 """What every task shares: optimizer, metrics, predictions, and a checkpoint that stands alone."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities import rank_zero_warn
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 from torchmetrics import MeanSquaredError, MetricCollection
 from torchmetrics.image import PeakSignalNoiseRatio
 
 import imgcolor
-from imgcolor.baselines import fitting_baselines
+from imgcolor.baselines import GreyLookup, fitting_baselines
 from imgcolor.checkpoint import KEY, class_path, describe, load_task
-from imgcolor.data.batch import Batch
+from imgcolor.data import Batch, ImageDataModule
 from imgcolor.errors import DivergedError, ImgcolorError
 from imgcolor.metrics import MarginAccuracy, MarginError
 
@@ -43,7 +45,9 @@ class ColourTask(LightningModule, ABC):
         optimizer: Makes the optimizer from the parameters, such as ``torch.optim.Adam`` (learning rate 1e-3)
             or ``functools.partial(torch.optim.SGD, lr=0.1)``; in YAML a class path with its arguments.
         lr_scheduler: Makes a scheduler from the optimizer; it steps once an epoch. ``ReduceLROnPlateau``
-            watches ``val/loss``.
+            watches ``val/loss``. ``OneCycleLR`` steps once a batch, and its ``total_steps`` need not be given.
+        mirror: Whether the network also sees the mirror image in validation, test and prediction, and the mean of
+            both outputs counts: twice the work for a little more accuracy.
     """
 
     # Training alone needs these, and they are functions, so a checkpoint's recipe leaves them out.
@@ -57,6 +61,7 @@ class ColourTask(LightningModule, ABC):
         network: nn.Module,
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
+        mirror: bool = False,
     ) -> None:
         super().__init__()
         # Convolutions on the CPU take half the time with their weights in this order, and give the same figures.
@@ -65,6 +70,7 @@ class ColourTask(LightningModule, ABC):
         """What the network was trained to undo; known after a fit with a datamodule, or from a checkpoint."""
         self._make_optimizer = optimizer
         self._make_lr_scheduler = lr_scheduler
+        self.mirror = mirror
         metrics = MetricCollection(
             {
                 "mse": MeanSquaredError(),
@@ -118,8 +124,22 @@ class ColourTask(LightningModule, ABC):
 
     def run_network(self, degraded: Tensor) -> Tensor:
         """The network's output for degraded images, float [B, C, h, w] in [0, 1]."""
-        output: Tensor = self.network(self.network_input(degraded))
+        images = self.network_input(degraded)
+        output: Tensor = self.network(images)
+        if self.mirror and not self.training:
+            output = (output + self.network(images.flip(-1)).flip(-1)) / 2
         return output
+
+    def target(self, original: Tensor) -> Tensor:
+        """What the network's output is compared with.
+
+        Args:
+            original: Float [B, 3, H, W] in [0, 1].
+
+        Returns:
+            The originals on the network's scale, or in the network's terms.
+        """
+        return original
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """What there is to see of a batch: name to float [B, C, h, w] in [0, 1], in the order of display."""
@@ -207,8 +227,17 @@ class ColourTask(LightningModule, ABC):
         optimizer = self._make_optimizer(self.parameters())
         if self._make_lr_scheduler is None:
             return optimizer
-        scheduler = self._make_lr_scheduler(optimizer)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": "val/loss"}}
+        return {"optimizer": optimizer, "lr_scheduler": self._schedule(self._make_lr_scheduler, optimizer)}
+
+    def _schedule(self, make: LRSchedulerCallable, optimizer: Optimizer) -> LRSchedulerConfigType:
+        # The command line hands a class over as an argument of a partial function.
+        made_of = (make, getattr(make, "func", None), *getattr(make, "args", ()))
+        if OneCycleLR not in made_of:
+            return {"scheduler": make(optimizer), "monitor": "val/loss"}
+        given = getattr(make, "keywords", {})
+        if given.get("total_steps") is None and given.get("epochs") is None:
+            make = partial(make, total_steps=int(self.trainer.estimated_stepping_batches))  # type: ignore[call-arg]
+        return {"scheduler": make(optimizer), "interval": "step"}
 
     def setup(self, stage: str) -> None:
         """Take the degradation over from the datamodule."""
@@ -220,6 +249,38 @@ class ColourTask(LightningModule, ABC):
                 "the same name, so checkpoints hold its weights but not how to build it; to load one, hand the "
                 "network over: load_task(path, network=...)"
             )
+        if stage == "fit":
+            self._learn(datamodule)
+
+    def _learn(self, datamodule: ImageDataModule | None) -> None:
+        """Learn what the training images have to teach before the first step: the tables in the network."""
+        tables = [m for m in self.network.modules() if isinstance(m, GreyLookup) and not m.is_filled]
+        for table in tables:
+            if datamodule is None:
+                raise ImgcolorError(
+                    "GreyLookup: a table is learned from a datamodule's training images, and this fit has plain "
+                    "data loaders; hand a learned one over: table.learn(...)"
+                )
+            table.learn(self.pairs(datamodule.images("train").pixels, datamodule))
+        if tables:
+            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # the trainer has them
+                # It has copied the task before the task had learned.
+                if isinstance(callback, WeightAveraging):
+                    callback.setup(self.trainer, self, "fit")
+
+    def pairs(self, pixels: Tensor, datamodule: ImageDataModule) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images in batches, as the network meets them, without augmentation.
+
+        Args:
+            pixels: uint8 [N, 3, H, W].
+            datamodule: What degrades them.
+
+        Yields:
+            The network's input and what its output is compared with.
+        """
+        for chunk in torch.split(pixels, 250):
+            batch = datamodule.batch(chunk)
+            yield self.network_input(batch.degraded), self.target(batch.original)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the recipe that makes the file stand alone."""

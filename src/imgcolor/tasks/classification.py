@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
 from imgcolor.colour import Decoding, Palette
-from imgcolor.data.batch import Batch
+from imgcolor.data import Batch, ImageDataModule
 from imgcolor.errors import ImgcolorError
 from imgcolor.tasks.base import ColourTask, LRSchedulerCallable, OptimizerCallable
 
@@ -33,7 +33,8 @@ class ColourClassification(ColourTask):
             :meth:`~imgcolor.colour.Palette.decode`.
         temperature: For ``annealed`` decoding.
         optimizer: Makes the optimizer from the parameters; Adam with a learning rate of 1e-3 by default.
-        lr_scheduler: Makes a scheduler from the optimizer; it steps once an epoch.
+        lr_scheduler: Makes a scheduler from the optimizer; it steps once an epoch, ``OneCycleLR`` once a batch.
+        mirror: Whether the mirror image is asked too, outside training, and the mean of both outputs counts.
 
     Raises:
         ImgcolorError: If the palette cannot be read.
@@ -55,8 +56,9 @@ class ColourClassification(ColourTask):
         temperature: float = 0.38,
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
+        mirror: bool = False,
     ) -> None:
-        super().__init__(network, optimizer, lr_scheduler)
+        super().__init__(network, optimizer, lr_scheduler, mirror)
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing: expected a share in [0, 1), found {label_smoothing}")
         if rebalancing is not None and not 0 < rebalancing <= 1:
@@ -74,12 +76,13 @@ class ColourClassification(ColourTask):
         self.val_accuracy = MulticlassAccuracy(palette.size, average="micro", validate_args=False)
         self.test_accuracy = self.val_accuracy.clone()
 
-    def setup(self, stage: str) -> None:
-        """Learn what the training images have to teach before the first step: palette and class weights."""
-        super().setup(stage)
-        if stage != "fit" or (self.palette.is_filled and self.rebalancing is None):
-            return
-        datamodule = getattr(self.trainer, "datamodule", None)
+    def _learn(self, datamodule: ImageDataModule | None) -> None:
+        """Learn palette and class weights too, the palette first: all else is counted in its colours."""
+        if not self.palette.is_filled or self.rebalancing is not None:
+            self._learn_palette(datamodule)
+        super()._learn(datamodule)
+
+    def _learn_palette(self, datamodule: ImageDataModule | None) -> None:
         if datamodule is None:
             raise ImgcolorError(
                 "ColourClassification: a palette (or its class weights) is learned from a datamodule's training "
@@ -105,13 +108,17 @@ class ColourClassification(ColourTask):
                 "palette: expected colours, found none, since nothing was trained yet; "
                 "give --ckpt_path CHECKPOINT, or a palette file"
             )
-        target = self.palette.encode(original)
+        target = self.target(original)
         if self.rebalancing is None:
             return F.cross_entropy(output, target, label_smoothing=self.label_smoothing)
         losses = F.cross_entropy(output, target, label_smoothing=self.label_smoothing, reduction="none")
         # Zhang's weight multiplies each pixel's loss, and the mean is over pixels; cross_entropy's own
         # ``weight`` would divide by the batch's sum of weights and take the effect back batch by batch.
         return (losses * self.class_weights[target]).mean()
+
+    def target(self, original: Tensor) -> Tensor:
+        """The palette's colours nearest to the originals, by number: int64 [B, H, W]."""
+        return self.palette.encode(original)
 
     def to_colour(self, output: Tensor) -> Tensor:
         """Decode scores [B, k, H, W] to float [B, 3, H, W] in [0, 1]."""
@@ -140,6 +147,7 @@ class ColourClassification(ColourTask):
             "rebalancing": self.rebalancing,
             "decoding": self.decoding,
             "temperature": self.temperature,
+            "mirror": self.mirror,
         }
 
 

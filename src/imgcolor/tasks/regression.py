@@ -27,7 +27,8 @@ class ColourRegression(ColourTask):
         criterion: ``mse`` (mean squared error), ``l1`` (mean absolute error) or ``huber`` (squared below a
             difference of 1, linear above), each the mean over batch, channels and pixels.
         optimizer: Makes the optimizer from the parameters; Adam with a learning rate of 1e-3 by default.
-        lr_scheduler: Makes a scheduler from the optimizer; it steps once an epoch.
+        lr_scheduler: Makes a scheduler from the optimizer; it steps once an epoch, ``OneCycleLR`` once a batch.
+        mirror: Whether the mirror image is asked too, outside training, and the mean of both outputs counts.
 
     Raises:
         ValueError: If ``criterion`` or ``value_range`` is none of those.
@@ -40,8 +41,9 @@ class ColourRegression(ColourTask):
         value_range: Literal["unit", "signed"] = "unit",
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
+        mirror: bool = False,
     ) -> None:
-        super().__init__(network, optimizer, lr_scheduler)
+        super().__init__(network, optimizer, lr_scheduler, mirror)
         if criterion not in _LOSSES:
             raise ValueError(f"criterion: expected one of {', '.join(_LOSSES)}, found {criterion!r}")
         if value_range not in ("unit", "signed"):
@@ -55,8 +57,11 @@ class ColourRegression(ColourTask):
 
     def loss(self, output: Tensor, original: Tensor) -> Tensor:
         """The criterion between output and original, both [B, 3, H, W], on the network's scale."""
-        target = original if self.value_range == "unit" else to_signed(original)
-        return _LOSSES[self.criterion](output, target)
+        return _LOSSES[self.criterion](output, self.target(original))
+
+    def target(self, original: Tensor) -> Tensor:
+        """Originals on the network's scale."""
+        return original if self.value_range == "unit" else to_signed(original)
 
     def to_colour(self, output: Tensor) -> Tensor:
         """Bring the output, [B, 3, H, W], to [0, 1] and clamp it."""
@@ -64,4 +69,4 @@ class ColourRegression(ColourTask):
 
     def recipe_args(self) -> dict[str, Any]:
         """The constructor arguments beside the network."""
-        return {"criterion": self.criterion, "value_range": self.value_range}
+        return {"criterion": self.criterion, "value_range": self.value_range, "mirror": self.mirror}
