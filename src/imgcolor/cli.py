@@ -52,6 +52,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "validate": ("measure a trained network on the validation images", _lightning),
     "test": ("measure a trained network on the test images", _lightning),
     "predict": ("write a trained network's pictures as PNG files", _lightning),
+    "baseline": ("measure what needs no network: copies, interpolations, tables", _lightning),
     "evaluate": ("score predicted images by the 12-margin accuracy of the face homework", _evaluate),
     "palette": ("learn a palette of colours from images, write and draw it", _palette),
     "activations": ("draw and measure a network's activation maps for images", _activations),

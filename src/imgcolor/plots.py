@@ -5,6 +5,8 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from torch import Tensor
+
 from imgcolor.files import write_whole
 
 _TITLES = {
@@ -13,6 +15,8 @@ _TITLES = {
     "psnr": "PSNR (dB)",
     "margin12_error": "12-margin error",
     "accuracy": "accuracy",
+    "ssim": "SSIM",
+    "delta_e": "CIEDE2000",
 }
 
 
@@ -67,6 +71,33 @@ def plot_curves(
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(alpha=0.3)
         panel.legend()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    write_whole(path, buffer.getvalue())
+
+
+def plot_margins(curves: Mapping[str, Tensor], path: Path) -> None:
+    """Draw the margin accuracy over the margin.
+
+    Args:
+        curves: Name to what :class:`~imgcolor.metrics.MarginCurve` gave; the first is drawn as the network's.
+        path: The PNG to write.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2, 3.8), layout="constrained", dpi=110)
+    panel = figure.subplots()
+    shown = 65
+    for number, (name, curve) in enumerate(curves.items()):
+        style = {"color": "black", "linewidth": 2.0} if number == 0 else {"linestyle": "--"}
+        panel.plot(range(shown), curve[:shown].tolist(), label=name, **style)
+    panel.axvline(12, color="grey", linewidth=0.8)
+    panel.set_title("channel values nearer to the truth than the margin")
+    panel.set_xlabel("margin (of 256 levels)")
+    panel.set_ylabel("share")
+    panel.set_ylim(0, 1)
+    panel.grid(alpha=0.3)
+    panel.legend()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     write_whole(path, buffer.getvalue())

@@ -100,18 +100,18 @@ class GreyLookup(nn.Module):
         sums = torch.zeros(size, dtype=torch.float64)
         for grey, target in pairs:
             key = self._keys(grey).flatten()
-            counts += torch.bincount(key, minlength=keys)
+            counts += torch.bincount(key, minlength=keys).cpu()
             if self.statistic == "histogram":
-                sums += torch.bincount(key * self.channels + target.flatten(), minlength=size)
+                sums += torch.bincount(key * self.channels + target.flatten(), minlength=size).cpu()
                 continue
             for channel in range(self.channels):
                 values = target[:, channel].flatten().double()
                 place = key * self.channels + channel
                 if self.statistic == "margin":
                     place = place * bins + (values * 255).round().long().clamp(0, 255)
-                    sums += torch.bincount(place, minlength=size)
+                    sums += torch.bincount(place, minlength=size).cpu()
                 else:
-                    sums += torch.bincount(place, values, minlength=size)
+                    sums += torch.bincount(place, values, minlength=size).cpu()
         if not counts.any():
             raise ValueError("pairs: expected training images, found none")
         shape = (self.bands, self.levels, self.channels, bins)

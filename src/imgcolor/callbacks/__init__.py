@@ -3,6 +3,7 @@
 from imgcolor.callbacks.activations import ActivationLogger
 from imgcolor.callbacks.baselines import BaselineMetrics
 from imgcolor.callbacks.curves import CurvePlot
+from imgcolor.callbacks.details import DetailedMetrics
 from imgcolor.callbacks.images import ImageLogger
 from imgcolor.callbacks.metrics_files import MetricsFiles
 from imgcolor.callbacks.predictions import PredictionWriter
@@ -12,6 +13,7 @@ __all__ = [
     "ActivationLogger",
     "BaselineMetrics",
     "CurvePlot",
+    "DetailedMetrics",
     "EpsilonPatience",
     "ImageLogger",
     "MetricsFiles",

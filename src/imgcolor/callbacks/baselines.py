@@ -1,30 +1,89 @@
-"""What needs no training, measured beside every fit."""
+"""What needs no network, measured beside every validation."""
 
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import nn
-from torchmetrics import MeanMetric, MetricCollection
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
 
-from imgcolor.baselines import fitting_baselines
-from imgcolor.data.batch import Batch
+from imgcolor.data import Batch, ImageDataModule
 from imgcolor.tasks import ColourClassification, ColourTask
+from imgcolor.tasks.floors import fitting_floors, floor_pictures, is_scores
+
+
+class BaselineMeter:
+    """Measures one baseline by what a task measures of its network: its metrics, and loss and accuracy.
+
+    Args:
+        task: Whose figures are taken.
+        name: Of the baseline.
+        baseline: What :func:`~imgcolor.tasks.floors.fitting_floors` gave under that name.
+    """
+
+    def __init__(self, task: ColourTask, name: str, baseline: nn.Module) -> None:
+        self._task = task
+        self._baseline = baseline
+        self._prefix = f"baseline/{name}/"
+        self._metrics = task.val_metrics.clone(prefix=self._prefix).to(task.device)
+        self._metrics.reset()
+        self._means: dict[str, MeanMetric] = {}
+
+    @torch.no_grad()
+    def update(self, batch: Batch) -> None:
+        """Count a batch."""
+        output = self._baseline(batch.degraded)
+        pictures = floor_pictures(self._task, self._baseline, output)
+        self._metrics.update(pictures.contiguous(), batch.original)
+        for name, value in self._figures(output, pictures, batch.original).items():
+            mean = self._means.setdefault(name, MeanMetric().to(value.device))
+            mean.update(value, weight=len(pictures))
+
+    def _figures(self, output: Tensor, pictures: Tensor, original: Tensor) -> dict[str, Tensor]:
+        if not isinstance(self._task, ColourClassification):
+            return {"loss": self._task.loss(self._task.target(pictures), original)}
+        truth = self._task.target(original)
+        if is_scores(self._baseline):
+            guess = output.argmax(dim=1)
+            return {"loss": self._task.loss(output, original), "accuracy": (guess == truth).float().mean()}
+        return {"accuracy": (self._task.palette.encode(pictures) == truth).float().mean()}
+
+    def compute(self) -> dict[str, float]:
+        """The figures so far: ``baseline/NAME/FIGURE`` to value."""
+        values = self._metrics.compute() | {
+            self._prefix + k: mean.compute() for k, mean in self._means.items()
+        }
+        return {name: float(value) for name, value in values.items()}
 
 
 class BaselineMetrics(Callback):
-    """Measures the fitting baselines on the validation images, once, in passing.
+    """Measures the fitting baselines on the validation (or test) images, once, in passing.
 
-    Logged at the end of the first validation: ``baseline/bilinear/psnr``, ``baseline/grey_copy/mse`` and so on,
-    the same figures as a network's; with a palette also ``accuracy``, the share of pixels whose palette colour is
-    right. They are in every row of ``metrics.csv``, so that a network's figures stand beside their floor.
+    Logged at the end of the first validation: ``baseline/bilinear/psnr``, ``baseline/grey_lookup/mse`` and so
+    on, the same figures as a network's; with a palette also ``accuracy``, the share of pixels whose palette
+    colour is right. They are in every row of ``metrics.csv``, so that a network's figures stand beside their
+    floor. The tables from grey to colour are learned from the training images first, in a few seconds.
     """
 
     def __init__(self) -> None:
         self.results: dict[str, float] = {}
         """Name to value; empty until the first validation has ended."""
-        self._baselines: dict[str, nn.Module] = {}
-        self._metrics: dict[str, MetricCollection] = {}
-        self._accuracies: dict[str, MeanMetric] = {}
+        self.baselines: dict[str, nn.Module] = {}
+        """The baselines themselves, from the first validation on."""
+        self._meters: list[BaselineMeter] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the figures of a run that is resumed, in the new run's folder."""
+        self._log(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure anew in ``validate``: what the checkpoint holds was measured on its own images."""
+        if trainer.state.fn == "validate":
+            self.results = {}
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure on the test images."""
+        self.results = {}
 
     def on_validation_batch_end(
         self,
@@ -36,33 +95,50 @@ class BaselineMetrics(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Count a batch of the first validation."""
-        if trainer.sanity_checking or self.results or not isinstance(pl_module, ColourTask):
-            return
-        if batch_idx == 0:
-            self._baselines = fitting_baselines(batch)
-            device = batch.original.device
-            for name in self._baselines:
-                prefix = f"baseline/{name}/"
-                self._metrics[name] = pl_module.val_metrics.clone(prefix=prefix).to(device)
-                self._metrics[name].reset()
-                self._accuracies[name] = MeanMetric().to(device)
-        for name, baseline in self._baselines.items():
-            pictures = baseline(batch.degraded)
-            self._metrics[name].update(pictures, batch.original)
-            if isinstance(pl_module, ColourClassification):
-                right = pl_module.palette.encode(pictures) == pl_module.palette.encode(batch.original)
-                self._accuracies[name].update(right.float())
+        if not trainer.sanity_checking:
+            self._update(trainer, pl_module, batch, batch_idx)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count a batch."""
+        self._update(trainer, pl_module, batch, batch_idx)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log them, if this was the first validation."""
-        if trainer.sanity_checking or self.results:
+        if not trainer.sanity_checking:
+            self._compute(trainer)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log them."""
+        self._compute(trainer)
+
+    def _update(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
+        if self.results or not isinstance(pl_module, ColourTask):
             return
-        for name, metrics in self._metrics.items():
-            self.results |= {key: float(value) for key, value in metrics.compute().items()}
-            if isinstance(pl_module, ColourClassification):
-                self.results[f"baseline/{name}/accuracy"] = float(self._accuracies[name].compute())
-        self._metrics, self._accuracies = {}, {}
-        for logger in trainer.loggers:
+        if batch_idx == 0:
+            datamodule: ImageDataModule | None = getattr(trainer, "datamodule", None)
+            self.baselines = fitting_floors(pl_module, datamodule, batch)
+            self._meters = [BaselineMeter(pl_module, *named) for named in self.baselines.items()]
+        for meter in self._meters:
+            meter.update(batch)
+
+    def _compute(self, trainer: Trainer) -> None:
+        if self.results:
+            return
+        for meter in self._meters:
+            self.results |= meter.compute()
+        self._meters = []
+        self._log(trainer)
+
+    def _log(self, trainer: Trainer) -> None:
+        for logger in trainer.loggers if self.results else ():
             logger.log_metrics(self.results, step=trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from imgcolor.callbacks.baselines import BaselineMetrics
+from imgcolor.callbacks.details import DetailedMetrics
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.callbacks.stopping import EpsilonPatience
@@ -19,7 +20,8 @@ class MetricsFiles(Callback):
     """Writes ``metrics.csv`` (a row an epoch) and ``metrics.json`` (name to final value) into the run's folder.
 
     The final values are the last epoch's, or those of the epoch that :class:`EpsilonPatience` went back to.
-    What :class:`BaselineMetrics` found stands in every row.
+    What :class:`BaselineMetrics` found stands in every row, what :class:`DetailedMetrics` found beside the final
+    values.
 
     The rows are part of the checkpoint, so the file of a resumed run starts with the epochs before the break.
     """
@@ -40,12 +42,11 @@ class MetricsFiles(Callback):
         """Write the result of ``imgcolor validate``; within a fit the epoch's end does."""
         self._validated = True
         if trainer.state.fn == "validate":
-            baselines = find_callback(trainer, BaselineMetrics)
-            self._write_json(trainer, _numbers(trainer) | (baselines.results if baselines else {}))
+            self._write_json(trainer, _numbers(trainer) | self._beside(trainer))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the result of ``imgcolor test``."""
-        self._write_json(trainer, _numbers(trainer))
+        self._write_json(trainer, _numbers(trainer) | self._beside(trainer))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row."""
@@ -66,10 +67,19 @@ class MetricsFiles(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Make the chosen epoch's figures the final ones, where stopping chose one."""
         self._write_csv(trainer)  # for a resumed run with nothing left to train
+        if not self._rows:
+            return
         stopping = find_callback(trainer, EpsilonPatience)
+        row = self._rows[-1]
         if stopping and stopping.chosen_epoch is not None:
             row = next(row for row in self._rows if row["epoch"] == stopping.chosen_epoch)
-            self._write_json(trainer, {**row, "chosen_epoch": stopping.chosen_epoch})
+            row = {**row, "chosen_epoch": stopping.chosen_epoch}
+        self._write_json(trainer, row | self._beside(trainer))
+
+    def _beside(self, trainer: Trainer) -> dict[str, float]:
+        """What other callbacks measured: the baselines, and the details of the final weights."""
+        baselines, details = find_callback(trainer, BaselineMetrics), find_callback(trainer, DetailedMetrics)
+        return (baselines.results if baselines else {}) | (details.results if details else {})
 
     def _write_csv(self, trainer: Trainer) -> None:
         folder = run_folder(trainer)

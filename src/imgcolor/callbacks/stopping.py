@@ -18,11 +18,11 @@ class EpsilonPatience(Callback):
     ``EarlyStopping``, which compares with the best so far, can be used beside it.
 
     Where validation does not run every epoch, each validation counts as one. The checkpoint that the fit leaves,
-    ``last.ckpt``, holds the weights that came back; ``metrics.json`` holds that epoch's figures and its number as
-    ``chosen_epoch``; ``chosen_epoch`` goes to the logger too.
+    ``last.ckpt``, holds the weights that came back; ``metrics.json`` holds that epoch's figures and its number
+    as ``chosen_epoch``; ``chosen_epoch`` goes to the logger too.
 
-    The state is part of every checkpoint, and no more weights are kept than the one copy to go back to, so that a
-    resumed run decides as an uninterrupted one.
+    The state is part of every checkpoint, and no more weights are kept than the one copy to go back to, so that
+    a resumed run decides as an uninterrupted one.
 
     Args:
         epsilon: What a value must fall by, at least 0.

@@ -12,12 +12,22 @@ from typing import Any
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from rich.console import Console
 
 import imgcolor.networks  # noqa: F401  # so that --model.network ColourUNet finds them by name alone
-from imgcolor.callbacks import BaselineMetrics, CurvePlot, ImageLogger, MetricsFiles, PredictionWriter
+from imgcolor.callbacks import (
+    BaselineMetrics,
+    CurvePlot,
+    DetailedMetrics,
+    ImageLogger,
+    MetricsFiles,
+    PredictionWriter,
+)
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.checkpoint import read_checkpoint, remember
+from imgcolor.commands.results import result_table
+from imgcolor.commands.trainer import BaselineTrainer
 from imgcolor.data import ImageDataModule
 from imgcolor.errors import ImgcolorError
 from imgcolor.tasks import ColourTask
@@ -68,7 +78,7 @@ class ImgcolorCLI(LightningCLI):
         super().parse_arguments(parser, args)
         command = self.config["subcommand"]
         path = self.config[command].get("ckpt_path")
-        if path is None and command != "fit":
+        if path is None and command in ("validate", "test", "predict"):
             raise ImgcolorError(
                 f"{command}: expected a trained network, found none; give --ckpt_path CHECKPOINT"
             )
@@ -88,7 +98,12 @@ class ImgcolorCLI(LightningCLI):
             self.model.refuse_another(self._checkpoint, str(self._get(self.config, "ckpt_path")))
             self._checkpoint = None
         self.datamodule.prepare_data()
-        self.datamodule.setup(self.subcommand)
+        self.datamodule.setup("fit" if self.subcommand == "baseline" else self.subcommand)
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Lightning's commands and the trainer's own."""
+        return {**LightningCLI.subcommands(), "baseline": {"model", "datamodule"}}
 
     def after_fit(self) -> None:
         """Say how it went and where everything is."""
@@ -107,12 +122,29 @@ class ImgcolorCLI(LightningCLI):
                 "checkpoint": last if last.exists() else None,
                 "TensorBoard": f"{_program('tensorboard')} --logdir {folder.parent}",
             },
-            {name: value for name, value in figures.items() if name.startswith(("train/", "val/"))},
+            figures,
         )
 
+    def before_validate(self) -> None:
+        """Have the figures printed once, beside their floor."""
+        self.config_init["validate"]["verbose"] = False
+
+    def before_test(self) -> None:
+        """Have the figures printed once, beside their floor."""
+        self.config_init["test"]["verbose"] = False
+
     def after_validate(self) -> None:
-        """Say where the files are."""
-        self._report("validation", {"run folder": self.trainer.log_dir})
+        """Say how it went and where the files are."""
+        self._report_measured("validation")
+
+    def after_test(self) -> None:
+        """Say how it went and where the files are."""
+        self._report_measured("test")
+
+    def _report_measured(self, title: str) -> None:
+        final = Path(self.trainer.log_dir or ".") / "metrics.json"
+        figures = json.loads(final.read_text()) if final.exists() else {}
+        self._report(title, {"run folder": self.trainer.log_dir}, figures)
 
     def after_predict(self) -> None:
         """Say where the pictures are."""
@@ -120,12 +152,16 @@ class ImgcolorCLI(LightningCLI):
         assert writer is not None  # add_arguments_to_parser adds it
         self._report(f"{writer.written} pictures", {"folder": writer.folder})
 
-    def _report(self, title: str, lines: dict[str, Any], figures: Mapping[str, Any] | None = None) -> None:
+    def _report(
+        self, title: str, lines: Mapping[str, Any], figures: Mapping[str, float] | None = None
+    ) -> None:
         if run_folder(self.trainer) is None:
             return
-        figures = self.trainer.callback_metrics if figures is None else figures
-        numbers = ", ".join(f"{name} {float(value):.4g}" for name, value in sorted(figures.items()))
-        print(f"\n{title}: {numbers}" if numbers else f"\n{title}")
+        print()
+        if figures:
+            Console(width=100).print(result_table(title, figures))
+        else:
+            print(title)
         for name, value in lines.items():
             if value is not None:
                 print(f"  {name:12}{value}")
@@ -143,13 +179,14 @@ def run(arguments: list[str]) -> None:
     ImgcolorCLI(
         ColourTask,
         ImageDataModule,
+        trainer_class=BaselineTrainer,
         subclass_mode_model=True,
         subclass_mode_data=True,
         auto_configure_optimizers=False,
         load_from_checkpoint_support=False,
         parser_class=ReadableHelpParser,
         seed_everything_default=0,
-        trainer_defaults={"callbacks": [BaselineMetrics(), MetricsFiles(), CurvePlot()]},
+        trainer_defaults={"callbacks": [BaselineMetrics(), DetailedMetrics(), MetricsFiles(), CurvePlot()]},
         parser_kwargs={
             "prog": "imgcolor",
             "exit_on_error": False,

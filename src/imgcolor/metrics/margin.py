@@ -1,6 +1,7 @@
 """Margin accuracy: the share of channel values that are nearly right."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -105,3 +106,46 @@ class MarginError(MarginAccuracy):
     def compute(self) -> Tensor:
         """The mean share of values that are wrong over all images so far, a scalar in [0, 1]."""
         return 1 - super().compute()
+
+
+class MarginCurve(Metric):
+    """Margin accuracy for every margin at once: how the share of nearly right values grows with the margin.
+
+    ``compute()[m]`` is what :class:`MarginAccuracy` with the margin m gives.
+
+    Example:
+        >>> metric = MarginCurve()
+        >>> metric.update(torch.tensor([[[[0.0, 0.1]]]]), torch.zeros(1, 1, 1, 2))  # 0 and 26 levels off
+        >>> metric.compute()[[0, 1, 26, 27]]
+        tensor([0.0000, 0.5000, 0.5000, 1.0000])
+    """
+
+    higher_is_better = True
+    is_differentiable = False
+    full_state_update = False
+
+    shares_sum: Tensor
+    images: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("shares_sum", torch.zeros(256, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            prediction: Float [B, C, H, W] in [0, 1], or uint8.
+            target: The same shape; float or uint8.
+        """
+        difference = (_levels(prediction, "prediction") - _levels(target, "target")).abs_()
+        counts = torch.bincount(difference.flatten().long(), minlength=256)
+        # Images of a batch have one size, so their mean share is the share of all values.
+        self.shares_sum += counts / difference[0].numel()
+        self.images += len(prediction)
+
+    def compute(self) -> Tensor:
+        """The mean share over all images for the margins 0 to 256: float [257] in [0, 1]."""
+        below = F.pad(self.shares_sum.cumsum(0), (1, 0)) / self.images
+        return below.float()

@@ -46,8 +46,8 @@ class ColourTask(LightningModule, ABC):
             or ``functools.partial(torch.optim.SGD, lr=0.1)``; in YAML a class path with its arguments.
         lr_scheduler: Makes a scheduler from the optimizer; it steps once an epoch. ``ReduceLROnPlateau``
             watches ``val/loss``. ``OneCycleLR`` steps once a batch, and its ``total_steps`` need not be given.
-        mirror: Whether the network also sees the mirror image in validation, test and prediction, and the mean of
-            both outputs counts: twice the work for a little more accuracy.
+        mirror: Whether the network also sees the mirror image in validation, test and prediction, and the mean
+            of both outputs counts: twice the work for a little more accuracy.
     """
 
     # Training alone needs these, and they are functions, so a checkpoint's recipe leaves them out.
@@ -234,10 +234,11 @@ class ColourTask(LightningModule, ABC):
         made_of = (make, getattr(make, "func", None), *getattr(make, "args", ()))
         if OneCycleLR not in made_of:
             return {"scheduler": make(optimizer), "monitor": "val/loss"}
-        given = getattr(make, "keywords", {})
+        given: dict[str, Any] = getattr(make, "keywords", {})
+        length = {}
         if given.get("total_steps") is None and given.get("epochs") is None:
-            make = partial(make, total_steps=int(self.trainer.estimated_stepping_batches))  # type: ignore[call-arg]
-        return {"scheduler": make(optimizer), "interval": "step"}
+            length["total_steps"] = int(self.trainer.estimated_stepping_batches)
+        return {"scheduler": partial(make, **length)(optimizer), "interval": "step"}
 
     def setup(self, stage: str) -> None:
         """Take the degradation over from the datamodule."""
@@ -250,10 +251,17 @@ class ColourTask(LightningModule, ABC):
                 "network over: load_task(path, network=...)"
             )
         if stage == "fit":
-            self._learn(datamodule)
+            self.learn(datamodule)
 
-    def _learn(self, datamodule: ImageDataModule | None) -> None:
-        """Learn what the training images have to teach before the first step: the tables in the network."""
+    def learn(self, datamodule: ImageDataModule | None) -> None:
+        """Learn what the training images have to teach before the first step: the tables in the network.
+
+        Args:
+            datamodule: Has the training images.
+
+        Raises:
+            ImgcolorError: If there is something to learn and no datamodule.
+        """
         tables = [m for m in self.network.modules() if isinstance(m, GreyLookup) and not m.is_filled]
         for table in tables:
             if datamodule is None:

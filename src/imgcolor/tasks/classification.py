@@ -76,11 +76,18 @@ class ColourClassification(ColourTask):
         self.val_accuracy = MulticlassAccuracy(palette.size, average="micro", validate_args=False)
         self.test_accuracy = self.val_accuracy.clone()
 
-    def _learn(self, datamodule: ImageDataModule | None) -> None:
-        """Learn palette and class weights too, the palette first: all else is counted in its colours."""
+    def learn(self, datamodule: ImageDataModule | None) -> None:
+        """Learn palette and class weights too, the palette first: all else is counted in its colours.
+
+        Args:
+            datamodule: Has the training images.
+
+        Raises:
+            ImgcolorError: If there is something to learn and no datamodule.
+        """
         if not self.palette.is_filled or self.rebalancing is not None:
             self._learn_palette(datamodule)
-        super()._learn(datamodule)
+        super().learn(datamodule)
 
     def _learn_palette(self, datamodule: ImageDataModule | None) -> None:
         if datamodule is None:

@@ -22,8 +22,8 @@ class ColourRegression(ColourTask):
 
     Args:
         network: Any module from [B, C, h, w] to [B, 3, H, W], in and out on the scale of ``value_range``.
-        value_range: ``unit`` for a network that sees and gives [0, 1], ``signed`` for one of [-1, 1]. The loss is
-            on that scale too; pictures and metrics are on [0, 1] in any case.
+        value_range: ``unit`` for a network that sees and gives [0, 1], ``signed`` for one of [-1, 1]. The loss
+            is on that scale too; pictures and metrics are on [0, 1] in any case.
         criterion: ``mse`` (mean squared error), ``l1`` (mean absolute error) or ``huber`` (squared below a
             difference of 1, linear above), each the mean over batch, channels and pixels.
         optimizer: Makes the optimizer from the parameters; Adam with a learning rate of 1e-3 by default.

@@ -1,0 +1,120 @@
+"""The result of a run, measured in more ways than every epoch could afford."""
+
+from typing import Literal
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+
+from imgcolor.callbacks.baselines import BaselineMetrics
+from imgcolor.callbacks.finding import find_callback
+from imgcolor.callbacks.run_folder import run_folder
+from imgcolor.data import ImageDataModule
+from imgcolor.metrics import Colourfulness, DeltaE, MarginCurve, StructuralSimilarity, perceptual_similarity
+from imgcolor.modes import evaluating
+from imgcolor.plots import plot_margins
+from imgcolor.tasks import ColourTask
+from imgcolor.tasks.floors import fitting_floors, floor_pictures
+
+MARGINS = (4, 8, 16, 24, 32)
+"""The margins, beside 12, whose accuracies are logged; the picture has all of them."""
+
+
+class PictureMeter(nn.Module):
+    """Measures pictures by what the eye sees.
+
+    Args:
+        lpips: Whether learned perceptual similarity is measured too.
+    """
+
+    def __init__(self, lpips: bool = False) -> None:
+        super().__init__()
+        self.ssim = StructuralSimilarity()
+        self.delta_e = DeltaE()
+        self.colourfulness = Colourfulness()
+        self.margins = MarginCurve()
+        self.lpips = perceptual_similarity() if lpips else None
+
+    def update(self, pictures: Tensor, original: Tensor) -> None:
+        """Count a batch: float [B, 3, H, W] in [0, 1], both."""
+        for metric in (self.ssim, self.delta_e, self.margins, self.lpips):
+            if metric is not None:
+                metric.update(pictures, original)
+        self.colourfulness.update(pictures)
+
+    def compute(self) -> dict[str, float]:
+        """The figures so far, name to value."""
+        named = {"ssim": self.ssim, "delta_e": self.delta_e, "colourfulness": self.colourfulness}
+        if self.lpips is not None:
+            named["lpips"] = self.lpips
+        curve = self.margins.compute()
+        return {name: float(metric.compute()) for name, metric in named.items()} | {
+            f"margin{margin}": float(curve[margin]) for margin in MARGINS
+        }
+
+
+class DetailedMetrics(Callback):
+    """Measures the final weights and the fitting baselines by what the eye sees.
+
+    At the end of a fit, on the validation images, and with ``imgcolor validate`` and ``test``: ``ssim``,
+    ``delta_e`` (CIEDE2000), ``colourfulness`` and, of the truth, ``colourfulness_target``, and ``margin4``,
+    ``margin8`` ... (the share of channel values that are less than so many of 256 levels off), under ``val/``
+    or ``test/`` for the network and ``baseline/NAME/`` for the baselines. They are in ``metrics.json`` and in
+    TensorBoard, and ``margins.png`` in the run's folder draws the accuracy over all margins.
+
+    Args:
+        lpips: Whether ``lpips`` is measured too; its network's weights are downloaded where they are missing.
+    """
+
+    def __init__(self, lpips: bool = False) -> None:
+        self.lpips = lpips
+        self.results: dict[str, float] = {}
+        """Name to value; empty until they have been measured."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Find missing weights before hours of training, not after."""
+        if self.lpips:
+            perceptual_similarity()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure what the fit ended with."""
+        self._measure(trainer, pl_module, "val")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure for ``imgcolor validate``."""
+        if trainer.state.fn == "validate":
+            self._measure(trainer, pl_module, "val")
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure for ``imgcolor test``."""
+        self._measure(trainer, pl_module, "test")
+
+    def _measure(self, trainer: Trainer, pl_module: LightningModule, split: Literal["val", "test"]) -> None:
+        datamodule: ImageDataModule | None = getattr(trainer, "datamodule", None)
+        folder = run_folder(trainer)
+        if datamodule is None or folder is None or not isinstance(pl_module, ColourTask):
+            return
+        loader = datamodule.val_dataloader() if split == "val" else datamodule.test_dataloader()
+        meters: dict[str, PictureMeter] = {split: PictureMeter(self.lpips).to(pl_module.device)}
+        truth = Colourfulness().to(pl_module.device)
+        floors: dict[str, nn.Module] = {}
+        with evaluating(pl_module):
+            for number, pixels in enumerate(loader):
+                batch = datamodule.batch(pixels.to(pl_module.device))
+                if number == 0:
+                    known = find_callback(trainer, BaselineMetrics)
+                    floors = known.baselines if known else {}
+                    floors = floors or fitting_floors(pl_module, datamodule, batch)
+                    for name in floors:
+                        meters[f"baseline/{name}"] = PictureMeter(self.lpips).to(pl_module.device)
+                meters[split].update(pl_module(batch.degraded), batch.original)
+                truth.update(batch.original)
+                for name, floor in floors.items():
+                    pictures = floor_pictures(pl_module, floor, floor(batch.degraded))
+                    meters[f"baseline/{name}"].update(pictures, batch.original)
+        self.results = {f"{split}/colourfulness_target": float(truth.compute())}
+        for group, meter in meters.items():
+            self.results |= {f"{group}/{figure}": value for figure, value in meter.compute().items()}
+        curves = {name.removeprefix("baseline/"): meter.margins.compute() for name, meter in meters.items()}
+        plot_margins(curves, folder / "margins.png")
+        for logger in trainer.loggers:
+            logger.log_metrics(self.results, step=trainer.global_step)

@@ -1,0 +1,85 @@
+"""A run's figures beside their floor, as a table for the terminal."""
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+# Figure to whether more is better; in the order of display.
+_FIGURES: dict[str, bool] = {
+    "loss": False,
+    "accuracy": True,
+    "mse": False,
+    "psnr": True,
+    "margin12": True,
+    "margin12_error": False,
+    "ssim": True,
+    "lpips": False,
+    "delta_e": False,
+}
+
+
+def result_table(title: str, figures: Mapping[str, float]) -> Table:
+    """Set a network's figures beside the best that needs no network.
+
+    Args:
+        title: Stands above the table.
+        figures: Name to value, as in ``metrics.json``: ``train/...``, ``val/...``, ``test/...``, ``baseline/...``.
+
+    Returns:
+        A row a figure, a column a split, and the best of the baselines with its name.
+    """
+    splits = [split for split in ("train", "val", "test") if any(n.startswith(f"{split}/") for n in figures)]
+    floors = {name: _floor(name, higher, figures) for name, higher in _FIGURES.items()}
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    for split in splits:
+        table.add_column(split, justify="right")
+    if any(floors.values()):
+        table.add_column("floor", justify="right")
+        table.add_column("", style="dim")
+    for name in _FIGURES:
+        values = [figures.get(f"{split}/{name}") for split in splits]
+        floor = floors[name]
+        if any(value is not None for value in values):
+            cells = ["" if value is None else f"{value:.4g}" for value in values]
+            table.add_row(name, *cells, *((f"{floor[1]:.4g}", floor[0]) if floor else ()))
+    for split in splits:
+        if f"{split}/colourfulness" in figures:
+            cells = [f"{figures[f'{split}/colourfulness']:.4g}" if other == split else "" for other in splits]
+            truth = figures[f"{split}/colourfulness_target"]
+            table.add_row(
+                "colourfulness", *cells, *((f"{truth:.4g}", "truth") if any(floors.values()) else ())
+            )
+    return table
+
+
+def baseline_table(title: str, figures: Mapping[str, float]) -> Table:
+    """Set the baselines beside each other.
+
+    Args:
+        title: Stands above the table.
+        figures: ``baseline/NAME/FIGURE`` to value.
+
+    Returns:
+        A row a baseline, a column a figure.
+    """
+    names = list(dict.fromkeys(key.split("/")[1] for key in figures))
+    shown = [f for f in [*_FIGURES, "colourfulness"] if any(key.endswith(f"/{f}") for key in figures)]
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    for figure in shown:
+        table.add_column(figure, justify="right", no_wrap=True)
+    for name in names:
+        values = [figures.get(f"baseline/{name}/{figure}") for figure in shown]
+        table.add_row(name, *("" if value is None else f"{value:.4g}" for value in values))
+    return table
+
+
+def _floor(figure: str, higher: bool, figures: Mapping[str, float]) -> tuple[str, float] | None:
+    """The best baseline by a figure: its name and value."""
+    found = [
+        (key.split("/")[1], value)
+        for key, value in figures.items()
+        if key.startswith("baseline/") and key.endswith(f"/{figure}")
+    ]
+    return (max if higher else min)(found, key=lambda pair: pair[1]) if found else None

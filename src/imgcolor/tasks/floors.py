@@ -1,0 +1,70 @@
+"""What needs no network, measured as a task measures its network."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from imgcolor.baselines import GreyLookup, fitting_baselines
+from imgcolor.data import Batch, ImageDataModule
+from imgcolor.tasks.base import ColourTask
+from imgcolor.tasks.classification import ColourClassification
+
+_BANDS = 8
+"""Bands of rows of the table that looks at the row too: what served best for the horses."""
+
+
+def fitting_floors(
+    task: ColourTask, datamodule: ImageDataModule | None, batch: Batch
+) -> dict[str, nn.Module]:
+    """The baselines that fit a task, those that learn from training images with what they learned.
+
+    Args:
+        task: Says which figure counts: tables for classification hold shares of its palette's colours.
+        datamodule: Whose training images the tables are learned from; without one there are no tables.
+        batch: Shows what was done to the images.
+
+    Returns:
+        Name to a module from degraded images to colours, or to scores of colours; :func:`floor_pictures` knows
+        which.
+    """
+    floors = fitting_baselines(batch)
+    if "grey_copy" not in floors or datamodule is None:
+        return floors
+    tables = _tables(task)
+    pixels = datamodule.images("train").pixels
+    for table in tables.values():
+        table.learn(_pairs(task, table, datamodule, pixels))
+    return floors | {name: table.to(batch.original.device) for name, table in tables.items()}
+
+
+def is_scores(floor: nn.Module) -> bool:
+    """Whether a floor gives scores of palette colours, and not colours."""
+    return isinstance(floor, GreyLookup) and floor.statistic == "histogram"
+
+
+def floor_pictures(task: ColourTask, floor: nn.Module, output: Tensor) -> Tensor:
+    """What a floor gave as colours: float [B, 3, H, W] in [0, 1]."""
+    return task.to_colour(output) if is_scores(floor) else output
+
+
+def _tables(task: ColourTask) -> dict[str, GreyLookup]:
+    if isinstance(task, ColourClassification):
+        colours = task.palette.size
+        return {
+            "grey_lookup": GreyLookup(colours, "histogram"),
+            "grey_row_lookup": GreyLookup(colours, "histogram", bands=_BANDS),
+        }
+    return {
+        "grey_lookup": GreyLookup(),
+        "grey_row_lookup": GreyLookup(bands=_BANDS),
+        "grey_margin_lookup": GreyLookup(statistic="margin", bands=_BANDS),
+    }
+
+
+def _pairs(
+    task: ColourTask, table: GreyLookup, datamodule: ImageDataModule, pixels: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    for chunk in torch.split(pixels, 250):
+        batch = datamodule.batch(chunk.to(task.device))
+        yield batch.degraded, task.target(batch.original) if is_scores(table) else batch.original

@@ -1,0 +1,107 @@
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage.color import deltaE_ciede2000, rgb2lab
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from imgcolor.checkpoint import load_task
+from imgcolor.cli import main
+from imgcolor.data import HorseColourization
+from imgcolor.metrics import colourfulness, margin_accuracy
+
+
+def test_the_final_weights_are_measured_in_detail_beside_the_baselines(tiny_fit: Callable[..., Path]) -> None:
+    folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.filters=2")
+    final = json.loads((folder / "metrics.json").read_text())
+    task = load_task(folder / "checkpoints" / "last.ckpt")
+    datamodule = HorseColourization(train_images=24, val_images=10)
+    batch = datamodule.batch(datamodule.images("val").pixels)
+    with torch.no_grad():
+        pictures = task(batch.degraded)
+    labs = [rgb2lab(images.permute(0, 2, 3, 1).double().numpy()) for images in (pictures, batch.original)]
+    assert final["val/delta_e"] == pytest.approx(deltaE_ciede2000(*labs).mean(), abs=2e-3)
+    assert final["val/colourfulness"] == pytest.approx(float(colourfulness(pictures).mean()), rel=1e-4)
+    truth = float(colourfulness(batch.original).mean())
+    assert final["val/colourfulness_target"] == pytest.approx(truth, rel=1e-4)
+    margin = float(margin_accuracy(pictures, batch.original, 24).mean())
+    assert final["val/margin24"] == pytest.approx(margin, abs=1e-5)
+    assert 0 < final["val/ssim"] < 1
+    for name in ("grey_copy", "grey_lookup", "grey_row_lookup", "grey_margin_lookup"):
+        assert {f"baseline/{name}/{figure}" for figure in ("mse", "loss", "ssim", "delta_e")} <= set(final)
+    assert final["baseline/grey_copy/colourfulness"] == 0
+    assert final["baseline/grey_lookup/mse"] < final["baseline/grey_copy/mse"]
+    assert Image.open(folder / "margins.png").width > 200
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    assert events.Scalars("val/delta_e")[-1].value == pytest.approx(final["val/delta_e"])
+    assert events.Scalars("baseline/grey_lookup/ssim")[-1].value <= 1
+
+
+def test_tables_have_the_loss_and_accuracy_of_scores(tiny_fit: Callable[..., Path]) -> None:
+    folder = tiny_fit("experiments/horses/colour_unet.yaml", "--model.network.filters=2")
+    final = json.loads((folder / "metrics.json").read_text())
+    assert 0 < final["baseline/grey_lookup/loss"] < final["val/loss"]
+    assert final["baseline/grey_lookup/accuracy"] > 0.3
+    assert "baseline/grey_copy/accuracy" in final
+    assert "baseline/grey_copy/loss" not in final
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["baseline/grey_row_lookup/loss"] for row in rows} == {
+        str(final["baseline/grey_row_lookup/loss"])
+    }
+
+
+def test_validation_shows_the_floor_beside_the_result(
+    tiny_fit: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_fit("experiments/horses/colour_unet.yaml", "--model.network.filters=2")
+    fitted = json.loads((folder / "metrics.json").read_text())
+    capsys.readouterr()
+    options = ["--config", str(folder / "config.yaml"), "--trainer.enable_progress_bar=false"]
+    assert main(["validate", *options, "--ckpt_path", str(folder / "checkpoints" / "last.ckpt")]) == 0
+    shown = capsys.readouterr().out
+    (row,) = (line.split() for line in shown.splitlines() if line.startswith("accuracy"))
+    assert row[0] == "accuracy"
+    assert float(row[1]) == pytest.approx(fitted["val/accuracy"], abs=1e-3)
+    assert float(row[2]) == pytest.approx(fitted["baseline/grey_row_lookup/accuracy"], abs=1e-3)
+    assert row[3] == "grey_row_lookup"
+    validated = json.loads((folder.with_name("version_1") / "metrics.json").read_text())
+    for name in ("val/ssim", "val/delta_e", "baseline/grey_lookup/loss", "baseline/grey_lookup/delta_e"):
+        assert validated[name] == pytest.approx(fitted[name], abs=1e-4), name
+
+
+def test_floors_of_a_test_are_of_the_test_images(tiny_fit: Callable[..., Path]) -> None:
+    folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.filters=2")
+    options = ["--config", str(folder / "config.yaml"), "--trainer.enable_progress_bar=false"]
+    assert main(["test", *options, "--ckpt_path", str(folder / "checkpoints" / "last.ckpt")]) == 0
+    tested = json.loads((folder.with_name("version_1") / "metrics.json").read_text())
+    datamodule = HorseColourization(train_images=24, val_images=10)
+    batch = datamodule.batch(datamodule.images("test").pixels)
+    expected = float((batch.degraded - batch.original).square().mean())
+    assert tested["baseline/grey_copy/mse"] == pytest.approx(expected, rel=1e-4)
+    assert {"test/mse", "test/ssim", "test/delta_e", "baseline/grey_lookup/mse"} <= set(tested)
+
+
+def test_baseline_command_measures_what_a_fit_measures(
+    tiny_fit: Callable[..., Path], workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_fit("experiments/superres/rgb_unet.yaml", "--model.network.filters=2")
+    fitted = json.loads((folder / "metrics.json").read_text())
+    capsys.readouterr()
+    config = str(repository / "experiments/superres/rgb_unet.yaml")
+    sizes = ["--data.source=synthetic", "--data.train_images=24", "--data.val_images=10"]
+    assert main(["baseline", "--config", config, *sizes, "--output", "floors.json"]) == 0
+    figures = json.loads((workplace / "floors.json").read_text())
+    assert {name.split("/")[1] for name in figures} == {"nearest", "bilinear", "bicubic"}
+    for name, value in figures.items():
+        assert value == pytest.approx(fitted[name], abs=1e-4), name
+    shown = capsys.readouterr().out
+    assert "10 validation images" in shown
+    assert f"{figures['baseline/bicubic/psnr']:.4g}" in shown
+    assert not np.isnan(list(figures.values())).any()

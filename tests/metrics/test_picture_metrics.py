@@ -1,0 +1,97 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.metrics import structural_similarity
+
+from imgcolor.errors import ImgcolorError
+from imgcolor.metrics import (
+    Colourfulness,
+    MarginCurve,
+    StructuralSimilarity,
+    colourfulness,
+    margin_accuracy,
+    perceptual_similarity,
+)
+
+
+def test_colourfulness_by_numpy_and_hand() -> None:
+    images = torch.rand(3, 3, 9, 7)
+    for image, found in zip(images, colourfulness(images), strict=True):
+        red, green, blue = image.double().numpy() * 255
+        rg, yb = red - green, (red + green) / 2 - blue
+        expected = np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean())
+        assert float(found) == pytest.approx(expected, rel=1e-5)
+    red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    assert float(colourfulness(red)) == pytest.approx(0.3 * math.hypot(255, 127.5))
+    assert float(colourfulness(torch.full((1, 3, 4, 4), 0.7))) == 0
+
+
+def test_colourfulness_is_averaged_over_images() -> None:
+    images = torch.rand(5, 3, 4, 4)
+    metric = Colourfulness()
+    metric.update(images[:3])
+    metric.update(images[3:])
+    torch.testing.assert_close(metric.compute(), colourfulness(images).mean())
+    with pytest.raises(ValueError, match="found"):
+        colourfulness(images[:, :1])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 60), st.integers(1, 5))
+def test_margin_curve_is_the_margin_accuracy_at_every_margin(seed: int, spread: int, images: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    target = torch.randint(0, 256, (images, 3, 4, 5), generator=generator)
+    noise = torch.randint(-spread, spread + 1, target.shape, generator=generator)
+    target, prediction = target.to(torch.uint8), (target + noise).clamp(0, 255).to(torch.uint8)
+    metric = MarginCurve()
+    metric.update(prediction[:1], target[:1])
+    if images > 1:
+        metric.update(prediction[1:], target[1:])
+    curve = metric.compute()
+    assert curve.shape == (257,)
+    for margin in (0, 1, 11, 12, 13, 255, 256):
+        expected = margin_accuracy(prediction, target, margin).mean()
+        torch.testing.assert_close(curve[margin], expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (80, 80), (11, 40), (12, 12)])
+def test_similarity_is_scikit_images(size: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    target = torch.rand(2, 3, *size, generator=generator)
+    prediction = (target + 0.1 * torch.randn(target.shape, generator=generator)).clamp(0, 1)
+    metric = StructuralSimilarity()
+    metric.update(prediction, target)
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
+    expected = [
+        structural_similarity(p.numpy(), t.numpy(), channel_axis=0, **options)
+        for p, t in zip(prediction, target, strict=True)
+    ]
+    # At the borders the two mirror differently; scikit-image leaves a border out of the mean.
+    assert float(metric.compute()) == pytest.approx(np.mean(expected), abs=0.02)
+
+
+@pytest.mark.parametrize("size", [(4, 4), (8, 8), (5, 64), (9, 9)])
+def test_similarity_of_small_images(size: tuple[int, int]) -> None:
+    target = torch.rand(3, 3, *size)
+    same, other = StructuralSimilarity(), StructuralSimilarity()
+    same.update(target, target)
+    other.update(torch.rand(3, 3, *size), target)
+    assert float(same.compute()) == pytest.approx(1)
+    assert float(other.compute()) < 0.5
+    with pytest.raises(ValueError, match="4×4"):
+        same.update(target[..., :3], target[..., :3])
+
+
+def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A proxy that is not there, and an empty cache: no test reaches the network.
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(ImgcolorError, match=r"alexnet-.*LPIPS"):
+        perceptual_similarity()
+    with pytest.raises(ValueError, match="resnet"):
+        perceptual_similarity("resnet")  # type: ignore[arg-type]
