@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging
+from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
@@ -356,3 +357,29 @@ def test_mirror_means_the_outputs_of_both_but_not_in_training() -> None:
     task.train()
     first = task.run_network(images)
     assert (first - expected).abs().max() > 1e-3
+
+
+def test_lab_is_compared_in_lab_and_shown_in_rgb() -> None:
+    original = torch.rand(2, 3, 8, 8)
+    lab = torch.from_numpy(rgb2lab(original.permute(0, 2, 3, 1).double().numpy())).permute(0, 3, 1, 2).float()
+    task = ColourRegression(RegressionCNN(2), space="lab")
+    torch.testing.assert_close(task.to_colour(lab / 100), original, atol=1e-3, rtol=0)
+    assert float(task.loss(lab / 100, original)) < 1e-6
+    shifted = lab.clone()
+    shifted[:, 1] += 10
+    assert float(task.loss(shifted / 100, original)) == pytest.approx(0.1**2 / 3, rel=1e-3)
+    with pytest.raises(ValueError, match="lab"):
+        ColourRegression(RegressionCNN(2), space="lab", value_range="signed")
+
+
+def test_a_fit_in_lab_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
+    task = ColourRegression(ResidualUNet(filters=(4, 4), base=GreyLookup()), space="lab")
+    fit = trainer(tmp_path, max_epochs=1)
+    datamodule = data()
+    fit.fit(task, datamodule)
+    assert float(fit.callback_metrics["val/mse"]) < 0.02  # the table alone is as good
+    fit.save_checkpoint(tmp_path / "a.ckpt")
+    back = load_task(tmp_path / "a.ckpt")
+    grey = torch.rand(1, 1, 8, 8)
+    assert torch.equal(back(grey), task.eval()(grey))
+    assert back.space == "lab"

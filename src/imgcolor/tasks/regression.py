@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcolor.colour import from_signed, to_signed
+from imgcolor.colour import from_signed, lab_to_rgb, rgb_to_lab, to_signed
 from imgcolor.tasks.base import ColourTask, LRSchedulerCallable, OptimizerCallable
 
 _LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -29,9 +29,13 @@ class ColourRegression(ColourTask):
         optimizer: Makes the optimizer from the parameters; Adam with a learning rate of 1e-3 by default.
         lr_scheduler: Makes a scheduler from the optimizer; it steps once an epoch, ``OneCycleLR`` once a batch.
         mirror: Whether the mirror image is asked too, outside training, and the mean of both outputs counts.
+        space: In which colours are compared: ``rgb``, or ``lab`` for a network that gives L*, a* and b* of CIE
+            Lab, each divided by 100, where equal differences look about equally large. It sees RGB or grey in
+            any case.
 
     Raises:
-        ValueError: If ``criterion`` or ``value_range`` is none of those.
+        ValueError: If ``criterion``, ``value_range`` or ``space`` is none of those, or Lab is asked for on the
+            signed scale.
     """
 
     def __init__(
@@ -42,12 +46,20 @@ class ColourRegression(ColourTask):
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
         mirror: bool = False,
+        space: Literal["rgb", "lab"] = "rgb",
     ) -> None:
         super().__init__(network, optimizer, lr_scheduler, mirror)
         if criterion not in _LOSSES:
             raise ValueError(f"criterion: expected one of {', '.join(_LOSSES)}, found {criterion!r}")
         if value_range not in ("unit", "signed"):
             raise ValueError(f"value_range: expected unit or signed, found {value_range!r}")
+        if space not in ("rgb", "lab"):
+            raise ValueError(f"space: expected rgb or lab, found {space!r}")
+        if space == "lab" and value_range == "signed":
+            raise ValueError(
+                "space: expected rgb with the value_range signed, found lab; lab has its own range"
+            )
+        self.space = space
         self.criterion = criterion
         self.value_range = value_range
 
@@ -61,12 +73,21 @@ class ColourRegression(ColourTask):
 
     def target(self, original: Tensor) -> Tensor:
         """Originals on the network's scale."""
+        if self.space == "lab":
+            return rgb_to_lab(original) / 100
         return original if self.value_range == "unit" else to_signed(original)
 
     def to_colour(self, output: Tensor) -> Tensor:
-        """Bring the output, [B, 3, H, W], to [0, 1] and clamp it."""
+        """Bring the output, [B, 3, H, W], to RGB in [0, 1] and clamp it."""
+        if self.space == "lab":
+            return lab_to_rgb(output * 100)
         return (output if self.value_range == "unit" else from_signed(output)).clamp(0, 1)
 
     def recipe_args(self) -> dict[str, Any]:
         """The constructor arguments beside the network."""
-        return {"criterion": self.criterion, "value_range": self.value_range, "mirror": self.mirror}
+        return {
+            "criterion": self.criterion,
+            "value_range": self.value_range,
+            "mirror": self.mirror,
+            "space": self.space,
+        }
