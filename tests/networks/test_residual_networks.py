@@ -70,6 +70,13 @@ def test_upscaler_starts_as_bicubic() -> None:
     torch.testing.assert_close(output, expected)
 
 
+def test_upscaler_without_batch_norm_treats_every_image_alone() -> None:
+    network = stirred(ResidualUpscaler(filters=8, blocks=2, fine_filters=4, batch_norm=False)).train()
+    images = torch.rand(3, 3, 4, 4)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    torch.testing.assert_close(network(images)[:1], network(images[:1]))
+
+
 def test_upscaler_scores_palette_colours() -> None:
     network = ResidualUpscaler(24, filters=8, blocks=1, fine_filters=4, upscale=2, keep_mean=False)
     assert network(torch.rand(1, 3, 4, 4)).shape == (1, 24, 8, 8)

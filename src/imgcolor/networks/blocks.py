@@ -89,26 +89,36 @@ def join(*maps: Tensor) -> Tensor:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions with batch norm around a ReLU, added to the input, then ReLU (He et al. 2016).
+    """Two 3×3 convolutions around a ReLU, added to the input.
+
+    With batch norm behind both convolutions and a ReLU at the end it is the block of He et al. 2016; without,
+    that of Lim et al. 2017 (EDSR), whose second convolution starts at zero here, so that any number of blocks
+    trains.
 
     Args:
         channels: Of input and output.
         dropout: Share of the channels between the convolutions that training sets to zero; 0 adds no layer.
+        batch_norm: Which of the two.
     """
 
-    def __init__(self, channels: int, dropout: float = 0.0) -> None:
+    def __init__(self, channels: int, dropout: float = 0.0, batch_norm: bool = True) -> None:
         super().__init__()
-        layers = [
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-        ]
+        first, second = (nn.Conv2d(channels, channels, 3, padding=1, bias=not batch_norm) for _ in range(2))
+        layers: list[nn.Module] = [first]
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(channels))
+        layers.append(nn.ReLU())
         if dropout > 0:
-            layers.insert(3, nn.Dropout2d(dropout))
+            layers.append(nn.Dropout2d(dropout))
+        layers.append(second)
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(channels))
+        else:
+            nn.init.zeros_(second.weight)
         self.layers = nn.Sequential(*layers)
+        self.close = nn.ReLU() if batch_norm else nn.Identity()
 
     def forward(self, maps: Tensor) -> Tensor:
         """Correct feature maps: float [B, channels, H, W], in and out."""
-        return F.relu(maps + self.layers(maps))
+        corrected: Tensor = self.close(maps + self.layers(maps))
+        return corrected

@@ -30,6 +30,7 @@ class ResidualUpscaler(nn.Module):
         dropout: Share of the channels that training sets to zero inside each residual block.
         in_channels: Channels of the input.
         keep_mean: For RGB: see above.
+        batch_norm: Whether stem and residual blocks have batch norm.
 
     Raises:
         ValueError: If an argument is out of range, or ``keep_mean`` is asked for without as many channels out
@@ -47,6 +48,7 @@ class ResidualUpscaler(nn.Module):
         dropout: float = 0.0,
         in_channels: int = 3,
         keep_mean: bool = True,
+        batch_norm: bool = True,
     ) -> None:
         super().__init__()
         if upscale < 2:
@@ -65,15 +67,17 @@ class ResidualUpscaler(nn.Module):
         self.dropout = dropout
         self.in_channels = in_channels
         self.keep_mean = keep_mean
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, filters, 3, padding=1, bias=False), nn.BatchNorm2d(filters), nn.ReLU()
-        )
-        self.body = nn.Sequential(*(ResidualBlock(filters, dropout) for _ in range(blocks)))
+        self.batch_norm = batch_norm
+        norm = [nn.BatchNorm2d(filters)] if batch_norm else []
+        self.stem = nn.Sequential(nn.Conv2d(in_channels, filters, 3, padding=1), *norm, nn.ReLU())
+        self.body = nn.Sequential(*(ResidualBlock(filters, dropout, batch_norm) for _ in range(blocks)))
         self.shuffle = nn.Sequential(
             nn.Conv2d(filters, fine_filters * upscale**2, 1), nn.PixelShuffle(upscale), nn.ReLU()
         )
         self.join = nn.Conv2d(fine_filters + in_channels, fine_filters, 3, padding=1)
-        self.fine = nn.Sequential(*(ResidualBlock(fine_filters, dropout) for _ in range(fine_blocks)))
+        self.fine = nn.Sequential(
+            *(ResidualBlock(fine_filters, dropout, batch_norm) for _ in range(fine_blocks))
+        )
         self.head = nn.Conv2d(fine_filters, colours, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # there is one
