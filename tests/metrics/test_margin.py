@@ -1,3 +1,9 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -96,3 +102,56 @@ def test_error_is_what_is_left() -> None:
 def test_refused(prediction: Tensor, target: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         margin_accuracy(prediction, target)
+
+
+TWO_PROCESSES = """
+import json, sys
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from imgcolor.metrics import MarginAccuracy, MarginCurve, MarginError
+
+
+def work(rank, prediction, target, address):
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    metrics = [MarginAccuracy(12), MarginError(12), MarginCurve()]
+    for metric in metrics:
+        # The first process has five images in two batches, the second two: means of means would be wrong.
+        for part in ((slice(0, 4), slice(4, 5)), (slice(5, 7),))[rank]:
+            metric.update(prediction[part], target[part])
+    values = [metric.compute() for metric in metrics]
+    with open(f"rank{rank}.json", "w") as file:
+        json.dump([float(values[0]), float(values[1]), float(values[2][12])], file)
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    images = torch.load("images.pt")
+    mp.spawn(work, args=(*images, sys.argv[1]), nprocs=2)
+"""
+
+
+def test_two_processes_count_every_image_once(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    target = torch.randint(0, 256, (7, 3, 4, 4), generator=generator)
+    noise = torch.randint(-30, 31, target.shape, generator=generator)
+    noise[5:] = 0  # the second process's images are all right
+    prediction = (target + noise).clamp(0, 255).to(torch.uint8)
+    target = target.to(torch.uint8)
+    torch.save((prediction, target), tmp_path / "images.pt")
+    (tmp_path / "program.py").write_text(TWO_PROCESSES)
+    done = subprocess.run(
+        [sys.executable, "program.py", f"file://{tmp_path}/meeting"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    expected = float(margin_accuracy(prediction, target).mean())
+    assert 0.3 < expected < 0.9
+    for rank in (0, 1):
+        found = json.loads((tmp_path / f"rank{rank}.json").read_text())
+        assert found == pytest.approx([expected, 1 - expected, expected], abs=1e-6)
