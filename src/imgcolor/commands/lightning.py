@@ -53,8 +53,8 @@ class ReadableHelpParser(LightningArgumentParser):
 class ImgcolorCLI(LightningCLI):
     """Lightning's command line for imgcolor's tasks and data.
 
-    Callbacks that make up the run's folder have keys of their own (``checkpoint``, ``images``, ``predictions``),
-    so that no configuration file loses them by having a list of callbacks.
+    Callbacks that make up the run's folder have keys of their own (``checkpoint``, ``images``, ``details``,
+    ``predictions``), so that no configuration file loses them by having a list of callbacks.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -71,6 +71,7 @@ class ImgcolorCLI(LightningCLI):
             }
         )
         parser.add_lightning_class_args(ImageLogger, "images")
+        parser.add_lightning_class_args(DetailedMetrics, "details")
         parser.add_lightning_class_args(PredictionWriter, "predictions")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -186,7 +187,7 @@ def run(arguments: list[str]) -> None:
         load_from_checkpoint_support=False,
         parser_class=ReadableHelpParser,
         seed_everything_default=0,
-        trainer_defaults={"callbacks": [BaselineMetrics(), DetailedMetrics(), MetricsFiles(), CurvePlot()]},
+        trainer_defaults={"callbacks": [BaselineMetrics(), MetricsFiles(), CurvePlot()]},
         parser_kwargs={
             "prog": "imgcolor",
             "exit_on_error": False,
