@@ -1,9 +1,23 @@
-"""What the README shows works as it is printed."""
+"""What the README and the pages in docs/ show works as it is printed."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from torch import nn
+
+from imgcolor.networks import (
+    ColourCNN,
+    ColourUNet,
+    ConvStack,
+    RegressionCNN,
+    ResidualUNet,
+    ResidualUpscaler,
+)
+
+PAGES = sorted(path.name for path in (Path(__file__).parents[1] / "docs").glob("*.md"))
 
 
 def blocks(repository: Path, language: str) -> list[str]:
@@ -27,3 +41,36 @@ def test_files_and_commands_that_it_names_are_there(repository: Path) -> None:
     makefile = (repository / "Makefile").read_text()
     for target in re.findall(r"\bmake ([a-z-]+)", " ".join(blocks(repository, "sh"))):
         assert f"\n{target}:" in makefile
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_a_page_names_are_there(page: str, repository: Path) -> None:
+    text = (repository / "docs" / page).read_text()
+    for path in re.findall(r"\]\(([\w./]+)\)", text):
+        assert (repository / "docs" / path).exists(), path
+    for path in re.findall(r"experiments/\S+\.yaml", text):
+        assert (repository / path).exists(), path
+
+
+NETWORKS: list[nn.Module] = [
+    RegressionCNN(),
+    ColourCNN(),
+    ColourUNet(),
+    ColourUNet(in_channels=3, upscale=4),
+    ConvStack(),
+    ResidualUNet(24, (32, 64, 96, 128)),
+    ResidualUNet(3, (32, 64, 96, 128)),
+    ResidualUpscaler(fine_blocks=2),
+    ResidualUNet(3, (16, 32, 48, 96, 128)),
+]
+
+
+def test_the_networks_page_counts_right_and_its_example_runs(repository: Path) -> None:
+    text = (repository / "docs" / "networks.md").read_text()
+    rows = re.findall(r"^\|[^|]+\|[^|]+\| ([\d,]+) \|", text, re.MULTILINE)
+    assert rows == [f"{sum(p.numel() for p in network.parameters()):,}" for network in NETWORKS]
+    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    *lines, last = example.strip().splitlines()
+    names: dict[str, object] = {}
+    exec("\n".join(lines), names)
+    assert eval(last, names) == (1, 3, 45, 61)
