@@ -4,8 +4,9 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from PIL import Image
 from tensorboard.program import TensorBoard
@@ -24,6 +25,13 @@ def test_server_lists_scalars_and_images(tiny_fit: Callable[..., Path]) -> None:
             content: bytes = response.read()
             return content
 
+    def hparams(path: str, **query: object) -> dict[str, Any]:
+        body = json.dumps({"experimentName": "", **query}).encode()
+        question = Request(f"{url}data/plugin/hparams/{path}", body, {"Content-Type": "application/json"})
+        with urlopen(question, timeout=60) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
+
     run = "quickstart/version_0"
     scalars = json.loads(get("scalars/tags"))[run]
     assert {"train/loss", "val/loss", "val/accuracy", "val/mse", "val/psnr", "val/margin12"} <= set(scalars)
@@ -36,3 +44,16 @@ def test_server_lists_scalars_and_images(tiny_fit: Callable[..., Path]) -> None:
     assert len(images) == 2
     served = Image.open(io.BytesIO(get(f"images/individualImage?{images[-1]['query']}")))
     assert served.size == Image.open(folder / "images" / "epoch_0001.png").size
+    described = hparams("experiment")
+    assert "model.network.filters" in {option["name"] for option in described["hparamInfos"]}
+    assert described["metricInfos"][0]["name"]["tag"] == "val/loss"
+    (session,) = hparams(
+        "session_groups",
+        allowedStatuses=["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_RUNNING"],
+        colParams=[{"metric": described["metricInfos"][0]["name"]}],
+        startIndex=0,
+        sliceSize=9,
+    )["sessionGroups"]
+    assert session["hparams"]["model.network.filters"] == 4
+    assert session["hparams"]["model.network"] == "ColourUNet"
+    assert abs(session["metricValues"][0]["value"] - final) < 1e-6

@@ -12,6 +12,7 @@ from typing import Any
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
 import imgcolor.networks  # noqa: F401  # so that --model.network ColourUNet finds them by name alone
@@ -26,6 +27,7 @@ from imgcolor.callbacks import (
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.checkpoint import read_checkpoint, remember
+from imgcolor.commands.hyperparameters import log_hyperparameters
 from imgcolor.commands.results import result_table
 from imgcolor.commands.trainer import BaselineTrainer
 from imgcolor.data import ImageDataModule
@@ -125,6 +127,12 @@ class ImgcolorCLI(LightningCLI):
             },
             figures,
         )
+
+    def before_fit(self) -> None:
+        """Have TensorBoard compare this run's options with those of other runs."""
+        logger = self.trainer.logger
+        if isinstance(logger, TensorBoardLogger) and run_folder(self.trainer) is not None:
+            log_hyperparameters(logger, vars(self.config["fit"].as_flat()), self.model)
 
     def before_validate(self) -> None:
         """Have the figures printed once, beside their floor."""
