@@ -41,6 +41,15 @@ def _palette(arguments: list[str]) -> None:
     run_command(palette, arguments)
 
 
+def _sweep(arguments: list[str]) -> None:
+    from imgcolor.commands.functions import run_command
+    from imgcolor.commands.sweep import sweep
+
+    # Python's options want a value; a switch is what one types.
+    switches = {"--dry-run": "--dry_run=true", "--resume": "--resume=true"}
+    run_command(sweep, [switches.get(word, word) for word in arguments])
+
+
 def _activations(arguments: list[str]) -> None:
     from imgcolor.commands.activations import run
 
@@ -53,6 +62,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "test": ("measure a trained network on the test images", _lightning),
     "predict": ("write a trained network's pictures as PNG files", _lightning),
     "baseline": ("measure what needs no network: copies, interpolations, tables", _lightning),
+    "sweep": ("train an experiment with many values of its options, on Ray Tune", _sweep),
     "evaluate": ("score predicted images by the 12-margin accuracy of the face homework", _evaluate),
     "palette": ("learn a palette of colours from images, write and draw it", _palette),
     "activations": ("draw and measure a network's activation maps for images", _activations),

@@ -1,0 +1,163 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from imgcolor.cli import main
+
+SIZES = {
+    "data.source": "synthetic",
+    "data.train_images": 24,
+    "data.val_images": 10,
+    "data.batch_size": 10,
+    "model.network.filters": 2,
+}
+
+
+def write(path: Path, repository: Path, **content: object) -> None:
+    experiment = str(repository / "experiments" / "horses" / "regression_cnn.yaml")
+    path.write_text(yaml.safe_dump({"experiment": experiment, "overrides": SIZES, **content}))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_dry_run_lists_the_commands_of_every_combination(
+    workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parameters = {"model.optimizer.lr": [0.1, 0.01], "seed_everything": [0, 1, 2]}
+    write(workplace / "plan.yaml", repository, parameters=parameters)
+    assert main(["sweep", "plan.yaml", "--dry-run"]) == 0
+    *commands, count = capsys.readouterr().out.strip().splitlines()
+    assert count == "6 trials"
+    assert len(set(commands)) == 6
+    for command in commands:
+        assert command.startswith("imgcolor fit --config ")
+        assert "--data.train_images=24" in command
+    assert "--model.optimizer.lr=0.01 --seed_everything=2" in commands[-1]
+    assert not (workplace / "lightning_logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "expected parameters, found none"),
+        ({"parameters": {"a": 3}}, "a: expected a list of values, found 3"),
+        ({"parameters": {"a": {"min": 0, "max": 1}}}, "a: expected a list of values"),
+        ({"parameters": {"a": [1]}, "search": "magic"}, "grid, random, tpe"),
+        ({"parameters": {"a": [1]}, "mode": "up"}, "min, max"),
+        ({"parameters": {"a": [1]}, "metrics": "val/loss"}, "'metrics'"),
+        ({"parameters": {"a": [1]}, "experiment": "nowhere.yaml"}, "nowhere.yaml"),
+    ],
+)
+def test_bad_files(
+    content: dict[str, object],
+    message: str,
+    workplace: Path,
+    repository: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(workplace / "plan.yaml", repository, **content)
+    assert main(["sweep", "plan.yaml"]) == 1
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert "plan.yaml" in error
+    assert "\n" not in error
+
+
+# Ends the sweep, not the run, in the second trial's third epoch, once; then waits to be ended with it.
+KILLER = """
+import os, pathlib, signal
+from lightning.pytorch import Callback
+
+class KillSweep(Callback):
+    def on_train_epoch_start(self, trainer, module):
+        done = pathlib.Path("killed")
+        second = module.network.kernel_size == 5
+        if second and trainer.current_epoch == 2 and not done.exists():
+            done.touch()
+            os.kill(int(pathlib.Path("pid").read_text()), signal.SIGKILL)
+            signal.pause()
+"""
+
+SWEEP = """
+import os, pathlib, sys
+from imgcolor.cli import main
+pathlib.Path("pid").write_text(str(os.getpid()))
+sys.exit(main(["sweep", "plan.yaml", *sys.argv[1:]]))
+"""
+
+
+def test_a_killed_sweep_goes_on_and_runs_each_trial_once(workplace: Path, repository: Path) -> None:
+    pytest.importorskip("ray")
+    (workplace / "killer.py").write_text(KILLER)
+    write(
+        workplace / "plan.yaml",
+        repository,
+        overrides={**SIZES, "trainer.max_epochs": 4, "trainer.callbacks+": "killer.KillSweep"},
+        parameters={"model.network.kernel_size": [3, 5]},
+        cpus=os.cpu_count(),  # one after the other
+    )
+
+    def sweep(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", SWEEP, *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=400,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    first = sweep()
+    assert first.returncode == -signal.SIGKILL, first.stderr
+    folder = workplace / "lightning_logs" / "plan"
+    finished = (folder / "kernel_size=3" / "version_0" / "metrics.json").stat().st_mtime
+    again = sweep()
+    assert again.returncode == 1
+    assert "--resume" in again.stderr
+    resumed = sweep("--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "best first" in resumed.stdout
+    found = rows(folder / "results.csv")
+    assert [row["status"] for row in found] == ["finished", "finished"]
+    assert {row["model.network.kernel_size"] for row in found} == {"3", "5"}
+    losses = [float(row["val/loss"]) for row in found]
+    assert losses == sorted(losses)
+    # The finished trial was not touched again; the other one went on where it was.
+    assert (folder / "kernel_size=3" / "version_0" / "metrics.json").stat().st_mtime == finished
+    assert not (folder / "kernel_size=3" / "version_1").exists()
+    epochs = [row["epoch"] for row in rows(folder / "kernel_size=5" / "version_1" / "metrics.csv")]
+    assert epochs == ["0", "1", "2", "3"]
+
+
+def test_a_diverged_and_a_failed_trial_do_not_stop_the_others(workplace: Path, repository: Path) -> None:
+    pytest.importorskip("ray")
+    write(
+        workplace / "plan.yaml",
+        repository,
+        overrides={**SIZES, "trainer.max_epochs": 1},
+        parameters={"model.optimizer.lr": [1e9, "many", 0.001]},
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", SWEEP],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 1
+    assert "1 of 3 trials failed" in done.stderr
+    found = {row["model.optimizer.lr"]: row for row in rows(workplace / "lightning_logs/plan/results.csv")}
+    assert found["0.001"]["status"] == "finished"
+    assert found["1000000000.0"]["status"] == "diverged"
+    assert found["many"]["status"] == "failed"
+    assert "many" in found["many"]["error"]
