@@ -3,16 +3,21 @@
 import csv
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from imgcolor.cli import main
+
 EXPERIMENTS = sorted(
     path.relative_to(Path(__file__).parents[1]).as_posix()
     for path in (Path(__file__).parents[1] / "experiments").rglob("*.yaml")
+    if path.parent.name != "sweeps"
 )
+SWEEPS = sorted(path.name for path in (Path(__file__).parents[1] / "experiments" / "sweeps").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -40,3 +45,20 @@ def test_run_is_named_after_its_experiment(experiment: str, repository: Path) ->
     content = yaml.safe_load((repository / experiment).read_text())
     name = content["trainer"]["logger"]["init_args"]["name"]
     assert name == re.sub("^experiments/(.*).yaml$", r"\1", experiment).replace("/", "_")
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_commands_of_a_sweep_are_understood(
+    name: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(repository)
+    file = f"experiments/sweeps/{name}"
+    assert (repository / file).read_text().splitlines()[0] == f"# imgcolor sweep {file}"
+    assert main(["sweep", file, "--dry-run"]) == 0
+    *commands, count = capsys.readouterr().out.strip().splitlines()
+    assert count == f"{len(commands)} trials"
+    assert len(set(commands)) == len(commands)
+    for command in commands[:: max(1, len(commands) // 8)]:
+        with pytest.raises(SystemExit) as done:  # as argparse ends what prints and does nothing else
+            main([*shlex.split(command)[1:], "--print_config"])
+        assert not done.value.code, capsys.readouterr().err

@@ -45,10 +45,24 @@ def test_dry_run_lists_the_commands_of_every_combination(
     assert not (workplace / "lightning_logs").exists()
 
 
+def test_variants_change_options_together_and_words_behind_dashes_change_all(
+    workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variants = {"base": {}, "wide": {"model.network.filters": 64, "data.batch_size": 50}}
+    write(workplace / "plan.yaml", repository, variants=variants, parameters={"seed_everything": [0, 1]})
+    assert main(["sweep", "plan.yaml", "--dry-run", "--", "--data.root=elsewhere"]) == 0
+    *commands, count = capsys.readouterr().out.strip().splitlines()
+    assert count == "4 trials"
+    assert all(command.endswith("--data.root=elsewhere") for command in commands)
+    assert sum("filters=64" in command and "batch_size=50" in command for command in commands) == 2
+    assert sum("filters=2 " in command and "batch_size=10" in command for command in commands) == 2
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({}, "expected parameters, found none"),
+        ({}, "expected parameters or variants, found none"),
+        ({"variants": {"a": 3}}, "a: expected options and values, found 3"),
         ({"parameters": {"a": 3}}, "a: expected a list of values, found 3"),
         ({"parameters": {"a": {"min": 0, "max": 1}}}, "a: expected a list of values"),
         ({"parameters": {"a": [1]}, "search": "magic"}, "grid, random, tpe"),

@@ -3,6 +3,7 @@
 Nothing heavy is imported before a command is known, so that ``imgcolor --help`` answers at once.
 """
 
+import json
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
@@ -47,7 +48,9 @@ def _sweep(arguments: list[str]) -> None:
 
     # Python's options want a value; a switch is what one types.
     switches = {"--dry-run": "--dry_run=true", "--resume": "--resume=true"}
-    run_command(sweep, [switches.get(word, word) for word in arguments])
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    words = [switches.get(word, word) for word in arguments[:end]]
+    run_command(sweep, [*words, f"--overrides={json.dumps(arguments[end + 1 :])}"])
 
 
 def _activations(arguments: list[str]) -> None:

@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -37,6 +38,8 @@ class Sweep:
         experiment: The configuration that every trial starts from.
         parameters: Option to its values: a list, or for ``random`` and ``tpe`` also ``{min, max}`` with ``log``
             or ``integer``.
+        variants: Name to options and their values, which change together; every one is tried with all
+            parameters.
         overrides: Option to the value that it has in every trial.
         search: ``grid`` tries all combinations, ``random`` draws, ``tpe`` learns where to draw (Optuna).
         trials: How many ``random`` and ``tpe`` draw.
@@ -44,11 +47,13 @@ class Sweep:
         mode: Whether less or more of it is better.
         cpus: Cores a trial.
         gpus: GPUs a trial; a fraction shares one.
+        options: Options of every trial as they are typed.
     """
 
     name: str
     experiment: Path
-    parameters: dict[str, Any]
+    parameters: dict[str, Any] = field(default_factory=dict)
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
     search: Literal["grid", "random", "tpe"] = "grid"
     trials: int = 10
@@ -56,6 +61,17 @@ class Sweep:
     mode: Literal["min", "max"] = "min"
     cpus: float = 1
     gpus: float = 0
+    options: list[str] = field(default_factory=list)
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """What trials differ in: the variant, where there are several, and the parameters."""
+        return {**({"variant": list(self.variants)} if self.variants else {}), **self.parameters}
+
+    def grid(self) -> Iterator[dict[str, Any]]:
+        """All combinations of the axes' values: axis to value."""
+        for values in itertools.product(*self.axes.values()):
+            yield dict(zip(self.axes, values, strict=True))
 
 
 def sweep(
@@ -64,6 +80,7 @@ def sweep(
     resume: bool = False,
     dry_run: bool = False,
     output: Path = Path("lightning_logs"),
+    overrides: list[str] | None = None,
 ) -> None:
     """Run an experiment with all, random or promising values of some of its options.
 
@@ -71,17 +88,19 @@ def sweep(
     best first.
 
     Args:
-        file: A YAML with `experiment` and `parameters`, and, where the defaults do not serve, `overrides`,
-            `search` (grid, random, tpe), `trials`, `metric`, `mode` (min, max), `cpus`, `gpus`.
+        file: A YAML with `experiment`, `parameters` or `variants` or both, and, where the defaults do not serve,
+            `overrides`, `search` (grid, random, tpe), `trials`, `metric`, `mode` (min, max), `cpus`, `gpus`.
         address: Of a Ray cluster, such as auto; this machine by default.
         resume: Go on with a sweep that was stopped or killed: finished trials are kept, others go on.
         dry_run: List the trials, and run none.
         output: The folder under which the sweep's folder lies.
+        overrides: Options of every trial; more simply, all that follows a `--` of its own.
 
     Raises:
         ImgcolorError: If the file is wrong, Ray is missing, the sweep was run before, or a trial fails.
     """
     plan = read_sweep(file)
+    plan.options = overrides or []
     if dry_run:
         _list(plan)
         return
@@ -114,13 +133,14 @@ def read_sweep(path: Path) -> Sweep:
         raise ImgcolorError(f"{path}: expected a sweep as YAML ({' '.join(str(error).split())})") from error
     if not isinstance(content, dict):
         raise ImgcolorError(f"{path}: expected keys such as experiment and parameters, found {content!r}")
-    known = set(Sweep.__dataclass_fields__) - {"name"}
+    known = set(Sweep.__dataclass_fields__) - {"name", "options"}
     for key in content:
         if key not in known:
             raise ImgcolorError(f"{path}: expected keys of {', '.join(sorted(known))}, found {key!r}")
-    for key in ("experiment", "parameters"):
-        if not content.get(key):
-            raise ImgcolorError(f"{path}: expected {key}, found none")
+    if not content.get("experiment"):
+        raise ImgcolorError(f"{path}: expected experiment, found none")
+    if not content.get("parameters") and not content.get("variants"):
+        raise ImgcolorError(f"{path}: expected parameters or variants, found none")
     plan = Sweep(**{**content, "name": path.stem, "experiment": Path(content["experiment"])})
     if not plan.experiment.is_file():
         raise ImgcolorError(f"{path}: experiment: expected a file, found none at {plan.experiment}")
@@ -129,6 +149,9 @@ def read_sweep(path: Path) -> Sweep:
             raise ImgcolorError(
                 f"{path}: {key}: expected one of {', '.join(allowed)}, found {getattr(plan, key)!r}"
             )
+    for name, options in plan.variants.items():
+        if not isinstance(options, dict):
+            raise ImgcolorError(f"{path}: variants: {name}: expected options and values, found {options!r}")
     for option, values in plan.parameters.items():
         ranged = isinstance(values, dict) and {"min", "max"} <= set(values)
         if not (isinstance(values, list) and values) and not (ranged and plan.search != "grid"):
@@ -141,7 +164,9 @@ def read_sweep(path: Path) -> Sweep:
 
 def options_of(plan: Sweep, values: Mapping[str, Any]) -> list[str]:
     """The options of a trial's `imgcolor fit`, as they would be typed."""
-    return [f"--{option}={_typed(value)}" for option, value in {**plan.overrides, **values}.items()]
+    parameters = {option: value for option, value in values.items() if option != "variant"}
+    chosen = {**plan.overrides, **plan.variants.get(values.get("variant", ""), {}), **parameters}
+    return [*(f"--{option}={_typed(value)}" for option, value in chosen.items()), *plan.options]
 
 
 def trial_name(values: Mapping[str, Any]) -> str:
@@ -154,20 +179,15 @@ def _typed(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _grid(plan: Sweep) -> Iterator[dict[str, Any]]:
-    for values in itertools.product(*plan.parameters.values()):
-        yield dict(zip(plan.parameters, values, strict=True))
-
-
 def _list(plan: Sweep) -> None:
     if plan.search == "grid":
-        trials = list(_grid(plan))
+        trials = list(plan.grid())
         for values in trials:
-            print("imgcolor fit --config", plan.experiment, *options_of(plan, values))
+            print(f"imgcolor fit --config {plan.experiment} {shlex.join(options_of(plan, values))}")
         print(f"{len(trials)} trials")
     else:
-        print("imgcolor fit --config", plan.experiment, *options_of(plan, {}))
-        for option, values in plan.parameters.items():
+        print(f"imgcolor fit --config {plan.experiment} {shlex.join(options_of(plan, {}))}")
+        for option, values in plan.axes.items():
             print(f"  --{option} drawn from {values}")
         print(f"{plan.trials} trials, by {plan.search}")
 
@@ -241,7 +261,7 @@ def _space(plan: Sweep) -> dict[str, Any]:
     from ray import tune
 
     space: dict[str, Any] = {}
-    for option, values in plan.parameters.items():
+    for option, values in plan.axes.items():
         if isinstance(values, list):
             space[option] = tune.grid_search(values) if plan.search == "grid" else tune.choice(values)
             continue
@@ -329,7 +349,7 @@ def _row(plan: Sweep, folder: Path, result: Any) -> dict[str, Any]:
     """A row of the results: options, status, figures."""
     metrics = result.metrics or {}
     status = "failed" if result.error is not None else metrics.get("status", "unfinished")
-    values = {option: _typed(result.config[option]) for option in plan.parameters}
+    values = {option: _typed(result.config[option]) for option in plan.axes}
     newest = _newest(folder / trial_name(result.config), "config.yaml")
     row: dict[str, Any] = {**values, "status": status, "run": str(newest.parent) if newest else ""}
     figures = {k: v for k, v in metrics.items() if "/" in k and not k.startswith("config/")}
@@ -358,7 +378,7 @@ def _table(plan: Sweep, rows: list[dict[str, Any]]) -> Table:
     shown_too = ("val/accuracy", "val/margin12", "val/psnr")
     figures = [plan.metric, *(f for f in shown_too if f != plan.metric and any(f in row for row in rows))]
     table = Table(title=f"{plan.name}: best first", title_justify="left", box=None, pad_edge=False)
-    for option in plan.parameters:
+    for option in plan.axes:
         table.add_column(option.rpartition(".")[2])
     table.add_column("status")
     for column in (*figures, "seconds"):
@@ -366,5 +386,5 @@ def _table(plan: Sweep, rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         values = [row.get(name) for name in (*figures, "seconds")]
         shown = ["" if value is None else f"{value:.4g}" for value in values]
-        table.add_row(*(row[option] for option in plan.parameters), row["status"], *shown)
+        table.add_row(*(row[option] for option in plan.axes), row["status"], *shown)
     return table
