@@ -42,6 +42,16 @@ def _palette(arguments: list[str]) -> None:
     run_command(palette, arguments)
 
 
+def _record(arguments: list[str]) -> None:
+    from imgcolor.commands.functions import run_command
+    from imgcolor.commands.record import record
+
+    # All words behind the table are runs; Python's lists want brackets.
+    runs = [word for word in arguments[2:] if not word.startswith("-")]
+    options = [word for word in arguments[2:] if word.startswith("-")]
+    run_command(record, [*arguments[:2], *([json.dumps(runs)] if runs else []), *options])
+
+
 def _sweep(arguments: list[str]) -> None:
     from imgcolor.commands.functions import run_command
     from imgcolor.commands.sweep import sweep
@@ -66,6 +76,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "predict": ("write a trained network's pictures as PNG files", _lightning),
     "baseline": ("measure what needs no network: copies, interpolations, tables", _lightning),
     "sweep": ("train an experiment with many values of its options, on Ray Tune", _sweep),
+    "record": ("keep what runs ended with as rows of a table of results", _record),
     "evaluate": ("score predicted images by the 12-margin accuracy of the face homework", _evaluate),
     "palette": ("learn a palette of colours from images, write and draw it", _palette),
     "activations": ("draw and measure a network's activation maps for images", _activations),

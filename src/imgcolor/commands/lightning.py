@@ -28,6 +28,7 @@ from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.checkpoint import read_checkpoint, remember
 from imgcolor.commands.hyperparameters import log_hyperparameters
+from imgcolor.commands.provenance import Provenance
 from imgcolor.commands.results import result_table
 from imgcolor.commands.trainer import BaselineTrainer
 from imgcolor.data import ImageDataModule
@@ -195,7 +196,9 @@ def run(arguments: list[str]) -> None:
         load_from_checkpoint_support=False,
         parser_class=ReadableHelpParser,
         seed_everything_default=0,
-        trainer_defaults={"callbacks": [BaselineMetrics(), MetricsFiles(), CurvePlot()]},
+        trainer_defaults={
+            "callbacks": [Provenance(arguments), BaselineMetrics(), MetricsFiles(), CurvePlot()]
+        },
         parser_kwargs={
             "prog": "imgcolor",
             "exit_on_error": False,

@@ -1,0 +1,93 @@
+"""Where a run comes from, so that its figures can be doubted and made again."""
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+import imgcolor
+from imgcolor.callbacks.run_folder import run_folder
+from imgcolor.errors import DivergedError
+from imgcolor.files import write_whole
+
+FILE = "run.json"
+"""What the file in a run's folder is called."""
+
+
+class Provenance(Callback):
+    """Writes ``run.json`` into a fit's folder: command, commit, versions, hardware, start, and how it ended.
+
+    Args:
+        arguments: The words behind ``imgcolor``.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._origin = {
+            "command": shlex.join(["imgcolor", *arguments]),
+            "commit": commit(Path(imgcolor.__file__).parent),
+            "imgcolor": imgcolor.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "hardware": hardware(),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write all that is known before the first step."""
+        self._write(trainer, "running")
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note that the fit came to its end."""
+        self._write(trainer, "finished")
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Note that it did not, and why."""
+        if isinstance(exception, DivergedError):
+            self._write(trainer, "diverged")
+        else:
+            self._write(trainer, "stopped" if isinstance(exception, KeyboardInterrupt) else "failed")
+
+    def _write(self, trainer: Trainer, status: str) -> None:
+        folder = run_folder(trainer)
+        if folder is not None and trainer.state.fn == "fit":
+            content = {**self._origin, "status": status}
+            write_whole(folder / FILE, json.dumps(content, indent=1) + "\n")
+
+
+def commit(folder: Path) -> str | None:
+    """The commit that a folder is checked out at.
+
+    Args:
+        folder: A folder of a Git repository.
+
+    Returns:
+        Its short name, with ``+`` where tracked files of the folder have changed since; None outside a repository.
+    """
+    try:
+        name, changed = (
+            subprocess.run(
+                ["git", *words], cwd=folder, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for words in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "-uno", "--", "."])
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{name}+" if changed else name
+
+
+def hardware() -> str:
+    """What a run computes on: processor, threads, and the GPU where torch sees one."""
+    model = platform.processor() or platform.machine()
+    described = Path("/proc/cpuinfo")
+    if described.exists():
+        names = [line for line in described.read_text().splitlines() if line.startswith("model name")]
+        model = names[0].partition(":")[2].strip() if names else model
+    text = f"{model}, {torch.get_num_threads()} of {os.cpu_count()} threads"
+    return f"{text}, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else text

@@ -1,0 +1,83 @@
+import csv
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from imgcolor.cli import main
+from imgcolor.commands.provenance import commit
+
+CNN = "experiments/horses/regression_cnn.yaml"
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_says_where_it_comes_from_and_becomes_a_row(
+    tiny_fit: Callable[..., Path], workplace: Path
+) -> None:
+    folder = tiny_fit(CNN, "--model.network.filters=2", "--seed_everything=5")
+    origin = json.loads((folder / "run.json").read_text())
+    assert origin["command"].startswith("imgcolor fit --config ")
+    assert "--model.network.filters=2" in origin["command"]
+    assert origin["status"] == "finished"
+    assert "threads" in origin["hardware"]
+    assert main(["record", "results.csv", str(folder)]) == 0
+    (row,) = rows(workplace / "results.csv")
+    assert row["experiment"] == CNN
+    assert row["seed"] == "5"
+    assert row["epochs"] == "2"
+    assert "--model.network.filters=2" in row["overrides"]
+    assert "data.source" not in row["overrides"]
+    final = json.loads((folder / "metrics.json").read_text())
+    assert float(row["val/mse"]) == pytest.approx(final["val/mse"], rel=1e-5)
+    assert float(row["baseline/grey_lookup/mse"]) == pytest.approx(
+        final["baseline/grey_lookup/mse"], rel=1e-5
+    )
+
+
+def test_a_run_again_replaces_its_row_and_another_adds_one(
+    tiny_fit: Callable[..., Path], workplace: Path
+) -> None:
+    folders = [tiny_fit(CNN, "--model.network.filters=2", f"--seed_everything={seed}") for seed in (1, 1, 2)]
+    assert main(["record", "results.csv", str(folders[0])]) == 0
+    assert main(["record", "results.csv", *map(str, folders[1:])]) == 0
+    assert [row["seed"] for row in rows(workplace / "results.csv")] == ["1", "2"]
+
+
+def test_a_diverged_run_is_a_row_too(workplace: Path, repository: Path) -> None:
+    small = ["--data.source=synthetic", "--data.train_images=24", "--data.val_images=10"]
+    options = ["--model.optimizer.lr=1e9", "--trainer.enable_progress_bar=false", "--data.batch_size=4"]
+    assert main(["fit", "--config", str(repository / CNN), *small, *options]) == 3
+    folder = workplace / "lightning_logs" / "horses_regression_cnn" / "version_0"
+    assert json.loads((folder / "run.json").read_text())["status"] == "diverged"
+    assert main(["record", "results.csv", str(folder)]) == 0
+    (row,) = rows(workplace / "results.csv")
+    assert (row["status"], row["epochs"]) == ("diverged", "0")
+
+
+def test_a_folder_without_a_run_is_refused(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["record", "results.csv", str(workplace)]) == 1
+    assert "run.json" in capsys.readouterr().err
+    assert not (workplace / "results.csv").exists()
+
+
+def test_commit_names_the_checked_out_one_and_changes(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    assert commit(tmp_path) is None
+    git("init")
+    (tmp_path / "file").write_text("1")
+    git("add", "file")
+    git("commit", "-m", "one")
+    clean = commit(tmp_path)
+    assert clean is not None
+    assert len(clean) >= 7
+    (tmp_path / "file").write_text("2")
+    assert commit(tmp_path) == f"{clean}+"
