@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +87,33 @@ def test_floors_of_a_test_are_of_the_test_images(tiny_fit: Callable[..., Path]) 
     expected = float((batch.degraded - batch.original).square().mean())
     assert tested["baseline/grey_copy/mse"] == pytest.approx(expected, rel=1e-4)
     assert {"test/mse", "test/ssim", "test/delta_e", "baseline/grey_lookup/mse"} <= set(tested)
+
+
+def test_validation_of_a_folder_with_and_without_training_images(
+    workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        (workplace / "images" / split).mkdir(parents=True)
+        for number in range(4):
+            pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(workplace / "images" / split / f"{number}.png")
+    config = str(repository / "experiments/horses/regression_cnn.yaml")
+    options = ["--config", config, "--data.source=folder", "--data.root=images", "--model.network.filters=2"]
+    options += ["--trainer.enable_progress_bar=false"]
+    assert main(["fit", *options, "--trainer.max_epochs=1"]) == 0
+    runs = workplace / "lightning_logs" / "horses_regression_cnn"
+    checkpoint = str(runs / "version_0" / "checkpoints" / "last.ckpt")
+    assert main(["validate", *options, "--ckpt_path", checkpoint]) == 0
+    fitted = json.loads((runs / "version_0" / "metrics.json").read_text())
+    validated = json.loads((runs / "version_1" / "metrics.json").read_text())
+    assert validated["baseline/grey_lookup/mse"] == pytest.approx(fitted["baseline/grey_lookup/mse"])
+    shutil.rmtree(workplace / "images" / "train")
+    with pytest.warns(UserWarning, match="no table"):
+        assert main(["validate", *options, "--ckpt_path", checkpoint]) == 0
+    alone = json.loads((runs / "version_2" / "metrics.json").read_text())
+    assert "baseline/grey_copy/mse" in alone
+    assert "baseline/grey_lookup/mse" not in alone
 
 
 def test_baseline_command_measures_what_a_fit_measures(

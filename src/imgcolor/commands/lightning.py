@@ -215,6 +215,7 @@ def _quieten() -> None:
         "LightningCLI's args parameter",  # main() hands its words on
         ".*does not have many workers.*",  # the images are in memory
         ".*treespec, LeafSpec.*",  # Lightning's own use of torch
+        "You're using the WeightAveraging callback, but loading",  # the averages are the checkpoint's weights
         "The dirpath has changed",  # a resumed run has a folder of its own
         ".*number of training batches.*logging interval.*",  # every logged value is an epoch's
     ):

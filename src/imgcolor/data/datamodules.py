@@ -97,13 +97,18 @@ class ImageDataModule(LightningDataModule):
 
     def _loaded(self, split: Split) -> ImageSet:
         if split not in self._sets:
-            self._sets[split] = self.source.load(split)
+            self._sets[split] = self._read(split)
         return self._sets[split]
+
+    def _read(self, split: Split) -> ImageSet:
+        # A validation runs in inference mode, whose tensors a source could not fill from other threads.
+        with torch.inference_mode(mode=False):
+            return self.source.load(split)
 
     def _parts(self) -> tuple[ImageSet, ImageSet]:
         """The training images without the held-out ones, and the held-out ones."""
         if self._split is None:
-            images = self._sets.pop("train", None) or self.source.load("train")
+            images = self._sets.pop("train", None) or self._read("train")
             held = round(self.holdout * len(images.pixels))
             if not 0 < held < len(images.pixels):
                 raise ImgcolorError(

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from imgcolor.baselines import GreyLookup, fitting_baselines
 from imgcolor.data import Batch, ImageDataModule
+from imgcolor.errors import ImgcolorError
 from imgcolor.tasks.base import ColourTask
 from imgcolor.tasks.classification import ColourClassification
 
@@ -31,8 +33,12 @@ def fitting_floors(
     floors = fitting_baselines(batch)
     if "grey_copy" not in floors or datamodule is None:
         return floors
+    try:
+        pixels = datamodule.images("train").pixels
+    except ImgcolorError as error:  # there need be none to validate or test
+        rank_zero_warn(f"no table from grey to colour stands beside the results: {error}")
+        return floors
     tables = _tables(task)
-    pixels = datamodule.images("train").pixels
     for table in tables.values():
         table.learn(_pairs(task, table, datamodule, pixels))
     return floors | {name: table.to(batch.original.device) for name, table in tables.items()}
