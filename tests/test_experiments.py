@@ -58,7 +58,11 @@ def test_commands_of_a_sweep_are_understood(
     *commands, count = capsys.readouterr().out.strip().splitlines()
     assert count == f"{len(commands)} trials"
     assert len(set(commands)) == len(commands)
+    built = []
     for command in commands[:: max(1, len(commands) // 8)]:
         with pytest.raises(SystemExit) as done:  # as argparse ends what prints and does nothing else
             main([*shlex.split(command)[1:], "--print_config"])
-        assert not done.value.code, capsys.readouterr().err
+        printed = capsys.readouterr()
+        assert not done.value.code, printed.err
+        built.append(printed.out)
+    assert len(set(built)) == len(built)  # no value of the sweep gets lost on its way

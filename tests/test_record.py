@@ -33,6 +33,7 @@ def test_a_run_says_where_it_comes_from_and_becomes_a_row(
     assert row["epochs"] == "2"
     assert "--model.network.filters=2" in row["overrides"]
     assert "data.source" not in row["overrides"]
+    assert row["images"] == "synthetic"
     final = json.loads((folder / "metrics.json").read_text())
     assert float(row["val/mse"]) == pytest.approx(final["val/mse"], rel=1e-5)
     assert float(row["baseline/grey_lookup/mse"]) == pytest.approx(
@@ -47,6 +48,22 @@ def test_a_run_again_replaces_its_row_and_another_adds_one(
     assert main(["record", "results.csv", str(folders[0])]) == 0
     assert main(["record", "results.csv", *map(str, folders[1:])]) == 0
     assert [row["seed"] for row in rows(workplace / "results.csv")] == ["1", "2"]
+
+
+def test_a_resumed_run_is_a_row_of_its_experiment(tiny_fit: Callable[..., Path], workplace: Path) -> None:
+    folder = tiny_fit(CNN, "--model.network.filters=2")
+    options = [
+        "--config",
+        str(folder / "config.yaml"),
+        "--ckpt_path",
+        str(folder / "checkpoints" / "last.ckpt"),
+    ]
+    assert main(["fit", *options, "--trainer.max_epochs=3", "--trainer.enable_progress_bar=false"]) == 0
+    assert main(["record", "results.csv", str(folder.with_name("version_1"))]) == 0
+    (row,) = rows(workplace / "results.csv")
+    assert (row["experiment"], row["epochs"], row["seed"]) == (CNN, "3", "0")
+    assert "--model.network.filters=2" in row["overrides"]
+    assert "--trainer.max_epochs=3" in row["overrides"]
 
 
 def test_a_diverged_run_is_a_row_too(workplace: Path, repository: Path) -> None:

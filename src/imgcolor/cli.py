@@ -52,6 +52,13 @@ def _record(arguments: list[str]) -> None:
     run_command(record, [*arguments[:2], *([json.dumps(runs)] if runs else []), *options])
 
 
+def _report(arguments: list[str]) -> None:
+    from imgcolor.commands.functions import run_command
+    from imgcolor.commands.report import report
+
+    run_command(report, arguments)
+
+
 def _sweep(arguments: list[str]) -> None:
     from imgcolor.commands.functions import run_command
     from imgcolor.commands.sweep import sweep
@@ -77,6 +84,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "baseline": ("measure what needs no network: copies, interpolations, tables", _lightning),
     "sweep": ("train an experiment with many values of its options, on Ray Tune", _sweep),
     "record": ("keep what runs ended with as rows of a table of results", _record),
+    "report": ("write the results page from the tables of results", _report),
     "evaluate": ("score predicted images by the 12-margin accuracy of the face homework", _evaluate),
     "palette": ("learn a palette of colours from images, write and draw it", _palette),
     "activations": ("draw and measure a network's activation maps for images", _activations),

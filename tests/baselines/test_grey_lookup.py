@@ -72,6 +72,15 @@ def test_margin_is_the_value_with_most_around_it() -> None:
     assert ((chosen.round() - torch.tensor([100, 105, 110])[:, None]).abs() < 12).all()
 
 
+def test_margin_between_two_peaks_is_right_for_one_of_them() -> None:
+    colours = (torch.tensor([50, 50, 200, 200]) / 255).view(1, 1, 1, 4).repeat(1, 3, 1, 1)
+    for smoothing in (1e-6, 1.0):
+        table = GreyLookup(statistic="margin", levels=2, smoothing=smoothing)
+        table.learn([(torch.zeros(1, 1, 1, 4), colours)])
+        chosen = (table(torch.zeros(1, 1, 1, 1)) * 255).round()
+        assert ((chosen - torch.tensor([50, 50, 200, 200])).abs() < 12).float().mean() == 0.5
+
+
 def test_margin_of_random_values_equals_a_search_over_all() -> None:
     generator = torch.Generator().manual_seed(3)
     values = torch.randint(0, 256, (60,), generator=generator)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -213,6 +213,15 @@ def command(*options: str, script: str | None = None, cwd: Path) -> subprocess.C
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
+
+
+def test_averaged_weights_beside_it_are_refused(tmp_path: Path) -> None:
+    callbacks = [EpsilonPatience(), EMAWeightAveraging()]
+    trainer = Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, callbacks=callbacks, default_root_dir=tmp_path
+    )
+    with pytest.raises(ImgcolorError, match="averaging"):
+        trainer.fit(Scripted([1.0]))
 
 
 def test_killed_and_resumed_decides_as_uninterrupted(workplace: Path) -> None:

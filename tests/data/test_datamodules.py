@@ -98,6 +98,7 @@ def test_holdout_takes_the_place_of_validation_in_a_fit_alone(tmp_path: Path) ->
     assert sorted(both) == sorted(whole.images("train").pixels.flatten(1).tolist())
     other_seed = HorseColourization(holdout=0.25, seed=2, **options)
     assert sorted(other_seed.images("train").pixels.tolist()) == sorted(train.tolist())
+    assert torch.equal(datamodule.images("val").pixels, whole.images("val").pixels)
     trainer.validate(Task(), datamodule)
     assert torch.equal(pixels("val"), whole.images("val").pixels)
 
@@ -165,6 +166,15 @@ def test_folder_images_are_brought_to_the_tasks_size(tmp_path: Path) -> None:
 def test_bad_arguments(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ImgcolorError, match=message):
         HorseColourization(**options)
+
+
+def test_a_holdout_needs_no_validation_images(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    for name in "abcd":
+        Image.new("RGB", (8, 8), "red").save(tmp_path / "train" / f"{name}.png")
+    datamodule = HorseColourization("folder", tmp_path, size=8, holdout=0.25)
+    datamodule.setup("fit")
+    assert len(datamodule.images("val").names) == 1
 
 
 def test_a_holdout_of_nothing_is_refused() -> None:

@@ -59,7 +59,7 @@ def test_margin_curve_is_the_margin_accuracy_at_every_margin(seed: int, spread: 
         torch.testing.assert_close(curve[margin], expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("size", [(32, 32), (80, 80), (11, 40), (12, 12)])
+@pytest.mark.parametrize("size", [(32, 32), (80, 80), (24, 40)])
 def test_similarity_is_scikit_images(size: tuple[int, int]) -> None:
     generator = torch.Generator().manual_seed(0)
     target = torch.rand(2, 3, *size, generator=generator)
@@ -72,10 +72,10 @@ def test_similarity_is_scikit_images(size: tuple[int, int]) -> None:
         for p, t in zip(prediction, target, strict=True)
     ]
     # At the borders the two mirror differently; scikit-image leaves a border out of the mean.
-    assert float(metric.compute()) == pytest.approx(np.mean(expected), abs=0.02)
+    assert float(metric.compute()) == pytest.approx(np.mean(expected), abs=5e-3)
 
 
-@pytest.mark.parametrize("size", [(4, 4), (8, 8), (5, 64), (9, 9)])
+@pytest.mark.parametrize("size", [(3, 3), (4, 4), (8, 8), (5, 64), (9, 9)])
 def test_similarity_of_small_images(size: tuple[int, int]) -> None:
     target = torch.rand(3, 3, *size)
     same, other = StructuralSimilarity(), StructuralSimilarity()
@@ -83,8 +83,8 @@ def test_similarity_of_small_images(size: tuple[int, int]) -> None:
     other.update(torch.rand(3, 3, *size), target)
     assert float(same.compute()) == pytest.approx(1)
     assert float(other.compute()) < 0.5
-    with pytest.raises(ValueError, match="4×4"):
-        same.update(target[..., :3], target[..., :3])
+    with pytest.raises(ValueError, match="3×3"):
+        same.update(target[..., :2], target[..., :2])
 
 
 def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from imgcolor.baselines import GreyLookup
+from imgcolor.callbacks import BaselineMetrics, DetailedMetrics, MetricsFiles
 from imgcolor.checkpoint import load_task
-from imgcolor.colour import Palette, from_signed, to_signed
+from imgcolor.colour import Palette, from_signed, rgb_to_lab, to_signed
 from imgcolor.data import Batch, HorseColourization, HorseSuperResolution, ImageSet
 from imgcolor.errors import DivergedError, ImgcolorError
 from imgcolor.networks import ColourUNet, RegressionCNN, ResidualUNet
@@ -383,3 +385,96 @@ def test_a_fit_in_lab_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
     grey = torch.rand(1, 1, 8, 8)
     assert torch.equal(back(grey), task.eval()(grey))
     assert back.space == "lab"
+
+
+def test_averaged_weights_beside_a_palette_alone(tmp_path: Path) -> None:
+    task = ColourClassification(ColourUNet(6, filters=2), palette=6)
+    trainer(tmp_path, max_epochs=1, callbacks=[EMAWeightAveraging(decay=0.5)]).fit(task, data())
+    assert task.palette.is_filled
+
+
+def test_one_cycle_goes_on_to_its_own_end_and_no_further(tmp_path: Path) -> None:
+    def task() -> ColourRegression:
+        schedule = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01)
+        return ColourRegression(RegressionCNN(2), lr_scheduler=schedule)
+
+    class Stop(Callback):
+        def on_train_epoch_end(self, trainer: Trainer, *rest: Any) -> None:
+            trainer.save_checkpoint(tmp_path / "a.ckpt")
+            trainer.should_stop = True
+
+    trainer(tmp_path, max_epochs=3, min_epochs=1, callbacks=[Stop()]).fit(task(), data())
+    trainer(tmp_path, max_epochs=3).fit(task(), data(), ckpt_path=str(tmp_path / "a.ckpt"), weights_only=True)
+    with pytest.raises(ImgcolorError, match=r"has 9 steps.*would have 15"):
+        trainer(tmp_path, max_epochs=5).fit(task(), data(), ckpt_path=str(tmp_path / "a.ckpt"))
+    with pytest.raises(ImgcolorError, match="known length"):
+        trainer(tmp_path, max_epochs=-1).fit(task(), data())
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (
+            lambda: ColourRegression(ResidualUNet(filters=(4, 4), base=GreyLookup()), value_range="signed"),
+            "unit",
+        ),
+        (lambda: ColourRegression(ResidualUNet(24, (4, 4), base=GreyLookup(24, "histogram"))), "histogram"),
+        (lambda: ColourClassification(ResidualUNet(6, (4, 4), base=GreyLookup(6)), palette=6), "histogram"),
+        (
+            lambda: ColourClassification(ResidualUNet(6, (4, 4), base=GreyLookup(3, "histogram")), 6),
+            "channels",
+        ),
+    ],
+)
+def test_tables_that_do_not_fit_the_task_are_refused(task: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ImgcolorError, match=message):
+        trainer(tmp_path, max_epochs=1).fit(task(), data())
+
+
+def test_a_base_of_other_channels_is_refused() -> None:
+    table = GreyLookup(8, "histogram")
+    table.table.zero_()
+    with pytest.raises(ValueError, match="base: expected"):
+        ResidualUNet(6, (4, 4), base=table)(torch.rand(1, 1, 8, 8))
+
+
+def test_luminance_and_lab_stay_exact_in_half_precision() -> None:
+    task = ColourRegression(ResidualUNet(filters=(4, 4), luminance="mean"))
+    torch.nn.init.normal_(task.network.head.weight)
+    images = torch.rand(1, 1, 16, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = task.network(images)
+        lab = rgb_to_lab(images.expand(-1, 3, -1, -1))
+    torch.testing.assert_close(output.mean(dim=1, keepdim=True), images, atol=1e-5, rtol=0)
+    torch.testing.assert_close(lab, rgb_to_lab(images.expand(-1, 3, -1, -1)))
+    with pytest.raises(ValueError, match="luminance"):
+        ColourRegression(ResidualUNet(luminance="mean"), space="lab")
+
+
+def test_a_table_in_lab_has_the_grey_where_nothing_was_seen() -> None:
+    task = ColourRegression(ResidualUNet(filters=(4, 4), base=GreyLookup()), space="lab")
+    black = ImageSet(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), ("a", "b"))
+
+    class Black:
+        def load(self, split: str) -> ImageSet:
+            return black
+
+    task.learn(HorseColourization(source=Black()))
+    grey = torch.full((1, 1, 1, 1), 0.8)
+    torch.testing.assert_close(
+        task.to_colour(task.network.base(grey)), grey.expand(-1, 3, -1, -1), atol=0.01, rtol=0
+    )
+
+
+def test_a_fit_needs_no_datamodule_of_imgcolor(tmp_path: Path) -> None:
+    class Mine(LightningDataModule):
+        def train_dataloader(self) -> DataLoader[Batch]:
+            batches: Any = [Batch(torch.rand(2, 1, 8, 8), torch.rand(2, 3, 8, 8))]
+            return DataLoader(batches, batch_size=None)
+
+        val_dataloader = train_dataloader
+
+    callbacks = [BaselineMetrics(), DetailedMetrics(), MetricsFiles()]
+    fit = Trainer(max_epochs=1, callbacks=callbacks, default_root_dir=tmp_path, accelerator="cpu")
+    fit.fit(ColourRegression(RegressionCNN(2)), datamodule=Mine())
+    assert "baseline/grey_copy/mse" in callbacks[0].results

@@ -82,15 +82,18 @@ class GreyLookup(nn.Module):
         """
         return F.embedding(self._keys(grey), self.table.flatten(0, 1)).permute(0, 3, 1, 2)
 
-    def learn(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def learn(self, pairs: Iterable[tuple[Tensor, Tensor]], greys: Tensor | None = None) -> None:
         """Fill the table from training images, in one pass.
 
         Args:
             pairs: Batches of grey, float [B, 1, H, W] in [0, 1], and what belongs to it: colours, float
                 [B, channels, H, W] in [0, 1], or for ``histogram`` palette colours by number, int64 [B, H, W].
+            greys: For ``mean`` and ``margin``, what belongs to a grey pixel of each level, float [levels,
+                channels], where colours are not RGB in [0, 1]; the grey itself by default.
 
         Raises:
-            ValueError: If there are no images.
+            ValueError: If there are no images, or if what belongs to them does not fit the statistic or
+                channels.
         """
         # For each key and channel: the count and the sum, or the count of each of the channel's 256 values.
         bins = 256 if self.statistic == "margin" else 1
@@ -99,6 +102,7 @@ class GreyLookup(nn.Module):
         counts = torch.zeros(keys, dtype=torch.float64)
         sums = torch.zeros(size, dtype=torch.float64)
         for grey, target in pairs:
+            self._check(target)
             key = self._keys(grey).flatten()
             counts += torch.bincount(key, minlength=keys).cpu()
             if self.statistic == "histogram":
@@ -115,11 +119,35 @@ class GreyLookup(nn.Module):
         if not counts.any():
             raise ValueError("pairs: expected training images, found none")
         shape = (self.bands, self.levels, self.channels, bins)
-        self.table.copy_(self._finished(counts.view(self.bands, self.levels, 1, 1), sums.view(shape)))
+        counts = counts.view(self.bands, self.levels, 1, 1)
+        self.table.copy_(self._finished(counts, sums.view(shape), greys))
 
-    def _finished(self, counts: Tensor, sums: Tensor) -> Tensor:
+    def _check(self, target: Tensor) -> None:
+        if self.statistic == "histogram":
+            if target.is_floating_point() or target.ndim != 3:
+                raise ValueError(
+                    f"statistic: expected mean or margin for colours {list(target.shape)}, found histogram, which "
+                    "counts palette colours by number"
+                )
+            if int(target.max()) >= self.channels:
+                raise ValueError(
+                    f"channels: expected one for each palette colour, found {self.channels} and colour number "
+                    f"{int(target.max())}"
+                )
+            return
+        if target.ndim != 4 or target.shape[1] != self.channels:
+            raise ValueError(
+                f"statistic and channels: expected {self.statistic} with colours [B, {self.channels}, H, W], "
+                f"found {list(target.shape)}; for palette colours by number the statistic is histogram"
+            )
+        if self.statistic == "margin" and not ((target >= 0) & (target <= 1)).all():
+            raise ValueError("statistic: expected colours in [0, 1] for margin, found values outside")
+
+    def _finished(self, counts: Tensor, sums: Tensor, greys: Tensor | None) -> Tensor:
         """The table [bands, levels, channels] from counts [bands, levels, 1, 1] and sums [..., channels, bins]."""
         grey = torch.linspace(0, 1, self.levels, dtype=torch.float64)[:, None, None]
+        if greys is not None and self.statistic != "histogram":
+            grey = greys.double().cpu()[..., None]
         if self.statistic == "histogram":
             prior = (sums.sum(dim=(0, 1)) + 1 / self.channels) / (counts.sum() + 1)
         elif self.statistic == "margin":
@@ -137,13 +165,14 @@ class GreyLookup(nn.Module):
         return (sums + self.smoothing * prior) / (counts + self.smoothing)
 
     def _best(self, shares: Tensor) -> Tensor:
-        """The value with the largest share around it, the middle of equals, from shares [..., 256]."""
+        """The value with the largest share around it, of equals the nearest to the mean, of [..., 256]."""
         width = 2 * self.margin - 1
         padded = F.pad(shares, (self.margin, self.margin - 1)).cumsum(dim=-1)
         around = padded[..., width:] - padded[..., :-width]
         best = around >= around.amax(dim=-1, keepdim=True) - 1e-12
         values = torch.arange(256, dtype=torch.float64)
-        return (best * values).sum(dim=-1).div(best.sum(dim=-1)).round() / 255
+        mean = (shares * values).sum(dim=-1, keepdim=True) / shares.sum(dim=-1, keepdim=True)
+        return (values - mean).abs().masked_fill(~best, math.inf).argmin(dim=-1) / 255
 
     def _keys(self, grey: Tensor) -> Tensor:
         """Which row of the flat table each pixel has: int64 [B, H, W]."""

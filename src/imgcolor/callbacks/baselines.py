@@ -123,7 +123,8 @@ class BaselineMetrics(Callback):
         if self.results or not isinstance(pl_module, ColourTask):
             return
         if batch_idx == 0:
-            datamodule: ImageDataModule | None = getattr(trainer, "datamodule", None)
+            datamodule = getattr(trainer, "datamodule", None)
+            datamodule = datamodule if isinstance(datamodule, ImageDataModule) else None
             self.baselines = fitting_floors(pl_module, datamodule, batch)
             self._meters = [BaselineMeter(pl_module, *named) for named in self.baselines.items()]
         for meter in self._meters:

@@ -28,11 +28,12 @@ class PictureMeter(nn.Module):
 
     def __init__(self, lpips: bool = False) -> None:
         super().__init__()
-        self.ssim = StructuralSimilarity()
-        self.delta_e = DeltaE()
-        self.colourfulness = Colourfulness()
-        self.margins = MarginCurve()
-        self.lpips = perceptual_similarity() if lpips else None
+        # One process measures all images: the others are not there to be waited for.
+        self.ssim = StructuralSimilarity(sync_on_compute=False)
+        self.delta_e = DeltaE(sync_on_compute=False)
+        self.colourfulness = Colourfulness(sync_on_compute=False)
+        self.margins = MarginCurve(sync_on_compute=False)
+        self.lpips = perceptual_similarity(sync_on_compute=False) if lpips else None
 
     def update(self, pictures: Tensor, original: Tensor) -> None:
         """Count a batch: float [B, 3, H, W] in [0, 1], both."""
@@ -72,7 +73,7 @@ class DetailedMetrics(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find missing weights before hours of training, not after."""
-        if self.lpips:
+        if self.lpips and stage != "predict":
             perceptual_similarity()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -89,13 +90,17 @@ class DetailedMetrics(Callback):
         self._measure(trainer, pl_module, "test")
 
     def _measure(self, trainer: Trainer, pl_module: LightningModule, split: Literal["val", "test"]) -> None:
-        datamodule: ImageDataModule | None = getattr(trainer, "datamodule", None)
+        datamodule = getattr(trainer, "datamodule", None)
         folder = run_folder(trainer)
-        if datamodule is None or folder is None or not isinstance(pl_module, ColourTask):
+        if (
+            not isinstance(datamodule, ImageDataModule)
+            or folder is None
+            or not isinstance(pl_module, ColourTask)
+        ):
             return
         loader = datamodule.val_dataloader() if split == "val" else datamodule.test_dataloader()
         meters: dict[str, PictureMeter] = {split: PictureMeter(self.lpips).to(pl_module.device)}
-        truth = Colourfulness().to(pl_module.device)
+        truth = Colourfulness(sync_on_compute=False).to(pl_module.device)
         floors: dict[str, nn.Module] = {}
         with evaluating(pl_module):
             for number, pixels in enumerate(loader):

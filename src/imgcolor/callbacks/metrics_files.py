@@ -65,8 +65,11 @@ class MetricsFiles(Callback):
         self._write_json(trainer, row)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Make the chosen epoch's figures the final ones, where stopping chose one."""
+        """Write the rows once more."""
         self._write_csv(trainer)  # for a resumed run with nothing left to train
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the final figures, now that every callback has measured."""
         if not self._rows:
             return
         stopping = find_callback(trainer, EpsilonPatience)

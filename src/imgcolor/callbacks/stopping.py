@@ -3,7 +3,7 @@
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
 from torch import Tensor
 
 from imgcolor.errors import ImgcolorError
@@ -47,6 +47,19 @@ class EpsilonPatience(Callback):
         self._failures = 0
         self._kept_epoch: int | None = None
         self._kept_weights: dict[str, Tensor] | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse averaged weights beside it: which epoch's would come back?
+
+        Raises:
+            ImgcolorError: If the trainer has Lightning's weight averaging.
+        """
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set where mypy does not see it
+        if stage == "fit" and any(isinstance(callback, WeightAveraging) for callback in callbacks):
+            raise ImgcolorError(
+                "EpsilonPatience: expected no averaging of weights beside it, found one: what is validated and "
+                "what would come back are different weights; leave one of the two out"
+            )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Train no more where the run that is resumed had been stopped."""

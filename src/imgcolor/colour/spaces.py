@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -14,7 +15,8 @@ def rgb_to_lab(images: Tensor) -> Tensor:
     Returns:
         Float [..., 3, H, W]: L* in [0, 100], a* and b* within about [-108, 99].
     """
-    lab: Tensor = _kornia_color().rgb_to_lab(images)
+    with torch.autocast(images.device.type, enabled=False):  # half precision is off by more than an eye tells
+        lab: Tensor = _kornia_color().rgb_to_lab(images.float())
     return lab
 
 
@@ -27,7 +29,8 @@ def lab_to_rgb(images: Tensor) -> Tensor:
     Returns:
         Float [..., 3, H, W] in [0, 1]; colours outside sRGB are clamped.
     """
-    rgb: Tensor = _kornia_color().lab_to_rgb(images, clip=True)
+    with torch.autocast(images.device.type, enabled=False):
+        rgb: Tensor = _kornia_color().lab_to_rgb(images.float(), clip=True)
     return rgb
 
 

@@ -7,17 +7,21 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from imgcolor.commands.provenance import FILE
 from imgcolor.errors import ImgcolorError
 from imgcolor.files import write_whole
 
-_FIRST = ("experiment", "overrides", "commit", "seed", "hardware", "epochs", "seconds", "status")
+_KEY = ("experiment", "overrides", "images", "seed")
+_FIRST = (*_KEY, "commit", "hardware", "epochs", "seconds", "status")
 
 
 def record(table: Path, runs: list[Path]) -> None:
     """Add a row for each run to a table of results; a run that is in it already is replaced.
 
-    A row names experiment, overrides, commit, seed, hardware, epochs and seconds, and has every final figure.
+    A row names experiment, overrides, source of the images, seed, commit, hardware, epochs and seconds, and has
+    every final figure. A resumed run is a row of the experiment that it goes on with.
 
     Args:
         table: The CSV, made where it is not there: experiments/results/NAME.csv.
@@ -29,10 +33,10 @@ def record(table: Path, runs: list[Path]) -> None:
     rows = read_table(table) if table.exists() else []
     for run in runs:
         row = {name: _text(value) for name, value in _row(run).items()}
-        same = [old for old in rows if all(old.get(k) == row[k] for k in ("experiment", "overrides", "seed"))]
+        same = [old for old in rows if all(old.get(key) == row[key] for key in _KEY)]
         rows = [old for old in rows if old not in same] + [row]
     names = list(dict.fromkeys([*_FIRST, *sorted({name for row in rows for name in row})]))
-    rows.sort(key=lambda row: (row["experiment"], row["overrides"], row["seed"]))
+    rows.sort(key=lambda row: tuple(row[key] for key in _KEY))
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
@@ -61,7 +65,8 @@ def _row(run: Path) -> dict[str, Any]:
             "lightning_logs/EXPERIMENT/version_0"
         )
     origin = json.loads((run / FILE).read_text())
-    experiment, overrides, seed = _options(shlex.split(origin["command"])[2:])
+    experiment, overrides = _experiment(shlex.split(origin["command"])[2:])
+    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     epochs: list[dict[str, str]] = []
     if (run / "metrics.csv").is_file():  # not where the first epoch diverged
         with (run / "metrics.csv").open(encoding="utf-8", newline="") as lines:
@@ -71,8 +76,9 @@ def _row(run: Path) -> dict[str, Any]:
     return {
         "experiment": experiment,
         "overrides": overrides,
+        "images": config["data"]["init_args"].get("source"),
+        "seed": config["seed_everything"],
         "commit": origin["commit"],
-        "seed": seed,
         "hardware": origin["hardware"],
         "epochs": len(epochs),
         "seconds": round(sum(float(epoch["seconds"]) for epoch in epochs), 1),
@@ -81,25 +87,34 @@ def _row(run: Path) -> dict[str, Any]:
     }
 
 
-def _options(words: list[str]) -> tuple[str, str, str]:
-    """The experiment, the overrides as typed and the seed, from the words of a fit."""
-    pairs: list[tuple[str, str]] = []
+def read_options(text: str) -> dict[str, str]:
+    """Options as they are typed, `--name=value --name value`: name to value."""
+    words = shlex.split(text)
+    options: dict[str, str] = {}
     while words:
-        option, _, value = words[0].partition("=")
-        words = words[1:]
-        if not value and words:
-            value, words = words[0], words[1:]
-        pairs.append((option, value))
-    # What says where files lie, and how much is printed, changes no figure.
-    aside = ("--trainer.logger.", "--data.source", "--data.root", "--trainer.enable_", "--ckpt_path")
-    experiment = next((value for option, value in pairs if option == "--config"), "")
-    seed = next((value for option, value in pairs if option == "--seed_everything"), "")
-    kept = [
-        f"{option}={shlex.quote(value)}"
-        for option, value in pairs
-        if option not in ("--config", "--seed_everything") and not option.startswith(aside)
-    ]
-    return _from_repository(experiment), " ".join(kept), seed
+        option, given, value = words.pop(0).partition("=")
+        options[option] = value if given or not words else words.pop(0)
+    return options
+
+
+def _experiment(words: list[str]) -> tuple[str, str]:
+    """The experiment and the overrides as typed, from the words of a fit."""
+    options = read_options(shlex.join(words))
+    config = options.get("--config", "")
+    resumed = Path(config).with_name(FILE)
+    if Path(config).name == "config.yaml" and resumed.is_file():
+        command = json.loads(resumed.read_text(encoding="utf-8"))["command"]
+        earlier = read_options(shlex.join(shlex.split(command)[2:]))
+        return _experiment_of(earlier.get("--config", ""), {**earlier, **options})
+    return _experiment_of(config, options)
+
+
+def _experiment_of(config: str, options: dict[str, str]) -> tuple[str, str]:
+    # What says where files lie, and how much is printed or drawn, changes no figure; other columns have the rest.
+    elsewhere = ("--config", "--seed_everything", "--data.source", "--data.root", "--ckpt_path")
+    aside = (*elsewhere, "--trainer.logger.", "--trainer.enable_", "--images.")
+    kept = [f"{name}={shlex.quote(value)}" for name, value in options.items() if not name.startswith(aside)]
+    return _from_repository(config), " ".join(kept)
 
 
 def _from_repository(path: str) -> str:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,7 +142,8 @@ def read_sweep(path: Path) -> Sweep:
         raise ImgcolorError(f"{path}: expected experiment, found none")
     if not content.get("parameters") and not content.get("variants"):
         raise ImgcolorError(f"{path}: expected parameters or variants, found none")
-    plan = Sweep(**{**content, "name": path.stem, "experiment": Path(content["experiment"])})
+    given = {key: value for key, value in content.items() if value is not None}
+    plan = Sweep(**{**given, "name": path.stem, "experiment": Path(content["experiment"])})
     if not plan.experiment.is_file():
         raise ImgcolorError(f"{path}: experiment: expected a file, found none at {plan.experiment}")
     for key, allowed in (("search", ("grid", "random", "tpe")), ("mode", ("min", "max"))):
@@ -172,7 +174,9 @@ def options_of(plan: Sweep, values: Mapping[str, Any]) -> list[str]:
 def trial_name(values: Mapping[str, Any]) -> str:
     """A folder's name that tells a trial from the others: the last words of the options, with the values."""
     words = [f"{option.rpartition('.')[2]}={_typed(value)}" for option, value in values.items()]
-    return "".join(c if c.isalnum() or c in "=,.-_" else "_" for c in ",".join(words))[:150]
+    name = "".join(c if c.isalnum() or c in "=,.-_" else "_" for c in ",".join(words))
+    # Long values are cut, and told apart by a sum of all that was there.
+    return name if len(name) <= 150 else f"{name[:140]}-{zlib.crc32(name.encode()):08x}"
 
 
 def _typed(value: Any) -> str:
@@ -312,7 +316,7 @@ def _trial(config: dict[str, Any], plan: Sweep, folder: str, place: str) -> None
     figures = json.loads(final.read_text()) if final is not None else {}
     if process.returncode == _DIVERGED:
         worst = math.inf if plan.mode == "min" else -math.inf
-        tune.report({plan.metric: worst, **figures, **result, "status": "diverged"})
+        tune.report({**figures, **result, plan.metric: worst, "status": "diverged"})
     elif process.returncode == 0:
         if plan.metric not in figures:
             raise RuntimeError(f"metric: expected one of {', '.join(sorted(figures))}, found {plan.metric!r}")
@@ -353,7 +357,8 @@ def _row(plan: Sweep, folder: Path, result: Any) -> dict[str, Any]:
     newest = _newest(folder / trial_name(result.config), "config.yaml")
     row: dict[str, Any] = {**values, "status": status, "run": str(newest.parent) if newest else ""}
     figures = {k: v for k, v in metrics.items() if "/" in k and not k.startswith("config/")}
-    row |= {"epochs": metrics.get("epoch"), "seconds": metrics.get("seconds"), **figures}
+    epochs = len(_rows(_newest(folder / trial_name(result.config), "metrics.csv")))
+    row |= {"epochs": epochs, "seconds": metrics.get("seconds"), **figures}
     error = str(result.error).strip().splitlines()[-1] if result.error is not None else ""
     return {**row, "error": error}
 

@@ -75,6 +75,7 @@ class ImageDataModule(LightningDataModule):
         self.holdout = holdout
         self._sets: dict[Split, ImageSet] = {}
         self._split: tuple[ImageSet, ImageSet] | None = None
+        self._fitting = False
 
     def images(self, split: Split) -> ImageSet:
         """The images of a split, read once and kept.
@@ -91,7 +92,7 @@ class ImageDataModule(LightningDataModule):
         """
         if split == "train" and self.holdout:
             return self._parts()[0]
-        if split == "val" and self.holdout and self.trainer is not None and self.trainer.state.fn == "fit":
+        if split == "val" and self.holdout and self._fitting:
             return self._parts()[1]
         return self._loaded(split)
 
@@ -146,8 +147,13 @@ class ImageDataModule(LightningDataModule):
             "test": ("test",),
             "predict": ("test",),
         }
+        self._fitting = stage == "fit"
         for split in splits[stage]:
             self.images(split)
+
+    def teardown(self, stage: str) -> None:
+        """After a fit the validation images are the validation images again."""
+        self._fitting = False
 
     def on_after_batch_transfer(self, batch: Tensor | Batch, dataloader_idx: int) -> Batch:
         """Augment (in training) and degrade a batch when it has arrived at the model's device."""

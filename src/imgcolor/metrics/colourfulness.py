@@ -31,7 +31,11 @@ def colourfulness(images: Tensor) -> Tensor:
 
 
 class Colourfulness(Metric):
-    """Mean :func:`colourfulness` over images."""
+    """Mean :func:`colourfulness` over images.
+
+    Args:
+        sync_on_compute: Whether :meth:`compute` adds up what the processes of a distributed run have counted.
+    """
 
     higher_is_better = None
     is_differentiable = False
@@ -40,8 +44,8 @@ class Colourfulness(Metric):
     colourfulness_sum: Tensor
     images: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, sync_on_compute: bool = True) -> None:
+        super().__init__(sync_on_compute=sync_on_compute)
         self.add_state("colourfulness_sum", torch.tensor(0.0), dist_reduce_fx="sum")
         self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
 

@@ -29,10 +29,9 @@ def ciede2000(first: Tensor, second: Tensor) -> Tensor:
     stretch = 1.5 - 0.5 * (chroma7 / (chroma7 + 25.0**7)).sqrt()
     a1, a2 = a1 * stretch, a2 * stretch
     c1, c2 = a1.hypot(b1), a2.hypot(b2)
-    h1, h2 = torch.atan2(b1, a1), torch.atan2(b2, a2)  # 0 for a grey
-    grey = c1 * c2 == 0
-
     turn = 2 * math.pi
+    h1, h2 = torch.atan2(b1, a1) % turn, torch.atan2(b2, a2) % turn  # 0 for a grey
+    grey = c1 * c2 == 0
     hue = h2 - h1
     hue = torch.where(hue > math.pi, hue - turn, torch.where(hue < -math.pi, hue + turn, hue))
     hue = torch.where(grey, 0, hue)
@@ -84,7 +83,11 @@ def delta_e(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 class DeltaE(Metric):
-    """Mean CIEDE2000 colour difference over images: see :func:`ciede2000`."""
+    """Mean CIEDE2000 colour difference over images: see :func:`ciede2000`.
+
+    Args:
+        sync_on_compute: Whether :meth:`compute` adds up what the processes of a distributed run have counted.
+    """
 
     higher_is_better = False
     is_differentiable = False
@@ -93,8 +96,8 @@ class DeltaE(Metric):
     difference_sum: Tensor
     images: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, sync_on_compute: bool = True) -> None:
+        super().__init__(sync_on_compute=sync_on_compute)
         self.add_state("difference_sum", torch.tensor(0.0), dist_reduce_fx="sum")
         self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
 

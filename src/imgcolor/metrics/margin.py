@@ -30,13 +30,17 @@ def margin_accuracy(prediction: Tensor, target: Tensor, margin: int = 12) -> Ten
         >>> margin_accuracy(guess, truth)
         tensor([0.5000])
     """
+    return (_differences(prediction, target) < margin).flatten(1).float().mean(dim=1)
+
+
+def _differences(prediction: Tensor, target: Tensor) -> Tensor:
+    """How many levels the values are off: whole numbers in float32."""
     if prediction.shape != target.shape or prediction.ndim != 4:
         raise ValueError(
             "prediction and target: expected the same shape [B, C, H, W], "
             f"found {list(prediction.shape)} and {list(target.shape)}"
         )
-    difference = _levels(prediction, "prediction").sub_(_levels(target, "target")).abs_()
-    return (difference < margin).flatten(1).float().mean(dim=1)
+    return _levels(prediction, "prediction").sub_(_levels(target, "target")).abs_()
 
 
 def _levels(images: Tensor, name: str) -> Tensor:
@@ -113,6 +117,9 @@ class MarginCurve(Metric):
 
     ``compute()[m]`` is what :class:`MarginAccuracy` with the margin m gives.
 
+    Args:
+        sync_on_compute: Whether :meth:`compute` adds up what the processes of a distributed run have counted.
+
     Example:
         >>> metric = MarginCurve()
         >>> metric.update(torch.tensor([[[[0.0, 0.1]]]]), torch.zeros(1, 1, 1, 2))  # 0 and 26 levels off
@@ -127,8 +134,8 @@ class MarginCurve(Metric):
     shares_sum: Tensor
     images: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, sync_on_compute: bool = True) -> None:
+        super().__init__(sync_on_compute=sync_on_compute)
         self.add_state("shares_sum", torch.zeros(256, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
 
@@ -139,7 +146,7 @@ class MarginCurve(Metric):
             prediction: Float [B, C, H, W] in [0, 1], or uint8.
             target: The same shape; float or uint8.
         """
-        difference = (_levels(prediction, "prediction") - _levels(target, "target")).abs_()
+        difference = _differences(prediction, target)
         counts = torch.bincount(difference.flatten().long(), minlength=256)
         # Images of a batch have one size, so their mean share is the share of all values.
         self.shares_sum += counts / difference[0].numel()

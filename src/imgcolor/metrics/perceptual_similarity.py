@@ -12,12 +12,15 @@ from imgcolor.errors import ImgcolorError
 _WEIGHTS = {"alex": "AlexNet_Weights", "vgg": "VGG16_Weights", "squeeze": "SqueezeNet1_1_Weights"}
 
 
-def perceptual_similarity(network: Literal["alex", "vgg", "squeeze"] = "alex") -> Metric:
+def perceptual_similarity(
+    network: Literal["alex", "vgg", "squeeze"] = "alex", sync_on_compute: bool = True
+) -> Metric:
     """Learned perceptual image patch similarity (Zhang et al. 2018), by torchmetrics.
 
     Args:
         network: Whose features are compared. torchvision's weights of it are taken from torch's cache, and
             downloaded into it where they are missing.
+        sync_on_compute: Whether ``compute`` adds up what the processes of a distributed run have counted.
 
     Returns:
         A metric of float [B, 3, H, W] in [0, 1], prediction and target: the mean over images, 0 for equal ones.
@@ -34,7 +37,9 @@ def perceptual_similarity(network: Literal["alex", "vgg", "squeeze"] = "alex") -
     url = getattr(torchvision.models, _WEIGHTS[network]).IMAGENET1K_V1.url
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     try:
-        return LearnedPerceptualImagePatchSimilarity(net_type=network, normalize=True)
+        return LearnedPerceptualImagePatchSimilarity(
+            net_type=network, normalize=True, sync_on_compute=sync_on_compute
+        )
     except (URLError, OSError, RuntimeError) as error:
         raise ImgcolorError(
             f"{path}: expected the weights of {network} for LPIPS, found none that can be read, and downloading "

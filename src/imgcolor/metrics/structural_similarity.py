@@ -11,6 +11,9 @@ class StructuralSimilarity(Metric):
 
     The window is a Gaussian of 1.5 pixels, 11 wide; images smaller than that get the narrower one that still
     fits.
+
+    Args:
+        sync_on_compute: Whether :meth:`compute` adds up what the processes of a distributed run have counted.
     """
 
     higher_is_better = True
@@ -20,8 +23,8 @@ class StructuralSimilarity(Metric):
     similarity_sum: Tensor
     images: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, sync_on_compute: bool = True) -> None:
+        super().__init__(sync_on_compute=sync_on_compute)
         self.add_state("similarity_sum", torch.tensor(0.0), dist_reduce_fx="sum")
         self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
 
@@ -33,9 +36,9 @@ class StructuralSimilarity(Metric):
             target: The same shape.
         """
         # torchmetrics makes the window 2 int(3.5 sigma + 0.5) + 1 wide and mirrors half of it at the borders.
-        half = min(5, min(prediction.shape[-2:]) // 2 - 1)
+        half = min(5, (min(prediction.shape[-2:]) - 1) // 2)
         if half < 1:
-            raise ValueError(f"expected images of at least 4×4 pixels, found {list(prediction.shape[-2:])}")
+            raise ValueError(f"expected images of at least 3×3 pixels, found {list(prediction.shape[-2:])}")
         similarity = structural_similarity_index_measure(
             prediction.contiguous(),
             target.contiguous(),

@@ -36,7 +36,8 @@ class ResidualUNet(nn.Module):
             :class:`imgcolor.baselines.GreyLookup`; None starts from nothing.
         luminance: Makes the grey of the output that of the input, by adding the same to red, green and blue:
             ``mean`` for grey as the plain mean of the three, ``luma`` for ITU-R BT.601's weights, both for 1
-            input and 3 output channels; None leaves the output as it is.
+            input and 3 output channels; None leaves the output as it is. Exact before a picture is clamped to
+            [0, 1].
 
     Raises:
         ValueError: If an argument is out of range, or ``luminance`` does not fit the channels.
@@ -98,6 +99,9 @@ class ResidualUNet(nn.Module):
 
         Returns:
             Float [B, colours, H, W], unbounded.
+
+        Raises:
+            ValueError: If the base gives another shape.
         """
         height, width = images.shape[-2:]
         bottom = len(self.filters) - 1
@@ -114,8 +118,14 @@ class ResidualUNet(nn.Module):
             up = self.get_submodule(f"up{level}")(up + maps[level])
         output: Tensor = self.head(up)[..., :height, :width].float()
         if self.base is not None:
-            output = output + self.base(images)
+            base = self.base(images)
+            if base.shape != output.shape:
+                raise ValueError(
+                    f"base: expected {list(output.shape)} like the network's own output, found {list(base.shape)}"
+                )
+            output = output + base
         if self.luminance is not None:
-            weights = torch.tensor(_LUMINANCE[self.luminance], device=images.device)
-            output = output + images - torch.einsum("c,bchw->bhw", weights, output)[:, None]
+            # A sum, which autocast leaves in full precision; it would round a product of tensors to bfloat16.
+            weights = torch.tensor(_LUMINANCE[self.luminance], device=images.device).view(3, 1, 1)
+            output = output + images - (weights * output).sum(dim=1, keepdim=True)
         return output

@@ -10,15 +10,14 @@ from imgcolor.networks.blocks import ResidualBlock
 class ResidualUpscaler(nn.Module):
     """Residual blocks at the input's size, then pixel shuffle, some more at the output's, and a correction.
 
-    Layers: ``stem`` (3×3), ``body`` (residual blocks at the small size), ``shuffle`` (1×1 to ``fine_filters``
-        maps for
-    each of the pixels of a block, which pixel shuffle puts in their places: Shi et al. 2016), ``fine``
-    (residual blocks at the full size), ``head`` (3×3, starting at zero). The bicubic enlargement is joined to
-    the maps before ``fine`` and is what the head corrects where the output is RGB.
+    Layers: ``stem`` (3×3), ``body`` (residual blocks at the small size), ``shuffle`` (a 1×1 convolution to
+    ``fine_filters`` maps for each pixel of a block, which pixel shuffle puts in their places: Shi et al. 2016),
+    ``join`` (3×3, of those and the bicubic enlargement), ``fine`` (residual blocks at the full size) and
+    ``head`` (3×3, starting at zero), which corrects the bicubic enlargement where the output is RGB.
 
-    With ``keep_mean``, the mean of every block of the output is exactly the pixel that it came from: what a box
-    filter took away can only be what does not change the block's mean, so the correction's own mean is taken
-    off.
+    With ``keep_mean``, the mean of every block of the output, before it is clamped to [0, 1] for a picture, is
+    exactly the pixel that it came from: a box filter takes away only what does not change a block's mean, so
+    the correction's own mean is taken off.
 
     Args:
         colours: Channels of the output: 3 for RGB, or the number of palette colours.
@@ -33,7 +32,7 @@ class ResidualUpscaler(nn.Module):
         batch_norm: Whether stem and residual blocks have batch norm.
 
     Raises:
-        ValueError: If an argument is out of range, or ``keep_mean`` is asked for without as many channels out
+        ValueError: If ``upscale`` is below 2, or ``keep_mean`` is asked for without as many channels out
             as in.
     """
 

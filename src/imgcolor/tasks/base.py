@@ -1,5 +1,6 @@
 """What every task shares: optimizer, metrics, predictions, and a checkpoint that stands alone."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -83,6 +84,7 @@ class ColourTask(LightningModule, ABC):
         self.val_metrics = metrics.clone(prefix="val/")
         self.test_metrics = metrics.clone(prefix="test/")
         self._last_finite_loss: Tensor | None = None
+        self._resumed_steps: int | None = None
 
     @abstractmethod
     def loss(self, output: Tensor, original: Tensor) -> Tensor:
@@ -237,7 +239,19 @@ class ColourTask(LightningModule, ABC):
         given: dict[str, Any] = getattr(make, "keywords", {})
         length = {}
         if given.get("total_steps") is None and given.get("epochs") is None:
-            length["total_steps"] = int(self.trainer.estimated_stepping_batches)
+            steps = self.trainer.estimated_stepping_batches
+            if math.isinf(steps):
+                raise ImgcolorError(
+                    "OneCycleLR: expected a training of known length, found none; give --trainer.max_epochs, or "
+                    "the scheduler's total_steps"
+                )
+            if self._resumed_steps not in (None, steps):
+                raise ImgcolorError(
+                    f"OneCycleLR: the checkpoint's cycle has {self._resumed_steps} steps, but this run would have "
+                    f"{steps:.0f}; a cycle cannot become longer or shorter: give the --trainer.max_epochs of the "
+                    "checkpoint's run"
+                )
+            length["total_steps"] = int(steps)
         return {"scheduler": partial(make, **length)(optimizer), "interval": "step"}
 
     def setup(self, stage: str) -> None:
@@ -250,17 +264,23 @@ class ColourTask(LightningModule, ABC):
                 "the same name, so checkpoints hold its weights but not how to build it; to load one, hand the "
                 "network over: load_task(path, network=...)"
             )
-        if stage == "fit":
-            self.learn(datamodule)
+        if stage == "fit" and self.learn(datamodule if isinstance(datamodule, ImageDataModule) else None):
+            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # the trainer has them
+                # It has copied the task before the task had learned.
+                if isinstance(callback, WeightAveraging):
+                    callback.setup(self.trainer, self, stage)
 
-    def learn(self, datamodule: ImageDataModule | None) -> None:
+    def learn(self, datamodule: ImageDataModule | None) -> bool:
         """Learn what the training images have to teach before the first step: the tables in the network.
 
         Args:
             datamodule: Has the training images.
 
+        Returns:
+            Whether there was something to learn.
+
         Raises:
-            ImgcolorError: If there is something to learn and no datamodule.
+            ImgcolorError: If there is something to learn and no datamodule of imgcolor, or if it does not fit.
         """
         tables = [m for m in self.network.modules() if isinstance(m, GreyLookup) and not m.is_filled]
         for table in tables:
@@ -269,12 +289,16 @@ class ColourTask(LightningModule, ABC):
                     "GreyLookup: a table is learned from a datamodule's training images, and this fit has plain "
                     "data loaders; hand a learned one over: table.learn(...)"
                 )
-            table.learn(self.pairs(datamodule.images("train").pixels, datamodule))
-        if tables:
-            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # the trainer has them
-                # It has copied the task before the task had learned.
-                if isinstance(callback, WeightAveraging):
-                    callback.setup(self.trainer, self, "fit")
+            try:
+                table.learn(self.pairs(datamodule.images("train").pixels, datamodule), self._greys(table))
+            except ValueError as error:
+                raise ImgcolorError(f"the network's table does not fit the task: {error}") from error
+        return bool(tables)
+
+    def _greys(self, table: GreyLookup) -> Tensor | None:
+        """What the network is to give for grey pixels of each level, for levels that no image has."""
+        ramp = self.target(torch.linspace(0, 1, table.levels, device=self.device).expand(1, 3, 1, -1))
+        return ramp[0, :, 0].mT if ramp.is_floating_point() else None
 
     def pairs(self, pixels: Tensor, datamodule: ImageDataModule) -> Iterator[tuple[Tensor, Tensor]]:
         """Images in batches, as the network meets them, without augmentation.
@@ -287,7 +311,7 @@ class ColourTask(LightningModule, ABC):
             The network's input and what its output is compared with.
         """
         for chunk in torch.split(pixels, 250):
-            batch = datamodule.batch(chunk)
+            batch = datamodule.batch(chunk.to(self.device))
             yield self.network_input(batch.degraded), self.target(batch.original)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -310,6 +334,8 @@ class ColourTask(LightningModule, ABC):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another task or network before its weights are tried."""
         self.refuse_another(checkpoint, "the checkpoint")
+        schedules = checkpoint.get("lr_schedulers", [])
+        self._resumed_steps = schedules[0].get("total_steps") if schedules else None
 
     def refuse_another(self, checkpoint: dict[str, Any], name: str) -> None:
         """Compare a checkpoint with this task.
@@ -365,5 +391,13 @@ def _classes(recipe: dict[str, Any]) -> str:
 def _shape(init_args: dict[str, Any]) -> dict[str, Any]:
     """What decides the weights' shapes: the network's arguments and the number of colours."""
     network = (init_args["network"] or {}).get("init_args", {})
-    shape = {f"network.{name}": value for name, value in network.items()}
+    shape = {f"network.{name}": _by_name(value) for name, value in network.items()}
     return shape | {"palette": init_args.get("palette")}
+
+
+def _by_name(value: Any) -> Any:
+    """A recipe with its classes by name alone: one class can be imported from several places."""
+    if not isinstance(value, dict) or "class_path" not in value:
+        return value
+    arguments = {name: _by_name(inner) for name, inner in value.get("init_args", {}).items()}
+    return {"class": value["class_path"].rpartition(".")[2], **arguments}

@@ -76,18 +76,22 @@ class ColourClassification(ColourTask):
         self.val_accuracy = MulticlassAccuracy(palette.size, average="micro", validate_args=False)
         self.test_accuracy = self.val_accuracy.clone()
 
-    def learn(self, datamodule: ImageDataModule | None) -> None:
+    def learn(self, datamodule: ImageDataModule | None) -> bool:
         """Learn palette and class weights too, the palette first: all else is counted in its colours.
 
         Args:
             datamodule: Has the training images.
 
+        Returns:
+            Whether there was something to learn.
+
         Raises:
             ImgcolorError: If there is something to learn and no datamodule.
         """
-        if not self.palette.is_filled or self.rebalancing is not None:
+        palette = not self.palette.is_filled or self.rebalancing is not None
+        if palette:
             self._learn_palette(datamodule)
-        super().learn(datamodule)
+        return super().learn(datamodule) or palette
 
     def _learn_palette(self, datamodule: ImageDataModule | None) -> None:
         if datamodule is None:

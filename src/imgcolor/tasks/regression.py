@@ -7,7 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imgcolor.baselines import GreyLookup
 from imgcolor.colour import from_signed, lab_to_rgb, rgb_to_lab, to_signed
+from imgcolor.data import ImageDataModule
+from imgcolor.errors import ImgcolorError
 from imgcolor.tasks.base import ColourTask, LRSchedulerCallable, OptimizerCallable
 
 _LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -59,9 +62,30 @@ class ColourRegression(ColourTask):
             raise ValueError(
                 "space: expected rgb with the value_range signed, found lab; lab has its own range"
             )
+        if space == "lab" and getattr(network, "luminance", None) is not None:
+            raise ValueError("space: expected rgb for a network that keeps the luminance of RGB, found lab")
         self.space = space
         self.criterion = criterion
         self.value_range = value_range
+
+    def learn(self, datamodule: ImageDataModule | None) -> bool:
+        """Learn the tables in the network; see :meth:`ColourTask.learn`.
+
+        Args:
+            datamodule: Has the training images.
+
+        Returns:
+            Whether there was something to learn.
+
+        Raises:
+            ImgcolorError: If the network has a table and sees [-1, 1]; as for every task.
+        """
+        if self.value_range == "signed" and any(isinstance(m, GreyLookup) for m in self.network.modules()):
+            raise ImgcolorError(
+                "GreyLookup: a table is keyed by grey in [0, 1], and value_range: signed gives the network "
+                "[-1, 1]; set value_range: unit"
+            )
+        return super().learn(datamodule)
 
     def network_input(self, degraded: Tensor) -> Tensor:
         """Degraded images on the network's scale."""

@@ -1,0 +1,118 @@
+import csv
+from pathlib import Path
+
+import pytest
+import yaml
+
+from imgcolor.cli import main
+from imgcolor.commands.report import render
+
+PAGE = {
+    "title": "Results",
+    "text": "What was run.",
+    "sections": [
+        {
+            "title": "Learning rates",
+            "text": "High ones diverge.",
+            "tables": [
+                {
+                    "results": "rates",
+                    "keys": {"model.optimizer.lr": "learning rate"},
+                    "defaults": {"model.optimizer.lr": 0.001},
+                    "figures": {"val/mse": "MSE", "val/accuracy": "accuracy"},
+                    "floors": {"grey_lookup": "table"},
+                    "rows": [
+                        {"values": [1.0]},
+                        {"values": [0.1], "report": {"val/mse": 0.0061, "val/accuracy": "46 %"}},
+                        {"values": [0.001]},
+                        {"values": ["half"], "overrides": "--model.optimizer.lr=0.5"},
+                    ],
+                }
+            ],
+        }
+    ],
+}
+
+COLUMNS = ["experiment", "overrides", "images", "seed", "commit", "hardware", "epochs", "seconds", "status"]
+COLUMNS += ["val/mse", "val/accuracy", "baseline/grey_lookup/mse"]
+CPU = "a CPU"
+ROWS = [
+    [
+        "e.yaml",
+        "--model.optimizer.lr=0.1",
+        "folder",
+        "0",
+        "abc",
+        "a CPU",
+        "25",
+        "60.2",
+        "finished",
+        0.004,
+        0.5,
+        0.003,
+    ],
+    [
+        "e.yaml",
+        "--model.optimizer.lr=0.1",
+        "folder",
+        "1",
+        "abc",
+        "a CPU",
+        "25",
+        "61",
+        "finished",
+        0.006,
+        0.7,
+        0.003,
+    ],
+    ["e.yaml", "--model.optimizer.lr=1.0", "folder", "0", "abc", CPU, "3", "6", "diverged", "", "", ""],
+    ["e.yaml", "", "folder", "0", "abc", CPU, "25", "60", "finished", 0.01, "", 0.003],
+]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "page.yaml").write_text(yaml.safe_dump(PAGE, sort_keys=False))
+    with (folder / "rates.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, *ROWS])
+    return folder
+
+
+def cells(text: str) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_tables_set_the_reports_figures_beside_ours_and_the_floor(results: Path) -> None:
+    text = render(results)
+    head, _, diverged, both, default, missing, floor = cells(text)
+    assert head == ["learning rate", "MSE, the report", "MSE, here", "accuracy, the report", "accuracy, here"]
+    assert diverged == ["1.0", "", "diverged", "", "diverged"]
+    assert both == ["0.1", "0.0061", "0.005 ± 0.001 (n = 2)", "46 %", "0.6 ± 0.1 (n = 2)"]
+    assert default == ["0.001", "", "0.01", "", ""]
+    assert missing == ["half", "", "not run yet", "", "not run yet"]
+    assert floor == ["*floor: table*", "", "0.003", "", ""]
+
+
+def test_every_row_has_its_command_and_origin(results: Path) -> None:
+    text = render(results)
+    assert (
+        "imgcolor fit --config e.yaml --model.optimizer.lr=0.1 --seed_everything=1  # 25 epochs, 61 s" in text
+    )
+    assert "commit abc, a CPU" in text
+    assert text.index("# Results") < text.index("## Learning rates") < text.index("High ones diverge.")
+
+
+def test_the_command_writes_the_page(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--folder", str(results.parent)]) == 0
+    assert (results.parent / "RESULTS.md").read_text() == render(results)
+    (results / "page.yaml").write_text("- 3")
+    assert main(["report", "--folder", str(results.parent)]) == 1
+    assert "page.yaml" in capsys.readouterr().err
+
+
+def test_the_page_in_the_repository_is_what_its_tables_give(repository: Path) -> None:
+    page = repository / "experiments" / "RESULTS.md"
+    assert page.read_text() == render(repository / "experiments" / "results")
