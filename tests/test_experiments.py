@@ -15,7 +15,7 @@ from imgcolor.cli import main
 EXPERIMENTS = sorted(
     path.relative_to(Path(__file__).parents[1]).as_posix()
     for path in (Path(__file__).parents[1] / "experiments").rglob("*.yaml")
-    if path.parent.name != "sweeps"
+    if path.parent.name not in ("sweeps", "results")
 )
 SWEEPS = sorted(path.name for path in (Path(__file__).parents[1] / "experiments" / "sweeps").glob("*.yaml"))
 
