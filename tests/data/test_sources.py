@@ -829,7 +829,7 @@ def test_download_works_after_one_that_failed(tmp_path: Path, site: Site) -> Non
 
 @pytest.mark.usefixtures("site")
 def test_interrupted_download_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(_self: tarfile.TarFile, path: str) -> None:
+    def interrupt(_self: tarfile.TarFile, path: str, **_options: object) -> None:
         (Path(path) / "cifar-10-batches-py").mkdir()
         raise KeyboardInterrupt
 
