@@ -66,6 +66,8 @@ ROWS = [
         0.003,
     ],
     ["e.yaml", "--model.optimizer.lr=1.0", "folder", "0", "abc", CPU, "3", "6", "diverged", "", "", ""],
+    ["e.yaml", "", "synthetic", "0", "abc", CPU, "25", "60", "finished", 0.9, "", 0.9],
+    ["e.yaml", "--data.holdout=0.1", "folder", "0", "abc", CPU, "25", "60", "finished", 0.8, "", 0.9],
     ["e.yaml", "", "folder", "0", "abc", CPU, "25", "60", "finished", 0.01, "", 0.003],
 ]
 

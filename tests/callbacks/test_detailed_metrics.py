@@ -72,6 +72,9 @@ def test_validation_shows_the_floor_beside_the_result(
     assert float(row[1]) == pytest.approx(fitted["val/accuracy"], abs=1e-3)
     assert float(row[2]) == pytest.approx(fitted["baseline/grey_row_lookup/accuracy"], abs=1e-3)
     assert row[3] == "grey_row_lookup"
+    (colour,) = (line for line in shown.splitlines() if line.startswith("colourfulness"))
+    truth = fitted["val/colourfulness_target"]
+    assert f"the truth has {truth:.4g}" in colour
     validated = json.loads((folder.with_name("version_1") / "metrics.json").read_text())
     for name in ("val/ssim", "val/delta_e", "baseline/grey_lookup/loss", "baseline/grey_lookup/delta_e"):
         assert validated[name] == pytest.approx(fitted[name], abs=1e-4), name

@@ -117,6 +117,8 @@ class ImgcolorCLI(LightningCLI):
         figures = json.loads(final.read_text()) if final.exists() else {}
         chosen = figures.get("chosen_epoch")
         title = f"{self.trainer.current_epoch} epochs"
+        if self.datamodule.holdout:
+            title += " (val: held-out training images)"
         last = folder / "checkpoints" / "last.ckpt"
         self._report(
             title if chosen is None else f"{title}, stopped; the weights are those of epoch {chosen}",

@@ -62,7 +62,7 @@ def _row(run: Path) -> dict[str, Any]:
     if not (run / FILE).is_file():
         raise ImgcolorError(
             f"{run / FILE}: expected a file of a run that imgcolor fit made, found none; give a folder such as "
-            "lightning_logs/EXPERIMENT/version_0"
+            "lightning_logs/EXPERIMENT/version_0, or of a sweep lightning_logs/SWEEP/TRIAL/version_0"
         )
     origin = json.loads((run / FILE).read_text())
     experiment, overrides = _experiment(shlex.split(origin["command"])[2:])

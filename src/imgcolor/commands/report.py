@@ -12,7 +12,7 @@ from imgcolor.commands.record import read_options, read_table
 from imgcolor.errors import ImgcolorError
 from imgcolor.files import write_whole
 
-_HEAD = "<!-- Made by `imgcolor report` from results/page.yaml and results/*.csv: change those. -->\n"
+_HEAD = "<!-- Made by `imgcolor report` from results/page.yaml and results/*.csv: change those. -->"
 
 
 def report(folder: Path = Path("experiments")) -> None:
@@ -66,7 +66,9 @@ def _page(path: Path) -> dict[str, Any]:
 def _table(results: Path, table: Mapping[str, Any]) -> list[str]:
     """A table with the report's figures beside ours, the floors' rows, and the commands."""
     path = results / f"{table['results']}.csv"
-    runs = read_table(path) if path.is_file() else []
+    # Drawn or held-out images are no results on the validation images; a row can ask for them by its overrides.
+    every = read_table(path) if path.is_file() else []
+    runs = [run for run in every if run["images"] != "synthetic" and "--data.holdout" not in run["overrides"]]
     keys: dict[str, str] = table["keys"]
     figures: dict[str, str] = table["figures"]
     head = [*keys.values()]
@@ -76,7 +78,7 @@ def _table(results: Path, table: Mapping[str, Any]) -> list[str]:
     used: list[dict[str, str]] = []
     for row in table["rows"]:
         if "overrides" in row:  # the values are a name for all that was changed
-            same = [run for run in runs if run["overrides"] == row["overrides"]]
+            same = [run for run in every if run["overrides"] == row["overrides"]]
         else:
             same = [run for run in runs if _is(run, dict(zip(keys, row["values"], strict=True)), table)]
         used += same
@@ -84,11 +86,12 @@ def _table(results: Path, table: Mapping[str, Any]) -> list[str]:
         for figure in figures:
             cells += [_shown(row.get("report", {}).get(figure)), _mean(same, figure)]
         lines.append(cells)
-    for name, label in table.get("floors", {}).items():
+    finished = [run for run in used if run["status"] == "finished"]
+    for name, label in table.get("floors", {}).items() if finished else ():
         cells = [f"*floor: {label}*", *[""] * (len(keys) - 1)]
         for figure in figures:
             column = f"baseline/{name}/{figure.rpartition('/')[2]}"
-            cells += ["", _mean(runs[:1], column) if runs else ""]
+            cells += ["", _mean(finished[:1], column)]
         lines.append(cells)
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return [text, _commands(used)] if used else [text]

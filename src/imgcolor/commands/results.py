@@ -1,5 +1,6 @@
 """A run's figures beside their floor, as a table for the terminal."""
 
+import re
 from collections.abc import Mapping
 
 from rich.table import Table
@@ -47,9 +48,9 @@ def result_table(title: str, figures: Mapping[str, float]) -> Table:
         if f"{split}/colourfulness" in figures:
             cells = [f"{figures[f'{split}/colourfulness']:.4g}" if other == split else "" for other in splits]
             truth = figures[f"{split}/colourfulness_target"]
-            table.add_row(
-                "colourfulness", *cells, *((f"{truth:.4g}", "truth") if any(floors.values()) else ())
-            )
+            floor = _nearest_colourfulness(truth, figures)
+            beside = (f"{floor[1]:.4g}", f"{floor[0]}; the truth has {truth:.4g}") if floor else ()
+            table.add_row("colourfulness", *cells, *beside)
     return table
 
 
@@ -73,6 +74,12 @@ def baseline_table(title: str, figures: Mapping[str, float]) -> Table:
         values = [figures.get(f"baseline/{name}/{figure}") for figure in shown]
         table.add_row(name, *("" if value is None else f"{value:.4g}" for value in values))
     return table
+
+
+def _nearest_colourfulness(truth: float, figures: Mapping[str, float]) -> tuple[str, float] | None:
+    """The baseline that is about as colourful as the truth: its name and value."""
+    found = [(k.split("/")[1], v) for k, v in figures.items() if re.fullmatch("baseline/.*/colourfulness", k)]
+    return min(found, key=lambda pair: abs(pair[1] - truth)) if found else None
 
 
 def _floor(figure: str, higher: bool, figures: Mapping[str, float]) -> tuple[str, float] | None:
