@@ -1,7 +1,5 @@
 """A run's numbers as files that anything can read."""
 
-import csv
-import io
 import json
 import time
 from typing import Any
@@ -13,7 +11,7 @@ from imgcolor.callbacks.details import DetailedMetrics
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.callbacks.stopping import EpsilonPatience
-from imgcolor.files import write_whole
+from imgcolor.files import write_rows, write_whole
 
 
 class MetricsFiles(Callback):
@@ -87,12 +85,7 @@ class MetricsFiles(Callback):
     def _write_csv(self, trainer: Trainer) -> None:
         folder = run_folder(trainer)
         if folder is not None and self._rows:
-            names = list(dict.fromkeys(name for row in self._rows for name in row))
-            text = io.StringIO(newline="")
-            writer = csv.DictWriter(text, names, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self._rows)
-            write_whole(folder / "metrics.csv", text.getvalue())
+            write_rows(folder / "metrics.csv", self._rows)
 
     def _write_json(self, trainer: Trainer, numbers: dict[str, float]) -> None:
         folder = run_folder(trainer)

@@ -72,8 +72,8 @@ class PredictionWriter(Callback):
 def png_names(names: tuple[str, ...]) -> list[str]:
     """Names of PNG files for images, each of its own: ``a.jpg`` becomes ``a.png``.
 
-    Where two would become the same (``a.jpg`` and ``a.png``), both keep their ending before the new one, and
-    what is taken even then gets a number.
+    Where two would become the same (``a.jpg`` and ``a.png``), both keep their ending before the new one, and what
+    is taken even then gets a number.
     """
     files: list[str] = []
     stems = [str(PurePosixPath(name).with_suffix("")) for name in names]

@@ -113,8 +113,7 @@ class ImgcolorCLI(LightningCLI):
         """Say how it went and where everything is."""
         folder = Path(self.trainer.log_dir or ".")
         images = find_callback(self.trainer, ImageLogger)
-        final = folder / "metrics.json"
-        figures = json.loads(final.read_text()) if final.exists() else {}
+        figures = self._final_figures()
         chosen = figures.get("chosen_epoch")
         title = f"{self.trainer.current_epoch} epochs"
         if self.datamodule.holdout:
@@ -154,9 +153,11 @@ class ImgcolorCLI(LightningCLI):
         self._report_measured("test")
 
     def _report_measured(self, title: str) -> None:
+        self._report(title, {"run folder": self.trainer.log_dir}, self._final_figures())
+
+    def _final_figures(self) -> dict[str, float]:
         final = Path(self.trainer.log_dir or ".") / "metrics.json"
-        figures = json.loads(final.read_text()) if final.exists() else {}
-        self._report(title, {"run folder": self.trainer.log_dir}, figures)
+        return json.loads(final.read_text()) if final.exists() else {}
 
     def after_predict(self) -> None:
         """Say where the pictures are."""

@@ -29,8 +29,14 @@ class Provenance(Callback):
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
+        self._arguments = arguments
+        self._origin: dict[str, str | None] = {}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write all that is known before the first step."""
+        # Not sooner: asking git and the processor is for fits alone, not for every command's start.
         self._origin = {
-            "command": shlex.join(["imgcolor", *arguments]),
+            "command": shlex.join(["imgcolor", *self._arguments]),
             "commit": commit(Path(imgcolor.__file__).parent),
             "imgcolor": imgcolor.__version__,
             "torch": torch.__version__,
@@ -38,9 +44,6 @@ class Provenance(Callback):
             "hardware": hardware(),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write all that is known before the first step."""
         self._write(trainer, "running")
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -56,7 +59,7 @@ class Provenance(Callback):
 
     def _write(self, trainer: Trainer, status: str) -> None:
         folder = run_folder(trainer)
-        if folder is not None and trainer.state.fn == "fit":
+        if folder is not None and self._origin:
             content = {**self._origin, "status": status}
             write_whole(folder / FILE, json.dumps(content, indent=1) + "\n")
 

@@ -1,9 +1,8 @@
 """imgcolor record: keep what runs ended with, as rows that a results page is made from."""
 
-import csv
-import io
 import json
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import yaml
 
 from imgcolor.commands.provenance import FILE
 from imgcolor.errors import ImgcolorError
-from imgcolor.files import write_whole
+from imgcolor.files import read_rows, write_rows
 
 _KEY = ("experiment", "overrides", "images", "seed")
 _FIRST = (*_KEY, "commit", "hardware", "epochs", "seconds", "status")
@@ -37,11 +36,7 @@ def record(table: Path, runs: list[Path]) -> None:
         rows = [old for old in rows if old not in same] + [row]
     names = list(dict.fromkeys([*_FIRST, *sorted({name for row in rows for name in row})]))
     rows.sort(key=lambda row: tuple(row[key] for key in _KEY))
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(table, text.getvalue())
+    write_rows(table, rows, names)
     print(f"{table}: {len(rows)} rows")
 
 
@@ -51,8 +46,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
     Raises:
         ImgcolorError: If the file has no such rows.
     """
-    with path.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
+    rows = read_rows(path)
     if rows and not set(_FIRST) <= set(rows[0]):
         raise ImgcolorError(f"{path}: expected columns {', '.join(_FIRST)}, found {', '.join(rows[0])}")
     return rows
@@ -67,10 +61,8 @@ def _row(run: Path) -> dict[str, Any]:
     origin = json.loads((run / FILE).read_text())
     experiment, overrides = _experiment(shlex.split(origin["command"])[2:])
     config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    epochs: list[dict[str, str]] = []
-    if (run / "metrics.csv").is_file():  # not where the first epoch diverged
-        with (run / "metrics.csv").open(encoding="utf-8", newline="") as lines:
-            epochs = list(csv.DictReader(lines))
+    every_epoch = run / "metrics.csv"  # not there where the first epoch diverged
+    epochs = read_rows(every_epoch) if every_epoch.is_file() else []
     final = run / "metrics.json"
     figures = json.loads(final.read_text()) if final.is_file() else {}
     return {
@@ -87,24 +79,24 @@ def _row(run: Path) -> dict[str, Any]:
     }
 
 
-def read_options(text: str) -> dict[str, str]:
+def read_options(words: Iterable[str]) -> dict[str, str]:
     """Options as they are typed, `--name=value --name value`: name to value."""
-    words = shlex.split(text)
+    rest = iter(words)
     options: dict[str, str] = {}
-    while words:
-        option, given, value = words.pop(0).partition("=")
-        options[option] = value if given or not words else words.pop(0)
+    for word in rest:
+        option, given, value = word.partition("=")
+        options[option] = value if given else next(rest, "")
     return options
 
 
 def _experiment(words: list[str]) -> tuple[str, str]:
     """The experiment and the overrides as typed, from the words of a fit."""
-    options = read_options(shlex.join(words))
+    options = read_options(words)
     config = options.get("--config", "")
     resumed = Path(config).with_name(FILE)
     if Path(config).name == "config.yaml" and resumed.is_file():
         command = json.loads(resumed.read_text(encoding="utf-8"))["command"]
-        earlier = read_options(shlex.join(shlex.split(command)[2:]))
+        earlier = read_options(shlex.split(command)[2:])
         return _experiment_of(earlier.get("--config", ""), {**earlier, **options})
     return _experiment_of(config, options)
 

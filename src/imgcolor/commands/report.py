@@ -1,6 +1,7 @@
 """imgcolor report: the results page, made from the tables of results alone."""
 
 import math
+import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,7 +99,7 @@ def _table(results: Path, table: Mapping[str, Any]) -> list[str]:
 
 
 def _is(run: Mapping[str, str], values: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
-    found = read_options(run["overrides"])
+    found = read_options(shlex.split(run["overrides"]))
     wanted = {**table.get("match", {}), **values}
     return all(
         _same(found.get(f"--{key}", table.get("defaults", {}).get(key)), v) for key, v in wanted.items()

@@ -1,6 +1,5 @@
 """A run's figures beside their floor, as a table for the terminal."""
 
-import re
 from collections.abc import Mapping
 
 from rich.table import Table
@@ -78,15 +77,17 @@ def baseline_table(title: str, figures: Mapping[str, float]) -> Table:
 
 def _nearest_colourfulness(truth: float, figures: Mapping[str, float]) -> tuple[str, float] | None:
     """The baseline that is about as colourful as the truth: its name and value."""
-    found = [(k.split("/")[1], v) for k, v in figures.items() if re.fullmatch("baseline/.*/colourfulness", k)]
+    found = _baselines("colourfulness", figures)
     return min(found, key=lambda pair: abs(pair[1] - truth)) if found else None
 
 
 def _floor(figure: str, higher: bool, figures: Mapping[str, float]) -> tuple[str, float] | None:
     """The best baseline by a figure: its name and value."""
-    found = [
-        (key.split("/")[1], value)
-        for key, value in figures.items()
-        if key.startswith("baseline/") and key.endswith(f"/{figure}")
-    ]
+    found = _baselines(figure, figures)
     return (max if higher else min)(found, key=lambda pair: pair[1]) if found else None
+
+
+def _baselines(figure: str, figures: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Each baseline's name and value of a figure."""
+    keys = [key for key in figures if key.startswith("baseline/") and key.endswith(f"/{figure}")]
+    return [(key.split("/")[1], figures[key]) for key in keys]

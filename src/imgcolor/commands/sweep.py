@@ -1,8 +1,6 @@
 """imgcolor sweep: many runs of one experiment, on Ray Tune."""
 
-import csv
 import ctypes
-import io
 import itertools
 import json
 import logging
@@ -24,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from imgcolor.errors import ImgcolorError
-from imgcolor.files import write_whole
+from imgcolor.files import read_rows, write_rows
 
 _DIVERGED = 3
 """The exit status of a training that diverged: a result, not a failure."""
@@ -108,7 +106,7 @@ def sweep(
     folder = (output / plan.name).absolute()
     results = _run(plan, folder, address, resume)
     rows = sorted((_row(plan, folder, result) for result in results), key=lambda row: _rank(plan, row))
-    _write(folder / "results.csv", rows)
+    write_rows(folder / "results.csv", rows)
     Console(width=120).print(_table(plan, rows))
     print(f"  rows   {folder / 'results.csv'}\n  TensorBoard  tensorboard --logdir {folder}")
     failed = [row for row in rows if row["status"] == "failed"]
@@ -339,10 +337,7 @@ def _newest(runs: Path, file: str) -> Path | None:
 
 
 def _rows(path: Path | None) -> list[dict[str, str]]:
-    if path is None:
-        return []
-    with path.open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))
+    return [] if path is None else read_rows(path)
 
 
 def _number(text: str) -> float:
@@ -368,15 +363,6 @@ def _rank(plan: Sweep, row: Mapping[str, Any]) -> tuple[bool, float]:
     if row["status"] != "finished" or math.isnan(value):
         return True, 0.0
     return False, value if plan.mode == "min" else -value
-
-
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(path, text.getvalue())
 
 
 def _table(plan: Sweep, rows: list[dict[str, Any]]) -> Table:
