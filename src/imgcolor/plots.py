@@ -1,13 +1,12 @@
 """Curves over epochs as pictures."""
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
 
-from imgcolor.files import write_whole
+from imgcolor.files import read_rows, write_whole
 
 _TITLES = {
     "loss": "loss",
@@ -30,11 +29,10 @@ def read_metrics(path: Path) -> dict[str, list[tuple[int, float]]]:
         Column to its (epoch, value) pairs, without the epochs whose value is missing.
     """
     columns: dict[str, list[tuple[int, float]]] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            for name, value in row.items():
-                if name != "epoch" and value:
-                    columns.setdefault(name, []).append((int(row["epoch"]), float(value)))
+    for row in read_rows(path):
+        for name, value in row.items():
+            if name != "epoch" and value:
+                columns.setdefault(name, []).append((int(row["epoch"]), float(value)))
     return columns
 
 

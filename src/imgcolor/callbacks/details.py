@@ -4,6 +4,7 @@ from typing import Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
+from torchmetrics import Metric
 
 from imgcolor.callbacks.baselines import BaselineMetrics
 from imgcolor.callbacks.finding import find_callback
@@ -44,7 +45,11 @@ class PictureMeter(nn.Module):
 
     def compute(self) -> dict[str, float]:
         """The figures so far, name to value."""
-        named = {"ssim": self.ssim, "delta_e": self.delta_e, "colourfulness": self.colourfulness}
+        named: dict[str, Metric] = {
+            "ssim": self.ssim,
+            "delta_e": self.delta_e,
+            "colourfulness": self.colourfulness,
+        }
         if self.lpips is not None:
             named["lpips"] = self.lpips
         curve = self.margins.compute()

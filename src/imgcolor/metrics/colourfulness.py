@@ -2,7 +2,8 @@
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
+
+from imgcolor.metrics.image_mean import ImageMean
 
 
 def colourfulness(images: Tensor) -> Tensor:
@@ -30,7 +31,7 @@ def colourfulness(images: Tensor) -> Tensor:
     return score
 
 
-class Colourfulness(Metric):
+class Colourfulness(ImageMean):
     """Mean :func:`colourfulness` over images.
 
     Args:
@@ -38,22 +39,7 @@ class Colourfulness(Metric):
     """
 
     higher_is_better = None
-    is_differentiable = False
-    full_state_update = False
-
-    colourfulness_sum: Tensor
-    images: Tensor
-
-    def __init__(self, sync_on_compute: bool = True) -> None:
-        super().__init__(sync_on_compute=sync_on_compute)
-        self.add_state("colourfulness_sum", torch.tensor(0.0), dist_reduce_fx="sum")
-        self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, images: Tensor) -> None:
         """Count a batch: float [B, 3, H, W] in [0, 1]."""
-        self.colourfulness_sum += colourfulness(images).sum()
-        self.images += len(images)
-
-    def compute(self) -> Tensor:
-        """The mean over all images so far, a scalar."""
-        return self.colourfulness_sum / self.images
+        self.count(colourfulness(images))

@@ -4,9 +4,9 @@ import math
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from imgcolor.colour.spaces import rgb_to_lab
+from imgcolor.metrics.image_mean import ImageMean
 
 
 def ciede2000(first: Tensor, second: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ def delta_e(prediction: Tensor, target: Tensor) -> Tensor:
     return ciede2000(first, second).flatten(1).mean(dim=1)
 
 
-class DeltaE(Metric):
+class DeltaE(ImageMean):
     """Mean CIEDE2000 colour difference over images: see :func:`ciede2000`.
 
     Args:
@@ -90,22 +90,7 @@ class DeltaE(Metric):
     """
 
     higher_is_better = False
-    is_differentiable = False
-    full_state_update = False
-
-    difference_sum: Tensor
-    images: Tensor
-
-    def __init__(self, sync_on_compute: bool = True) -> None:
-        super().__init__(sync_on_compute=sync_on_compute)
-        self.add_state("difference_sum", torch.tensor(0.0), dist_reduce_fx="sum")
-        self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Count a batch: float [B, 3, H, W] in [0, 1], both."""
-        self.difference_sum += delta_e(prediction, target).sum()
-        self.images += len(prediction)
-
-    def compute(self) -> Tensor:
-        """The mean over all images so far, a scalar."""
-        return self.difference_sum / self.images
+        self.count(delta_e(prediction, target))

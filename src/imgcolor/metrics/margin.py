@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
+from imgcolor.metrics.image_mean import ImageMean
+
 
 def margin_accuracy(prediction: Tensor, target: Tensor, margin: int = 12) -> Tensor:
     """Share of channel values that differ from the truth by less than a margin, image by image.
@@ -54,10 +56,8 @@ def _levels(images: Tensor, name: str) -> Tensor:
     return images.float().clamp(0, 1).mul_(255).round_()
 
 
-class MarginAccuracy(Metric):
+class MarginAccuracy(ImageMean):
     """Margin accuracy averaged over images: see :func:`margin_accuracy` for the formula.
-
-    It sums shares and counts images, so a last batch of another size weighs what it should.
 
     Args:
         margin: What a difference must stay below, on the scale 0..255.
@@ -71,17 +71,10 @@ class MarginAccuracy(Metric):
     """
 
     higher_is_better = True
-    is_differentiable = False
-    full_state_update = False
-
-    share_sum: Tensor
-    images: Tensor
 
     def __init__(self, margin: int = 12) -> None:
         super().__init__()
         self.margin = margin
-        self.add_state("share_sum", torch.tensor(0.0), dist_reduce_fx="sum")
-        self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Count a batch.
@@ -90,12 +83,7 @@ class MarginAccuracy(Metric):
             prediction: Float [B, C, H, W] in [0, 1], or uint8.
             target: The same shape; float or uint8.
         """
-        self.share_sum += margin_accuracy(prediction, target, self.margin).sum()
-        self.images += len(prediction)
-
-    def compute(self) -> Tensor:
-        """The mean share over all images so far, a scalar in [0, 1]."""
-        return self.share_sum / self.images
+        self.count(margin_accuracy(prediction, target, self.margin))
 
 
 class MarginError(MarginAccuracy):

@@ -1,12 +1,12 @@
 """Structural similarity, of small images too."""
 
-import torch
 from torch import Tensor
-from torchmetrics import Metric
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from imgcolor.metrics.image_mean import ImageMean
 
-class StructuralSimilarity(Metric):
+
+class StructuralSimilarity(ImageMean):
     """Mean SSIM over images (Wang et al. 2004), by torchmetrics, with a window that fits.
 
     The window is a Gaussian of 1.5 pixels, 11 wide; images smaller than that get the narrower one that still
@@ -17,16 +17,6 @@ class StructuralSimilarity(Metric):
     """
 
     higher_is_better = True
-    is_differentiable = False
-    full_state_update = False
-
-    similarity_sum: Tensor
-    images: Tensor
-
-    def __init__(self, sync_on_compute: bool = True) -> None:
-        super().__init__(sync_on_compute=sync_on_compute)
-        self.add_state("similarity_sum", torch.tensor(0.0), dist_reduce_fx="sum")
-        self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Count a batch.
@@ -47,9 +37,4 @@ class StructuralSimilarity(Metric):
             reduction="none",
         )
         assert isinstance(similarity, Tensor)  # without full images it is no pair
-        self.similarity_sum += similarity.sum()
-        self.images += len(prediction)
-
-    def compute(self) -> Tensor:
-        """The mean over all images so far, a scalar in [-1, 1]."""
-        return self.similarity_sum / self.images
+        self.count(similarity)
