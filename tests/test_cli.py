@@ -130,6 +130,17 @@ def test_resuming_where_validation_is_every_other_epoch(tiny_fit: Callable[..., 
     assert all(float(row["lr"]) == 0.003 and 0 < float(row["seconds"]) < 60 for row in rows)
 
 
+def test_last_checkpoint_is_the_last_epochs(tiny_fit: Callable[..., Path]) -> None:
+    # The loss only rises, so the first epoch stays the best.
+    climb = ("--model.optimizer=SGD", "--model.optimizer.lr=1", "--model.optimizer.maximize=true")
+    folder = tiny_fit(FIT, *climb, SMALL, "--trainer.max_epochs=3")
+    best, last = (
+        torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True) for name in ("best", "last")
+    )
+    assert (best["epoch"], last["epoch"]) == (0, 2)
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
 def test_validate_repeats_the_fits_figures(tiny_fit: Callable[..., Path], workplace: Path) -> None:
     folder = tiny_fit(FIT, SMALL)
     checkpoint = str(folder / "checkpoints" / "last.ckpt")

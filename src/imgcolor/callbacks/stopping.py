@@ -98,8 +98,11 @@ class EpsilonPatience(Callback):
         for logger in trainer.loggers:
             logger.log_metrics({"chosen_epoch": float(self._kept_epoch or 0)}, step=trainer.global_step)
         for callback in trainer.checkpoint_callbacks:
-            if isinstance(callback, ModelCheckpoint) and callback.last_model_path:
-                trainer.save_checkpoint(callback.last_model_path)
+            if isinstance(callback, ModelCheckpoint):
+                # Without a monitor the newest is the "best".
+                newest = callback.last_model_path or ("" if callback.monitor else callback.best_model_path)
+                if newest:
+                    trainer.save_checkpoint(newest)
 
     @property
     def _exhausted(self) -> bool:

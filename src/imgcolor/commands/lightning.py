@@ -67,7 +67,6 @@ class ImgcolorCLI(LightningCLI):
             {
                 "checkpoint.filename": "best",
                 "checkpoint.monitor": "val/loss",
-                "checkpoint.save_last": True,
                 "checkpoint.enable_version_counter": False,
                 # After everything else of an epoch, so that a checkpoint holds what the epoch's files say.
                 "checkpoint.save_on_train_epoch_end": True,
@@ -200,7 +199,14 @@ def run(arguments: list[str]) -> None:
         parser_class=ReadableHelpParser,
         seed_everything_default=0,
         trainer_defaults={
-            "callbacks": [Provenance(arguments), BaselineMetrics(), MetricsFiles(), CurvePlot()]
+            "callbacks": [
+                Provenance(arguments),
+                BaselineMetrics(),
+                MetricsFiles(),
+                CurvePlot(),
+                # One of its own: save_last of the best one's callback writes only when there is a new best.
+                ModelCheckpoint(filename="last", save_on_train_epoch_end=True, enable_version_counter=False),
+            ]
         },
         parser_kwargs={
             "prog": "imgcolor",
