@@ -66,6 +66,48 @@ def test_a_resumed_run_is_a_row_of_its_experiment(tiny_fit: Callable[..., Path],
     assert "--trainer.max_epochs=3" in row["overrides"]
 
 
+def test_a_long_run_holds_the_rows_of_shorter_ones(tiny_fit: Callable[..., Path], workplace: Path) -> None:
+    options = ("--model.network.filters=2", "--model.optimizer.lr=0.01")
+    long = tiny_fit(CNN, *options, "--trainer.max_epochs=3")
+    short = tiny_fit(CNN, *options, "--trainer.max_epochs=1")
+    assert main(["record", "long.csv", str(long), "--epochs=[1,3]"]) == 0
+    assert main(["record", "short.csv", str(short)]) == 0
+    (of_short,) = rows(workplace / "short.csv")
+    first, last = rows(workplace / "long.csv")
+    for name in ("epochs", "overrides", "val/mse", "train/loss", "baseline/grey_lookup/mse"):
+        assert first[name] == of_short[name]
+    final = json.loads((long / "metrics.json").read_text())
+    assert float(last["val/mse"]) == pytest.approx(final["val/mse"], rel=1e-5)
+    curve = rows(workplace / "long_curves.csv")
+    assert [point["epoch"] for point in curve] == ["0", "1", "2"]
+    assert float(curve[0]["val/loss"]) == pytest.approx(float(of_short["val/loss"]), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "epochs", "message"),
+    [
+        ((), "[3]", "expected 1 to 2"),
+        (
+            ("--model.lr_scheduler=OneCycleLR", "--model.lr_scheduler.max_lr=0.01"),
+            "[1]",
+            "without a schedule",
+        ),
+    ],
+)
+def test_rows_of_shorter_runs_that_a_run_does_not_hold(
+    options: tuple[str, ...],
+    epochs: str,
+    message: str,
+    tiny_fit: Callable[..., Path],
+    workplace: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tiny_fit(CNN, "--model.network.filters=2", *options)
+    assert main(["record", "results.csv", str(folder), f"--epochs={epochs}"]) == 1
+    assert message in capsys.readouterr().err
+    assert not (workplace / "results.csv").exists()
+
+
 def test_a_diverged_run_is_a_row_too(workplace: Path, repository: Path) -> None:
     small = ["--data.source=synthetic", "--data.train_images=24", "--data.val_images=10"]
     options = ["--model.optimizer.lr=1e9", "--trainer.enable_progress_bar=false", "--data.batch_size=4"]

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from imgcolor.cli import main
 from imgcolor.commands.report import render
@@ -21,6 +22,8 @@ PAGE = {
                     "defaults": {"model.optimizer.lr": 0.001},
                     "figures": {"val/mse": "MSE", "val/accuracy": "accuracy"},
                     "floors": {"grey_lookup": "table"},
+                    "curves": ["mse"],
+                    "swept": ["val/mse"],
                     "rows": [
                         {"values": [1.0]},
                         {"values": [0.1], "report": {"val/mse": 0.0061, "val/accuracy": "46 %"}},
@@ -70,6 +73,12 @@ ROWS = [
     ["e.yaml", "--data.holdout=0.1", "folder", "0", "abc", CPU, "25", "60", "finished", 0.8, "", 0.9],
     ["e.yaml", "", "folder", "0", "abc", CPU, "25", "60", "finished", 0.01, "", 0.003],
 ]
+CURVE_COLUMNS = ["experiment", "overrides", "images", "seed", "epoch", "val/mse"]
+CURVES = [
+    ["e.yaml", f"--model.optimizer.lr={rate}", "folder", "0", epoch, 0.01 / (epoch + 1)]
+    for rate in (0.1, 0.001)
+    for epoch in range(3)
+]
 
 
 @pytest.fixture
@@ -79,6 +88,8 @@ def results(tmp_path: Path) -> Path:
     (folder / "page.yaml").write_text(yaml.safe_dump(PAGE, sort_keys=False))
     with (folder / "rates.csv").open("w", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *ROWS])
+    with (folder / "rates_curves.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([CURVE_COLUMNS, *CURVES])
     return folder
 
 
@@ -109,7 +120,12 @@ def test_every_row_has_its_command_and_origin(results: Path) -> None:
 
 def test_the_command_writes_the_page(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--folder", str(results.parent)]) == 0
-    assert (results.parent / "RESULTS.md").read_text() == render(results)
+    page = (results.parent / "RESULTS.md").read_text()
+    assert page == render(results)
+    for plot in ("rates_curves", "rates"):
+        assert f"](results/plots/{plot}.png)" in page
+        with Image.open(results / "plots" / f"{plot}.png") as picture:
+            assert min(picture.size) > 200
     (results / "page.yaml").write_text("- 3")
     assert main(["report", "--folder", str(results.parent)]) == 1
     assert "page.yaml" in capsys.readouterr().err

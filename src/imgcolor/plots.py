@@ -1,8 +1,10 @@
 """Curves over epochs as pictures."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -37,7 +39,10 @@ def read_metrics(path: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def plot_curves(
-    runs: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]], path: Path, metrics: Sequence[str] = ()
+    runs: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]],
+    path: Path,
+    metrics: Sequence[str] = (),
+    log: bool = False,
 ) -> None:
     """Draw metrics over epochs, a panel each; training dashed, validation solid, a colour a run.
 
@@ -46,6 +51,7 @@ def plot_curves(
         path: The PNG to write.
         metrics: Which to draw, such as ``loss`` for ``train/loss`` and ``val/loss``; by default those that
             there are of loss, mean squared error, PSNR, 12-margin error and accuracy.
+        log: Whether both axes are logarithmic; epochs then count from 1.
     """
     # Not pyplot: it keeps figures and looks for a screen. Imported here: it takes half a second.
     from matplotlib.figure import Figure
@@ -61,16 +67,59 @@ def plot_curves(
                 points = columns.get(f"{split}/{metric}")
                 if points:
                     label = split if len(runs) == 1 else f"{run}, {split}"
-                    epochs, values = zip(*points, strict=True)
+                    epochs, values = zip(*((epoch + log, value) for epoch, value in points), strict=True)
                     marker = "." if len(points) < 3 else ""
                     panel.plot(epochs, values, style, color=f"C{number}", label=label, marker=marker)
         panel.set_title(_TITLES.get(metric, metric))
         panel.set_xlabel("epoch")
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if log:
+            panel.set_xscale("log")
+            panel.set_yscale("log")
+        else:
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.grid(alpha=0.3, which="both")
+        panel.legend(fontsize="small")
+    _save(figure, path)
+
+
+def plot_swept(
+    points: Mapping[str, Mapping[str, Sequence[tuple[float | str, float, float]]]],
+    path: Path,
+    label: str,
+    titles: Sequence[str],
+) -> None:
+    """Draw metrics over the values of an option, a panel each; another's figures are drawn as hollow circles.
+
+    Args:
+        points: Metric to series to (value, figure, the other's figure or NaN).
+        path: The PNG to write.
+        label: What the values are of.
+        titles: The panels' titles, in the order of the metrics.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2 * len(points), 3.4), layout="constrained", dpi=110)
+    panels = figure.subplots(1, len(points), squeeze=False)[0]
+    for panel, series, title in zip(panels, points.values(), titles, strict=True):
+        for number, (name, triples) in enumerate(series.items()):
+            values, ours, theirs = zip(*triples, strict=True)
+            shown = values if all(isinstance(v, int | float) for v in values) else tuple(map(str, values))
+            panel.plot(shown, ours, "o-", color=f"C{number}", label=name or "here")
+            if not all(map(math.isnan, theirs)):
+                hollow = {"color": f"C{number}", "markerfacecolor": "none", "alpha": 0.7}
+                panel.plot(shown, theirs, "o:", label=f"{name} in the report".strip(), **hollow)
+            if all(isinstance(v, int | float) for v in values) and max(values) > 8 * min(values) > 0:
+                panel.set_xscale("log")
+        panel.set_title(title)
+        panel.set_xlabel(label)
         panel.grid(alpha=0.3)
-        panel.legend()
+        panel.legend(fontsize="small")
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    figure.savefig(buffer, format="png", metadata={"Software": None})
     write_whole(path, buffer.getvalue())
 
 
@@ -96,6 +145,4 @@ def plot_margins(curves: Mapping[str, Tensor], path: Path) -> None:
     panel.set_ylim(0, 1)
     panel.grid(alpha=0.3)
     panel.legend()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    write_whole(path, buffer.getvalue())
+    _save(figure, path)

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +16,79 @@ _KEY = ("experiment", "overrides", "images", "seed")
 _FIRST = (*_KEY, "commit", "hardware", "epochs", "seconds", "status")
 
 
-def record(table: Path, runs: list[Path]) -> None:
+def record(table: Path, runs: list[Path], epochs: list[int] | None = None) -> None:
     """Add a row for each run to a table of results; a run that is in it already is replaced.
 
     A row names experiment, overrides, source of the images, seed, commit, hardware, epochs and seconds, and has
-    every final figure. A resumed run is a row of the experiment that it goes on with.
+    every final figure. A resumed run is a row of the experiment that it goes on with. TABLE_curves.csv keeps the
+    losses and scores of every epoch.
 
     Args:
         table: The CSV, made where it is not there: experiments/results/NAME.csv.
         runs: Folders of runs, each with the files that `imgcolor fit` writes.
+        epochs: Rows for a run that ended after each of so many epochs, such as [1,5,10], in place of the row of
+            its end: a long run holds shorter ones, unless a schedule of the learning rate ties it to its length.
 
     Raises:
-        ImgcolorError: If a folder is no run's, or the table is none.
+        ImgcolorError: If a folder is no run's, the table is none, or a run has no such epochs.
     """
+    curves = curves_of(table)
     rows = read_table(table) if table.exists() else []
+    points = read_rows(curves) if curves.exists() else []
     for run in runs:
-        row = {name: _text(value) for name, value in _row(run).items()}
-        same = [old for old in rows if all(old.get(key) == row[key] for key in _KEY)]
-        rows = [old for old in rows if old not in same] + [row]
+        whole = _row(run)
+        new = [_row_after(run, whole, count) for count in epochs] if epochs else [whole]
+        for row in new:
+            text = {name: _text(value) for name, value in row.items()}
+            rows = [*(old for old in rows if _key(old) != _key(text)), text]
+        of_run = {name: _text(whole[name]) for name in _KEY}
+        points = [old for old in points if _key(old) != _key(of_run)]
+        points += [{**of_run, **_point(epoch)} for epoch in _epochs(run)]
     names = list(dict.fromkeys([*_FIRST, *sorted({name for row in rows for name in row})]))
-    rows.sort(key=lambda row: tuple(row[key] for key in _KEY))
+    rows.sort(key=lambda row: (*_key(row), int(row["epochs"])))
     write_rows(table, rows, names)
+    points.sort(key=lambda point: (*_key(point), int(point["epoch"])))
+    write_rows(curves, points, [*_KEY, "epoch", *sorted({n for p in points for n in p if "/" in n})])
     print(f"{table}: {len(rows)} rows")
+
+
+def curves_of(table: Path) -> Path:
+    """Where the epochs of a table's runs are."""
+    return table.with_name(f"{table.stem}_curves.csv")
+
+
+def _key(row: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(row.get(name, "") for name in _KEY)
+
+
+def _point(epoch: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in epoch.items() if name.startswith(("train/", "val/")) and value}
+    return {"epoch": epoch["epoch"], **{name: f"{float(value):.5g}" for name, value in kept.items()}}
+
+
+def _row_after(run: Path, whole: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """The row of a run that ended after some of its epochs: what it logged then."""
+    epochs = _epochs(run)
+    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    if config["model"]["init_args"].get("lr_scheduler") is not None:
+        raise ImgcolorError(
+            f"{run}: epochs: expected a run without a schedule of the learning rate, found one: a shorter run's "
+            "epochs would have been others; leave out --epochs"
+        )
+    if not 1 <= count <= len(epochs):
+        raise ImgcolorError(
+            f"{run}: epochs: expected 1 to {len(epochs)}, the epochs of the run, found {count}"
+        )
+    overrides = read_options(shlex.split(whole["overrides"])) | {"--trainer.max_epochs": str(count)}
+    logged = {name: float(value) for name, value in epochs[count - 1].items() if "/" in name and value}
+    return {
+        **{name: value for name, value in whole.items() if "/" not in name},
+        "overrides": _typed(overrides),
+        "epochs": count,
+        "seconds": _seconds(epochs[:count]),
+        "status": "finished",
+        **logged,
+    }
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -61,8 +112,7 @@ def _row(run: Path) -> dict[str, Any]:
     origin = json.loads((run / FILE).read_text())
     experiment, overrides = _experiment(shlex.split(origin["command"])[2:])
     config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    every_epoch = run / "metrics.csv"  # not there where the first epoch diverged
-    epochs = read_rows(every_epoch) if every_epoch.is_file() else []
+    epochs = _epochs(run)
     final = run / "metrics.json"
     figures = json.loads(final.read_text()) if final.is_file() else {}
     return {
@@ -73,10 +123,19 @@ def _row(run: Path) -> dict[str, Any]:
         "commit": origin["commit"],
         "hardware": origin["hardware"],
         "epochs": len(epochs),
-        "seconds": round(sum(float(epoch["seconds"]) for epoch in epochs), 1),
+        "seconds": _seconds(epochs),
         "status": origin.get("status", "unfinished"),
         **{name: value for name, value in figures.items() if "/" in name or name == "chosen_epoch"},
     }
+
+
+def _epochs(run: Path) -> list[dict[str, str]]:
+    path = run / "metrics.csv"  # not there where the first epoch diverged
+    return read_rows(path) if path.is_file() else []
+
+
+def _seconds(epochs: Iterable[Mapping[str, str]]) -> float:
+    return round(sum(float(epoch["seconds"]) for epoch in epochs), 1)
 
 
 def read_options(words: Iterable[str]) -> dict[str, str]:
@@ -105,8 +164,12 @@ def _experiment_of(config: str, options: dict[str, str]) -> tuple[str, str]:
     # What says where files lie, and how much is printed or drawn, changes no figure; other columns have the rest.
     elsewhere = ("--config", "--seed_everything", "--data.source", "--data.root", "--ckpt_path")
     aside = (*elsewhere, "--trainer.logger.", "--trainer.enable_", "--images.")
-    kept = [f"{name}={shlex.quote(value)}" for name, value in options.items() if not name.startswith(aside)]
-    return _from_repository(config), " ".join(kept)
+    kept = {name: value for name, value in options.items() if not name.startswith(aside)}
+    return _from_repository(config), _typed(kept)
+
+
+def _typed(options: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in options.items())
 
 
 def _from_repository(path: str) -> str:

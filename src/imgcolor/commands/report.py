@@ -3,21 +3,24 @@
 import math
 import shlex
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from imgcolor.commands.record import read_options, read_table
+from imgcolor.commands.record import curves_of, read_options, read_table
 from imgcolor.errors import ImgcolorError
-from imgcolor.files import write_whole
+from imgcolor.files import read_rows, write_whole
+from imgcolor.plots import plot_curves, plot_swept
 
 _HEAD = "<!-- Made by `imgcolor report` from results/page.yaml and results/*.csv: change those. -->"
 
 
 def report(folder: Path = Path("experiments")) -> None:
-    """Write FOLDER/RESULTS.md from FOLDER/results/page.yaml and the tables beside it.
+    """Write FOLDER/RESULTS.md and its plots from FOLDER/results/page.yaml and the tables beside it.
 
     Args:
         folder: Where results/ lies.
@@ -28,6 +31,10 @@ def report(folder: Path = Path("experiments")) -> None:
     path = folder / "RESULTS.md"
     write_whole(path, render(folder / "results"))
     print(f"wrote {path}")
+    for section in _page(folder / "results" / "page.yaml")["sections"]:
+        for table in section.get("tables", ()):
+            for plot in _plots(folder / "results", table):
+                print(f"wrote {plot.draw()}")
 
 
 def render(results: Path) -> str:
@@ -48,6 +55,9 @@ def render(results: Path) -> str:
         parts.append(f"## {section['title']}")
         for table in section.get("tables", ()):
             parts += _table(results, table)
+            parts += [
+                f"![{plot.title}]({plot.path.relative_to(results.parent)})" for plot in _plots(results, table)
+            ]
         parts.append(section["text"].strip())
     return "\n\n".join(parts) + "\n"
 
@@ -64,43 +74,140 @@ def _page(path: Path) -> dict[str, Any]:
     return content
 
 
+@dataclass
+class _Plot:
+    """A picture that a table asks for."""
+
+    path: Path
+    title: str
+    draw_to: Callable[[Path], None]
+
+    def draw(self) -> Path:
+        self.draw_to(self.path)
+        return self.path
+
+
+def _plots(results: Path, table: Mapping[str, Any]) -> Iterator[_Plot]:
+    """`curves` draws metrics over epochs, a line a row; `swept` draws them over the values of the first key."""
+    folder = results / "plots"
+    named = table.get("plots", table["results"])
+    what = " and ".join(table["keys"].values())
+    if "curves" in table and (lines := _curves(results, table)):
+        metrics = table["curves"]
+        yield _Plot(
+            folder / f"{named}_curves.png",
+            f"{', '.join(metrics)} over epochs, by {what}",
+            partial(plot_curves, lines, metrics=metrics, log=bool(table.get("log"))),
+        )
+    if "swept" in table:
+        figures = {name: table["figures"][name] for name in table["swept"]}
+        points = _points(results, table)
+        if any(points.values()):
+            label = next(iter(table["keys"].values()))
+            yield _Plot(
+                folder / f"{named}.png",
+                f"{', '.join(figures.values())} over {label}",
+                partial(plot_swept, points, label=label, titles=list(figures.values())),
+            )
+
+
+def _curves(results: Path, table: Mapping[str, Any]) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    path = curves_of(results / f"{table['results']}.csv")
+    points = _counted(read_rows(path)) if path.is_file() else []
+    lines: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for row in table["rows"]:
+        found = _runs_of(row, points, points, table)
+        # One line a row: of several seeds the first.
+        first = [point for point in found if point["seed"] == found[0]["seed"]]
+        splits = ("train", "val") if len(table["rows"]) < 3 else ("val",)
+        columns = {
+            name: [(int(p["epoch"]), float(p[name])) for p in first if p.get(name)]
+            for name in (f"{split}/{metric}" for split in splits for metric in table["curves"])
+        }
+        if any(columns.values()):
+            lines[", ".join(str(value) for value in row["values"])] = columns
+    return lines
+
+
+def _points(
+    results: Path, table: Mapping[str, Any]
+) -> dict[str, dict[str, list[tuple[float | str, float, float]]]]:
+    """Figure to series, named by the other keys' values, to (swept value, mean, report's figure or NaN)."""
+    path = results / f"{table['results']}.csv"
+    every = read_table(path) if path.is_file() else []
+    points: dict[str, dict[str, list[tuple[float | str, float, float]]]] = {}
+    for figure in table["swept"]:
+        series: dict[str, list[tuple[float | str, float, float]]] = {}
+        for row in table["rows"]:
+            same = _runs_of(row, every, _counted(every), table)
+            values = [float(run[figure]) for run in same if run.get(figure)]
+            if values and all(math.isfinite(value) for value in values):
+                told = row.get("report", {}).get(figure)
+                told = float(told) if isinstance(told, int | float) else math.nan
+                swept, *others = row["values"]
+                names = [
+                    f"{label} {v}" for label, v in zip(list(table["keys"].values())[1:], others, strict=True)
+                ]
+                series.setdefault(", ".join(names), []).append((swept, statistics.fmean(values), told))
+        points[figure] = series
+    return points
+
+
+def _counted(runs: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Without drawn and held-out images, which are no results on the validation images."""
+    return [run for run in runs if run["images"] != "synthetic" and "--data.holdout" not in run["overrides"]]
+
+
+def _runs_of(
+    row: Mapping[str, Any],
+    every: Sequence[dict[str, str]],
+    counted: Sequence[dict[str, str]],
+    table: Mapping[str, Any],
+) -> list[dict[str, str]]:
+    """The runs that a row of the page means."""
+    if "overrides" in row:  # the values are a name for all that was changed
+        return [run for run in every if run["overrides"] == row["overrides"]]
+    return [run for run in counted if _is(run, row, table)]
+
+
 def _table(results: Path, table: Mapping[str, Any]) -> list[str]:
     """A table with the report's figures beside ours, the floors' rows, and the commands."""
     path = results / f"{table['results']}.csv"
-    # Drawn or held-out images are no results on the validation images; a row can ask for them by its overrides.
     every = read_table(path) if path.is_file() else []
-    runs = [run for run in every if run["images"] != "synthetic" and "--data.holdout" not in run["overrides"]]
+    runs = _counted(every)
     keys: dict[str, str] = table["keys"]
     figures: dict[str, str] = table["figures"]
     head = [*keys.values()]
-    for name in figures.values():
-        head += [f"{name}, the report", f"{name}, here"]
+    told = {figure for row in table["rows"] for figure in row.get("report", {})}
+    for figure, name in figures.items():
+        head += [f"{name}, the report", f"{name}, here"] if figure in told else [name]
     lines = [head, ["---"] * len(head)]
     used: list[dict[str, str]] = []
     for row in table["rows"]:
-        if "overrides" in row:  # the values are a name for all that was changed
-            same = [run for run in every if run["overrides"] == row["overrides"]]
-        else:
-            same = [run for run in runs if _is(run, dict(zip(keys, row["values"], strict=True)), table)]
+        same = _runs_of(row, every, runs, table)
         used += same
         cells = [str(value) for value in row["values"]]
         for figure in figures:
-            cells += [_shown(row.get("report", {}).get(figure)), _mean(same, figure)]
+            if figure in told:
+                cells.append(_shown(row.get("report", {}).get(figure)))
+            cells.append(_mean(same, figure))
         lines.append(cells)
     finished = [run for run in used if run["status"] == "finished"]
     for name, label in table.get("floors", {}).items() if finished else ():
         cells = [f"*floor: {label}*", *[""] * (len(keys) - 1)]
         for figure in figures:
             column = f"baseline/{name}/{figure.rpartition('/')[2]}"
-            cells += ["", _mean(finished[:1], column)]
+            cells += [""] * (figure in told) + [_mean(finished[:1], column)]
         lines.append(cells)
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return [text, _commands(used)] if used else [text]
 
 
-def _is(run: Mapping[str, str], values: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
+def _is(run: Mapping[str, str], row: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
+    # A key that is no option is a name for what the row's own match says.
+    values = {key: value for key, value in zip(table["keys"], row["values"], strict=True) if "." in key}
     found = read_options(shlex.split(run["overrides"]))
-    wanted = {**table.get("match", {}), **values}
+    wanted = {**table.get("match", {}), **row.get("match", {}), **values}
     return all(
         _same(found.get(f"--{key}", table.get("defaults", {}).get(key)), v) for key, v in wanted.items()
     )
@@ -110,7 +217,7 @@ def _same(found: Any, wanted: Any) -> bool:
     try:
         return float(found) == float(wanted)
     except (TypeError, ValueError):
-        return str(found) == str(wanted)
+        return str(found).lower() == str(wanted).lower()
 
 
 def _mean(runs: Sequence[Mapping[str, str]], figure: str) -> str:
