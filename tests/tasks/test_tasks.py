@@ -80,6 +80,21 @@ def test_validation_figures_equal_independent_ones(tmp_path: Path) -> None:
     assert found["val/loss"] == pytest.approx(((raw - truth) ** 2).mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize(("limit", "seen"), [({"max_epochs": 2}, 24), ({"max_steps": 2}, 20)])
+def test_training_figures_are_the_means_over_all_images_that_were_seen(
+    limit: dict[str, int], seen: int, tmp_path: Path
+) -> None:
+    still = partial(torch.optim.SGD, lr=0.0)  # the weights stay, so the epoch can be counted again
+    network = Fixed(torch.rand(3, 32, 32))
+    task, module = ColourRegression(network, optimizer=still), data(shuffle=False)
+    fitted = trainer(tmp_path, **limit)
+    fitted.fit(task, module)
+    images = module.images("train").pixels[:seen].double() / 255
+    errors = (network.output.double() - images).square().mean(dim=(1, 2, 3))
+    for name in ("train/loss", "train/mse"):
+        assert float(fitted.callback_metrics[name]) == pytest.approx(float(errors.mean()), rel=1e-5)
+
+
 def test_accuracy_is_the_share_of_nearest_colours(tmp_path: Path) -> None:
     scores = torch.randn(3, 32, 32)
     colours = torch.tensor(

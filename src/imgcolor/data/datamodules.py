@@ -209,6 +209,8 @@ class HorseColourization(ImageDataModule):
         holdout: Share of the training images, in [0, 1), that a fit validates on in place of the validation
             images and does not train on. The same images in every run; choose settings by them, and the
             validation images stay untouched.
+        memory_limit: GiB that the images of a folder's split may take in memory; more are decoded once into a
+            file in the cache (``XDG_CACHE_HOME``), and read from there. Half of the free memory by default.
 
     Raises:
         ImgcolorError: If an argument is out of range, or the source's name or category is unknown.
@@ -228,8 +230,9 @@ class HorseColourization(ImageDataModule):
         shuffle: bool = True,
         augmentation: nn.Module | None = None,
         holdout: float = 0.0,
+        memory_limit: float | None = None,
     ) -> None:
-        images = _horse_source(source, root, category, size, train_images, val_images)
+        images = _horse_source(source, root, category, size, train_images, val_images, memory_limit)
         super().__init__(
             images, MeanGrey(), batch_size, eval_batch_size, seed, shuffle, augmentation, holdout
         )
@@ -259,6 +262,8 @@ class HorseSuperResolution(ImageDataModule):
         holdout: Share of the training images, in [0, 1), that a fit validates on in place of the validation
             images and does not train on. The same images in every run; choose settings by them, and the
             validation images stay untouched.
+        memory_limit: GiB that the images of a folder's split may take in memory; more are decoded once into a
+            file in the cache (``XDG_CACHE_HOME``), and read from there. Half of the free memory by default.
 
     Raises:
         ImgcolorError: If an argument is out of range, ``size`` is no multiple of ``factor``, or the source's
@@ -280,11 +285,12 @@ class HorseSuperResolution(ImageDataModule):
         shuffle: bool = True,
         augmentation: nn.Module | None = None,
         holdout: float = 0.0,
+        memory_limit: float | None = None,
     ) -> None:
         degradation = BoxDownsample(factor)
         if size % factor:
             raise ImgcolorError(f"data.size: expected a multiple of the factor {factor}, found {size}")
-        images = _horse_source(source, root, category, size, train_images, val_images)
+        images = _horse_source(source, root, category, size, train_images, val_images, memory_limit)
         super().__init__(
             images, degradation, batch_size, eval_batch_size, seed, shuffle, augmentation, holdout
         )
@@ -312,6 +318,8 @@ class FaceColourization(ImageDataModule):
         holdout: Share of the training images, in [0, 1), that a fit validates on in place of the validation
             images and does not train on. The same images in every run; choose settings by them, and the
             validation images stay untouched.
+        memory_limit: GiB that the images of a folder's split may take in memory; more are decoded once into a
+            file in the cache (``XDG_CACHE_HOME``), and read from there. Half of the free memory by default.
 
     Raises:
         ImgcolorError: If an argument is out of range, or the source's name is unknown.
@@ -330,11 +338,12 @@ class FaceColourization(ImageDataModule):
         shuffle: bool = True,
         augmentation: nn.Module | None = None,
         holdout: float = 0.0,
+        memory_limit: float | None = None,
     ) -> None:
         if source == "lfw":
             source = LFWSource(root, size)
         elif source == "folder":
-            source = FolderSource(root, size)
+            source = FolderSource(root, size, memory_limit)
         elif source == "synthetic":
             source = SyntheticSource(draw_faces, size, train_images, val_images)
         elif isinstance(source, str):
@@ -349,14 +358,20 @@ def _part(images: ImageSet, chosen: np.ndarray) -> ImageSet:
 
 
 def _horse_source(
-    source: str | ImageSource, root: Path, category: str, size: int, train_images: int, val_images: int
+    source: str | ImageSource,
+    root: Path,
+    category: str,
+    size: int,
+    train_images: int,
+    val_images: int,
+    memory_limit: float | None,
 ) -> ImageSource:
     if source == "cifar10":
         if size != 32:
             raise ImgcolorError(f"data.size: expected 32 with the source cifar10, found {size}; leave it out")
         return Cifar10Source(root, category)
     if source == "folder":
-        return FolderSource(root, size)
+        return FolderSource(root, size, memory_limit)
     if source == "synthetic":
         return SyntheticSource(draw_horses, size, train_images, val_images)
     if isinstance(source, str):

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
@@ -22,6 +23,7 @@ from rich.progress import track
 from torchvision.datasets import CIFAR10, LFWPeople
 from torchvision.datasets.utils import check_integrity, download_and_extract_archive
 
+from imgcolor.data.disk_cache import read_or_map
 from imgcolor.errors import ImgcolorError
 
 Split = Literal["train", "val", "test"]
@@ -170,19 +172,24 @@ class Cifar10Source:
 class FolderSource:
     """Image files in `ROOT/train/**` and `ROOT/val/**`, and in `ROOT/test/**` where there is one."""
 
-    def __init__(self, root: Path | str, size: int) -> None:
+    def __init__(self, root: Path | str, size: int, memory_limit: float | None = None) -> None:
         """Name the folder; nothing is read yet.
 
         Args:
             root: The folder that holds `train`, `val` and perhaps `test`, each with images at any depth.
             size: Height and width of the images it gives; see `read_image` for how others are fitted.
+            memory_limit: GiB that the images of a split may take in memory; more are kept in a file on disk, which
+                is made once (see :mod:`imgcolor.data.disk_cache`). Half of the free memory by default.
 
         Raises:
-            ImgcolorError: `size` is not at least 1.
+            ImgcolorError: `size` is not at least 1, or the limit is below 0.
         """
         _check_positive("image size", size)
+        if memory_limit is not None and not memory_limit >= 0:
+            raise _error(f"memory_limit: expected 0 or more GiB, found {memory_limit}")
         self.root = Path(root).expanduser()
         self.size = size
+        self.memory_limit = memory_limit
 
     def load(self, split: Split) -> ImageSet:
         """Read every image of a split, sorted by relative path.
@@ -204,7 +211,9 @@ class FolderSource:
             raise _error(
                 f"{self.root}: expected folders to list, found: {error}; change their permissions"
             ) from error
-        pixels = _read_all(files, self.size, split)
+        pixels = read_or_map(
+            files, (3, self.size, self.size), partial(_read_all, files, what=split), self.memory_limit
+        )
         return ImageSet(pixels, tuple(file.relative_to(folder).as_posix() for file in files))
 
     def _folder(self, split: Split) -> Path:
@@ -290,7 +299,8 @@ class LFWSource:
                 f"{LFWPeople.file_dict[self.image_set][1]} there from a copy of it, pass another --data.root, "
                 "or use --data.source folder or --data.source synthetic, which need none"
             ) from error
-        pixels = _read_all([folder / name for name in names], self.size, split, self.CROP)
+        pixels = torch.empty((len(names), 3, self.size, self.size), dtype=torch.uint8)
+        _read_all([folder / name for name in names], pixels, split, self.CROP)
         return ImageSet(pixels, tuple(names))
 
 
@@ -363,12 +373,11 @@ def read_image(path: Path, size: int) -> torch.Tensor:
         return _read(Path(path), size)
 
 
-def _read_all(files: Sequence[Path], size: int, what: str, crop: float = 1.0) -> torch.Tensor:
-    """Read image files in parallel, with a progress bar named after what they are: uint8 [N, 3, size, size]."""
-    pixels = torch.empty((len(files), 3, size, size), dtype=torch.uint8)
+def _read_all(files: Sequence[Path], pixels: torch.Tensor, what: str, crop: float = 1.0) -> None:
+    """Read image files in parallel into uint8 [N, 3, size, size], with a progress bar that names them."""
 
     def read(index: int) -> None:
-        pixels[index] = _read(files[index], size, crop)
+        pixels[index] = _read(files[index], pixels.shape[-1], crop)
 
     console = Console(stderr=True)
     hidden = len(files) <= _PROGRESS_FROM or not console.is_terminal
@@ -380,7 +389,6 @@ def _read_all(files: Sequence[Path], size: int, what: str, crop: float = 1.0) ->
                 pass
     finally:
         pool.shutdown(cancel_futures=True)  # a bad file, or Ctrl-C, does not wait for the rest
-    return pixels
 
 
 class _Refused(Exception):  # noqa: N818 - never leaves this module

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLR
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
-from torchmetrics import MeanSquaredError, MetricCollection
+from torchmetrics import MeanMetric, MeanSquaredError, MetricCollection
 from torchmetrics.image import PeakSignalNoiseRatio
 
 import imgcolor
@@ -80,6 +80,7 @@ class ColourTask(LightningModule, ABC):
                 "margin12_error": MarginError(12),
             }
         )
+        self.train_loss = MeanMetric()
         self.train_metrics = metrics.clone(prefix="train/")
         self.val_metrics = metrics.clone(prefix="val/")
         self.test_metrics = metrics.clone(prefix="test/")
@@ -156,11 +157,15 @@ class ColourTask(LightningModule, ABC):
         """Loss of one batch, and metrics where the task measures training too."""
         output = self.run_network(batch.degraded)
         loss = self._checked_loss("train", output, batch.original)
-        self.log("train/loss", loss, on_epoch=True, on_step=False, prog_bar=True, batch_size=len(output))
+        self.train_loss.update(loss.detach(), len(output))
         if self.measures_training:
             with torch.no_grad():
                 self._measure(self.train_metrics, output, batch.original)
-            self.log_dict(self.train_metrics, on_epoch=True, on_step=False)
+        # Once an epoch: Lightning's bookkeeping for each logged value and step costs as much as a small network.
+        if self.trainer.is_last_batch or self.trainer.global_step + 1 == self.trainer.max_steps:
+            self.log("train/loss", self.train_loss, on_epoch=True, on_step=False, prog_bar=True)
+            if self.measures_training:
+                self.log_dict(self.train_metrics, on_epoch=True, on_step=False)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -119,10 +119,12 @@ class ColourClassification(ColourTask):
                 "palette: expected colours, found none, since nothing was trained yet; "
                 "give --ckpt_path CHECKPOINT, or a palette file"
             )
-        target = self.target(original)
+        # Colours last, as the networks' outputs lie in memory: torch takes twice the time over them as they are.
+        scores = output.movedim(1, -1).reshape(-1, self.palette.size)
+        target = self.target(original).flatten()
         if self.rebalancing is None:
-            return F.cross_entropy(output, target, label_smoothing=self.label_smoothing)
-        losses = F.cross_entropy(output, target, label_smoothing=self.label_smoothing, reduction="none")
+            return F.cross_entropy(scores, target, label_smoothing=self.label_smoothing)
+        losses = F.cross_entropy(scores, target, label_smoothing=self.label_smoothing, reduction="none")
         # Zhang's weight multiplies each pixel's loss, and the mean is over pixels; cross_entropy's own
         # ``weight`` would divide by the batch's sum of weights and take the effect back batch by batch.
         return (losses * self.class_weights[target]).mean()

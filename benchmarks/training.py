@@ -1,0 +1,421 @@
+"""Seconds an epoch: imgcolor, the loops that people use now, and the network alone.
+
+    python benchmarks/training.py [--rounds 3] [--images 5000] [--only NAME ...]
+
+In every round each way trains the same network on the same images in the same order, one way after the other, so
+that a noisy machine hurts all alike. The figures are ratios to the network alone within a round, and their spread
+over the rounds. All ways start from the same weights and have to end at the same loss. Images are drawn, sizes are
+the courses'.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchvision.transforms.functional as TF
+from lightning.pytorch import LightningModule, Trainer
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision.datasets import ImageFolder
+
+import imgcolor
+from clock import Clock
+from imgcolor.cli import main as imgcolor_main
+from imgcolor.colour import Palette
+from imgcolor.commands.provenance import commit, hardware
+from imgcolor.data import FaceColourization, HorseColourization
+from imgcolor.files import write_rows
+from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN, ResidualUNet
+
+RESULTS = Path(__file__).parent / "results"
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+
+
+WITHOUT_TABLE = (
+    '--model.network={"class_path": "imgcolor.networks.ResidualUNet", "init_args": {"base": null}}'
+)
+
+
+@dataclass
+class Case:
+    """A network, its loss, and how its images come."""
+
+    name: str
+    network: Callable[[], nn.Module]
+    experiment: str
+    options: list[str]
+    batch_size: int
+    loss: str = "mse"  # of [0, 1]; signed: of [-1, 1]; classes: cross-entropy of 24 colours
+    bf16: bool = False
+
+    @property
+    def faces(self) -> bool:
+        return self.loss == "signed"
+
+
+class Timing(NamedTuple):
+    """Of a second epoch."""
+
+    steps: float
+    """Seconds in its training steps."""
+    whole: float
+    """Seconds with validation and what else is done every epoch."""
+    loss: float
+    """Mean loss of the epoch."""
+
+
+CASES = [
+    Case("RegressionCNN, batch 100", RegressionCNN, "horses/regression_cnn.yaml", [], 100),
+    Case("ColourCNN, batch 100", ColourCNN, "horses/colour_cnn.yaml", [], 100, "classes"),
+    Case("ColourUNet, batch 100", ColourUNet, "horses/colour_unet.yaml", [], 100, "classes"),
+    Case("ColourUNet, batch 10", ColourUNet, "horses/colour_unet.yaml", [], 10, "classes"),
+    Case(
+        "ConvStack, batch 16", lambda: ConvStack(2, 16, 5, tanh=True), "faces/conv_stack.yaml", [], 16, "signed"
+    ),
+    Case(
+        "ResidualUNet, batch 50, bf16",
+        lambda: ResidualUNet(3, [32, 64, 96, 128], luminance="mean"),
+        "horses/best_regression.yaml",
+        [WITHOUT_TABLE, "--model.network.dropout=0", "--data.augmentation=null",
+         "--trainer.callbacks=[]", "--model.lr_scheduler=null", "--model.optimizer=Adam",
+         "--model.optimizer.weight_decay=0", "--model.mirror=false"],
+        50,
+        bf16=True,
+    ),
+]  # fmt: skip
+
+
+class Bench:
+    """One case: its images on disk and in memory, its first weights, and every way to train it."""
+
+    def __init__(self, case: Case, images: int, folder: Path) -> None:
+        self.case = case
+        self.folder = folder
+        torch.manual_seed(0)
+        torch.save(case.network().state_dict(), folder / "weights.pt")
+        count = {"train_images": images, "val_images": images // 5}
+        data = FaceColourization(**count) if case.faces else HorseColourization(**count)
+        self.pixels = {split: data.images(split).pixels.numpy() for split in ("train", "val")}
+        for split, pixels in self.pixels.items():
+            for number, image in enumerate(pixels):
+                path = folder / split / "all" / f"{number:06}.{'jpg' if case.faces else 'png'}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image.transpose(1, 2, 0)).save(path)
+        self.palette = Palette.learned(torch.from_numpy(self.pixels["train"][:500]))
+        self.palette.save(folder / "palette.json")
+
+    def network(self) -> nn.Module:
+        network = self.case.network()
+        network.load_state_dict(torch.load(self.folder / "weights.pt"))
+        return network
+
+    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        if self.case.faces:
+            return torch.optim.SGD(network.parameters(), lr=0.1)
+        return torch.optim.Adam(network.parameters(), lr=0.001)
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(output, target) if self.case.loss == "classes" else F.mse_loss(output, target)
+
+    def fast_loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """The same, in the order in which torch is fastest."""
+        if self.case.loss == "classes":
+            return F.cross_entropy(output.movedim(1, -1).flatten(0, 2), target.flatten())
+        return F.mse_loss(output, target)
+
+    # (e) forward, backward and optimizer step on a batch that is there
+    def bare(self) -> Timing:
+        network = self.network().to(memory_format=torch.channels_last)
+        optimizer = self.optimizer(network)
+        originals = torch.from_numpy(self.pixels["train"][: self.case.batch_size]).float() / 255
+        grey = originals.mean(1, keepdim=True)
+        target = self.palette.encode(originals) if self.case.loss == "classes" else originals
+        steps = -(-len(self.pixels["train"]) // self.case.batch_size)
+
+        def step() -> None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.case.bf16):
+                loss = self.fast_loss(network(grey), target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+        for _ in range(3):
+            step()
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        seconds = time.perf_counter() - start
+        return Timing(seconds, seconds, float("nan"))
+
+    # (d)
+    def imgcolor(self) -> Timing:
+        options = [
+            "fit", "--config", str(EXPERIMENTS / self.case.experiment), "--data.source=folder",
+            f"--data.root={self.folder}", f"--data.batch_size={self.case.batch_size}", "--data.shuffle=false",
+            "--trainer.max_epochs=2", f"--trainer.logger.init_args.save_dir={self.folder / 'logs'}",
+        ]  # fmt: skip
+        if self.case.loss == "classes":
+            options.append(f"--model.palette={self.folder / 'palette.json'}")
+        options += self.case.options
+        clock = [
+            "--trainer.callbacks+=clock.Clock",
+            f"--trainer.callbacks.weights={self.folder / 'weights.pt'}",
+        ]
+        with quiet():
+            status = imgcolor_main([*options, *clock])
+        if status:
+            raise SystemExit(f"imgcolor {' '.join(options)}: exit status {status}")
+        return Timing(Clock.last.steps, Clock.last.whole, Clock.last.loss)
+
+    # (c) a LightningModule as one writes it, torchvision's data set, a DataLoader with workers
+    def plain_lightning(self) -> Timing:
+        train, val = (
+            DataLoader(
+                ImageFolder(self.folder / split, transform=TF.to_tensor),
+                self.case.batch_size,
+                num_workers=len(os.sched_getaffinity(0)),
+                persistent_workers=True,
+            )
+            for split in ("train", "val")
+        )
+        clock = Clock(self.folder / "weights.pt")
+        with quiet():
+            trainer = Trainer(
+                max_epochs=2,
+                callbacks=[clock],
+                default_root_dir=self.folder,
+                precision="bf16-mixed" if self.case.bf16 else "32-true",
+            )
+            trainer.fit(PlainModule(self), train, val)
+        return Timing(clock.steps, clock.whole, clock.loss)
+
+    # (a) the course's loop: NumPy arrays in batches, made into tensors, .item() every step
+    def course_loop(self, plot: bool = False) -> Timing:
+        greys, targets = {}, {}
+        for split, pixels in self.pixels.items():
+            images = pixels.astype("float32") / 255
+            greys[split] = images.mean(axis=1, keepdims=True)
+            encode = self.case.loss == "classes"
+            targets[split] = self.palette.encode(torch.from_numpy(images)).numpy() if encode else images
+        network, history = self.network(), []
+        optimizer = self.optimizer(network)
+        for _ in range(2):
+            start = time.perf_counter()
+            network.train()
+            losses = []
+            for x, y in self._course_batches(greys["train"], targets["train"]):
+                optimizer.zero_grad()
+                loss = self.loss(network(x), y)
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.data.item())
+            steps = time.perf_counter() - start
+            network.eval()
+            with torch.no_grad():
+                batches = self._course_batches(greys["val"], targets["val"])
+                validated = [self.loss(network(x), y).item() for x, y in batches]
+            history.append((np.mean(losses), np.mean(validated)))
+            if plot:
+                self._plot(greys["val"][:16], history, network)
+            whole = time.perf_counter() - start
+        return Timing(steps, whole, float(np.mean(losses)))
+
+    def _course_batches(self, greys: np.ndarray, targets: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
+        for start in range(0, len(greys), self.case.batch_size):
+            part = slice(start, start + self.case.batch_size)
+            yield torch.from_numpy(greys[part]).contiguous(), torch.from_numpy(targets[part]).contiguous()
+
+    def _plot(self, greys: np.ndarray, history: list[tuple[float, float]], network: nn.Module) -> None:
+        import matplotlib
+
+        matplotlib.use("agg")
+        from matplotlib import pyplot
+
+        with torch.no_grad():
+            output = network(torch.from_numpy(greys))
+        if self.case.loss == "classes":
+            output = self.palette.lookup(output.argmax(1))
+        pictures = np.concatenate(output.clamp(0, 1).permute(0, 2, 3, 1).numpy(), axis=1)
+        pyplot.figure(figsize=(15, 3))
+        pyplot.imshow(pictures)
+        pyplot.savefig(self.folder / "pictures.png")
+        pyplot.figure()
+        pyplot.plot(history)
+        pyplot.savefig(self.folder / "curve.png")
+        pyplot.close("all")
+
+    def course_loop_with_plots(self) -> Timing:
+        return self.course_loop(plot=True)
+
+    # (b) the homework's loop: every image decoded and made a tensor at every epoch
+    def homework_loop(self) -> Timing:
+        def pair(image: Image.Image) -> tuple[Tensor, Tensor]:
+            return TF.to_tensor(TF.to_grayscale(image)) * 2 - 1, TF.to_tensor(image) * 2 - 1
+
+        loaders = {
+            split: DataLoader(
+                ImageFolder(self.folder / split, transform=pair), self.case.batch_size, num_workers=0
+            )
+            for split in ("train", "val")
+        }
+        network = self.network()
+        optimizer = self.optimizer(network)
+        for _ in range(2):
+            start = time.perf_counter()
+            total = 0.0
+            for (x, y), _ in loaders["train"]:
+                optimizer.zero_grad()
+                loss = self.loss(network(x), y)
+                loss.backward()
+                optimizer.step()
+                total += loss.item() * len(x)
+            steps = time.perf_counter() - start
+            with torch.no_grad():
+                for (x, y), _ in loaders["val"]:
+                    self.loss(network(x), y).item()
+            whole = time.perf_counter() - start
+        return Timing(steps, whole, total / len(self.pixels["train"]))
+
+    def ways(self) -> dict[str, Callable[[], Timing]]:
+        ways = {
+            "network alone": self.bare,
+            "imgcolor fit": self.imgcolor,
+            "plain Lightning": self.plain_lightning,
+        }
+        if self.case.faces:
+            return {**ways, "homework's loop": self.homework_loop}
+        if self.case.bf16:  # no course had it
+            return ways
+        return {**ways, "course's loop": self.course_loop, "with its plots": self.course_loop_with_plots}
+
+
+class PlainModule(LightningModule):
+    """What one writes without imgcolor."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__()
+        self.network = bench.network()
+        self.bench = bench
+        self.palette = bench.palette
+
+    def _loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        images, _ = batch
+        if self.bench.case.faces:
+            weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
+            return self.bench.loss(
+                self.network((images * weights).sum(1, keepdim=True) * 2 - 1), images * 2 - 1
+            )
+        target = self.palette.encode(images) if self.bench.case.loss == "classes" else images
+        return self.bench.loss(self.network(images.mean(1, keepdim=True)), target)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        loss = self._loss(batch)
+        self.log("train/loss", loss, on_epoch=True, on_step=False, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self.log("val/loss", self._loss(batch), prog_bar=True)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.bench.optimizer(self.network)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def measure(case: Case, rounds: int, images: int) -> list[dict[str, object]]:
+    """Train one case in every way, round by round."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(case, images, Path(folder))
+        for number in range(rounds):
+            for way, run in bench.ways().items():
+                timing = run()
+                seconds = f"{timing.steps:8.2f} s in steps {timing.whole:8.2f} s an epoch"
+                print(
+                    f"{case.name:30} round {number}  {way:16} {seconds}, loss {timing.loss:.5f}", flush=True
+                )
+                steps = -(-images // case.batch_size)
+                rows.append(
+                    {
+                        "case": case.name,
+                        "way": way,
+                        "round": number,
+                        "images": images,
+                        "ms_a_step": round(timing.steps / steps * 1000, 3),
+                        "steps_s": round(timing.steps, 3),
+                        "epoch_s": round(timing.whole, 3),
+                        "loss": round(timing.loss, 6),
+                    }
+                )
+    losses = [float(str(row["loss"])) for row in rows if row["way"] != "network alone"]
+    if max(losses) > 1.02 * min(losses):
+        raise SystemExit(f"{case.name}: expected one loss, found {min(losses)} to {max(losses)}")
+    return rows
+
+
+def page(rows: list[dict[str, object]]) -> str:
+    """The results as Markdown: ratios to the network alone, median and range over the rounds."""
+    lines = ["| network | way | ms a step | steps: × the network alone | an epoch: × the network alone |",
+             "|---|---|---|---|---|"]  # fmt: skip
+    for case in dict.fromkeys(str(row["case"]) for row in rows):
+        of_case = [row for row in rows if row["case"] == case]
+        alone = {row["round"]: float(str(row["steps_s"])) for row in of_case if row["way"] == "network alone"}
+        for way in dict.fromkeys(str(row["way"]) for row in of_case):
+            of_way = [row for row in of_case if row["way"] == way]
+            ms = statistics.median(float(str(row["ms_a_step"])) for row in of_way)
+            cells = [case, way, f"{ms:.1f}"]
+            for figure in ("steps_s", "epoch_s"):
+                ratios = [float(str(row[figure])) / alone[row["round"]] for row in of_way]
+                cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--images", type=int, default=5000, help="training images; a fifth as many for validation"
+    )
+    parser.add_argument("--only", nargs="*", default=[], help="parts of the names of cases")
+    parser.add_argument("--output", type=Path, default=RESULTS / "training.csv")
+    options = parser.parse_args()
+    origin = f"commit {commit(Path(imgcolor.__file__).parent)}, {hardware()}, torch {torch.__version__}"
+    print(origin, file=sys.stderr)
+    rows = []
+    for case in CASES:
+        if not options.only or any(part in case.name for part in options.only):
+            rows += measure(case, options.rounds, options.images)
+            write_rows(options.output, rows)
+    text = f"{origin}; {options.images} images, {options.rounds} rounds: median (range)\n\n{page(rows)}\n"
+    options.output.with_suffix(".md").write_text(text)
+    print(f"\n{text}")
+
+
+if __name__ == "__main__":
+    main()

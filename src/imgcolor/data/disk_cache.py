@@ -1,0 +1,117 @@
+"""Images that are too many for memory: decoded once into a file, which every run maps into memory from then on.
+
+A mapped file takes the place of the tensor that it holds: the system reads the pages that a batch needs, keeps as
+many as fit, and forgets them when memory is wanted elsewhere.
+"""
+
+import contextlib
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+import torch
+from filelock import FileLock
+from lightning.pytorch.utilities import rank_zero_only
+
+from imgcolor.errors import ImgcolorError
+
+_GIB = 2**30
+
+_tell = rank_zero_only(print)
+
+
+def read_or_map(
+    files: Sequence[Path],
+    shape: tuple[int, int, int],
+    read: Callable[[torch.Tensor], None],
+    memory_limit: float | None = None,
+) -> torch.Tensor:
+    """Read images into memory, or, where they would take too much of it, map them from a file.
+
+    Args:
+        files: What is read; their names, sizes and times of change tell whether the file on disk is still right.
+        shape: Of each image.
+        read: Fills uint8 [N, *shape].
+        memory_limit: GiB from which on the file is taken; half of the free memory by default.
+
+    Returns:
+        uint8 [N, *shape].
+
+    Raises:
+        ImgcolorError: If the file cannot be written.
+    """
+    images = (len(files), *shape)
+    size = torch.Size(images).numel()
+    limit = psutil.virtual_memory().available / 2 if memory_limit is None else memory_limit * _GIB
+    if size <= limit:
+        pixels = torch.empty(images, dtype=torch.uint8)
+        read(pixels)
+        return pixels
+    path = cache_folder() / f"{_place(files, shape)}-{_state(files)}.uint8"
+    try:
+        with FileLock(_lock(path)):  # of several processes one reads, and the others wait
+            there = path.exists()
+            if not there:
+                _write(path, images, read)
+    except OSError as error:
+        raise ImgcolorError(
+            f"{path}: expected room for {size / _GIB:.2f} GiB of images, found: {error.strerror or error}; "
+            "make room, set XDG_CACHE_HOME to a folder elsewhere, or raise --data.memory_limit"
+        ) from error
+    _tell(
+        f"{len(files):,} images take {size / _GIB:.2f} GiB, more than the memory limit of {limit / _GIB:.2f}: "
+        f"they are read from {'' if there else 'the new file '}{path}",
+        file=sys.stderr,
+    )
+    return _map(path, images, shared=False)
+
+
+def cache_folder() -> Path:
+    """Where the files are: ``imgcolor`` in ``XDG_CACHE_HOME``, which is ``~/.cache`` where it is not set."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "imgcolor"
+
+
+def _place(files: Sequence[Path], shape: tuple[int, ...]) -> str:
+    """What stays when the images change: where they are, and what is made of them."""
+    return _hash([os.path.commonpath([file.absolute().parent for file in files]), str(shape)])
+
+
+def _state(files: Sequence[Path]) -> str:
+    """What the images were when they were read."""
+    stats = [(file, file.stat()) for file in files]
+    return _hash([f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}" for file, stat in stats])
+
+
+def _hash(texts: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def _lock(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_suffix(".lock")
+
+
+def _write(path: Path, images: tuple[int, ...], read: Callable[[torch.Tensor], None]) -> None:
+    size = torch.Size(images).numel()
+    temporary = path.with_suffix(f".part{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.truncate(size)
+            if hasattr(os, "posix_fallocate"):  # not on macOS
+                # All of the room now: writing to a mapped file on a full disk would kill the process.
+                os.posix_fallocate(file.fileno(), 0, size)
+        read(_map(temporary, images, shared=True))
+        for old in path.parent.glob(f"{path.name.partition('-')[0]}-*.uint8"):
+            old.unlink()  # of what the folder held before
+        temporary.replace(path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def _map(path: Path, images: tuple[int, ...], shared: bool) -> torch.Tensor:
+    size = torch.Size(images).numel()
+    return torch.from_file(str(path), shared=shared, size=size, dtype=torch.uint8).view(images)
