@@ -17,7 +17,7 @@ from torch import nn
 from imgcolor.errors import ImgcolorError
 
 KEY = "imgcolor"
-"""Where a checkpoint holds what imgcolor adds: version, task recipe and degradation recipe."""
+"""Where a checkpoint holds what imgcolor adds: version, task recipe, degradation recipe, size of the images."""
 
 _REMEMBERED = "_imgcolor_recipe"
 
@@ -155,6 +155,7 @@ def load_task(path: Path | str, *, network: nn.Module | None = None, map_locatio
     task = build(recipe, **replaced)
     degradation = checkpoint[KEY]["degradation"]
     task.degradation = None if degradation is None else build(degradation)
+    task.image_size = checkpoint[KEY].get("image_size")
     try:
         task.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:

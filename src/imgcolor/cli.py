@@ -70,6 +70,26 @@ def _sweep(arguments: list[str]) -> None:
     run_command(sweep, [*words, f"--overrides={json.dumps(arguments[end + 1 :])}"])
 
 
+def _photos(arguments: list[str]) -> None:
+    from imgcolor.commands.photos import run
+
+    run(arguments)
+
+
+def _models(arguments: list[str]) -> None:
+    from imgcolor.commands.functions import run_command
+    from imgcolor.commands.models import models
+
+    run_command(models, arguments)
+
+
+def _export(arguments: list[str]) -> None:
+    from imgcolor.commands.export import export
+    from imgcolor.commands.functions import run_command
+
+    run_command(export, arguments)
+
+
 def _activations(arguments: list[str]) -> None:
     from imgcolor.commands.activations import run
 
@@ -77,6 +97,9 @@ def _activations(arguments: list[str]) -> None:
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
+    "colourize": ("give grey photos colour: imgcolor colourize photo.jpg (also: colorize)", _photos),
+    "upscale": ("enlarge photos: imgcolor upscale photo.jpg", _photos),
+    "models": ("list the trained models that come with imgcolor", _models),
     "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _lightning),
     "validate": ("measure a trained network on the validation images", _lightning),
     "test": ("measure a trained network on the test images", _lightning),
@@ -85,10 +108,14 @@ _COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "sweep": ("train an experiment with many values of its options, on Ray Tune", _sweep),
     "record": ("keep what runs ended with as rows of a table of results", _record),
     "report": ("write the results page from the tables of results", _report),
+    "export": ("write a trained network as ONNX, TorchScript or small weights", _export),
     "evaluate": ("score predicted images by the 12-margin accuracy of the face homework", _evaluate),
     "palette": ("learn a palette of colours from images, write and draw it", _palette),
     "activations": ("draw and measure a network's activation maps for images", _activations),
 }
+
+
+_ALIASES = {"colorize": "colourize"}
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -160,8 +187,8 @@ def _run(arguments: list[str]) -> None:
         print(_USAGE.format(description=imgcolor.__doc__, commands=commands))
     elif command == "--version":
         print(f"imgcolor {imgcolor.__version__}")
-    elif command in _COMMANDS:
-        _COMMANDS[command][1](arguments)
+    elif _ALIASES.get(command, command) in _COMMANDS:
+        _COMMANDS[_ALIASES.get(command, command)][1](arguments)
     else:
         raise ImgcolorError(f"expected a command ({', '.join(_COMMANDS)}), found {command!r}")
 

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -61,6 +61,27 @@ def side_by_side(*images: Tensor) -> Image.Image:
     canvas = Image.new("RGB", (len(pictures) * (width + _GAP) - _GAP, height), _PAPER)
     for column, picture in enumerate(pictures):
         canvas.paste(picture, (column * (width + _GAP), 0))
+    return canvas
+
+
+def comparison_sheet(pairs: Sequence[tuple[Image.Image, Image.Image]], columns: int = 3) -> Image.Image:
+    """Put pictures beside their results.
+
+    Args:
+        pairs: Before and after; of any sizes.
+        columns: Pairs a row.
+
+    Returns:
+        An RGB picture, each pair in a cell as large as the largest needs.
+    """
+    width = max(before.width + _GAP + after.width for before, after in pairs) + 4 * _GAP
+    height = max(picture.height for pair in pairs for picture in pair) + 4 * _GAP
+    columns = min(columns, len(pairs))
+    canvas = Image.new("RGB", (columns * width, math.ceil(len(pairs) / columns) * height), _PAPER)
+    for number, (before, after) in enumerate(pairs):
+        left, top = number % columns * width, number // columns * height
+        canvas.paste(before, (left, top))
+        canvas.paste(after, (left + before.width + _GAP, top))
     return canvas
 
 

@@ -10,6 +10,9 @@ from imgcolor.errors import ImgcolorError
 class MeanGrey(nn.Module):
     """Grey as the plain mean of red, green and blue, as the CSC2516 assignment takes it."""
 
+    weights = (1 / 3, 1 / 3, 1 / 3)
+    """Of red, green and blue."""
+
     def forward(self, images: Tensor) -> Tensor:
         """Take the colour away.
 
@@ -24,6 +27,9 @@ class MeanGrey(nn.Module):
 
 class LumaGrey(nn.Module):
     """Grey as Pillow's mode L takes it: ITU-R BT.601 luma, 0.299 R + 0.587 G + 0.114 B in whole levels."""
+
+    weights = (0.299, 0.587, 0.114)
+    """Of red, green and blue."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Take the colour away.

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from torchvision.datasets.utils import check_integrity, download_and_extract_arc
 
 from imgcolor.data.disk_cache import read_or_map
 from imgcolor.errors import ImgcolorError
+
+T = TypeVar("T")
 
 Split = Literal["train", "val", "test"]
 
@@ -206,7 +208,7 @@ class FolderSource:
         """
         try:
             folder = self._folder(split)
-            files = _image_files(folder)
+            files = image_files(folder)
         except OSError as error:
             raise _error(
                 f"{self.root}: expected folders to list, found: {error}; change their permissions"
@@ -369,7 +371,7 @@ def read_image(path: Path, size: int) -> torch.Tensor:
             beyond 16 bits, or has more than `MAX_PIXELS` pixels (refused before it is decoded).
     """
     _check_positive("image size", size)
-    with _quiet():
+    with quiet_pillow():
         return _read(Path(path), size)
 
 
@@ -383,7 +385,7 @@ def _read_all(files: Sequence[Path], pixels: torch.Tensor, what: str, crop: floa
     hidden = len(files) <= _PROGRESS_FROM or not console.is_terminal
     pool = ThreadPoolExecutor(os.cpu_count())  # Pillow decodes outside the interpreter's lock
     try:
-        with _quiet():
+        with quiet_pillow():
             done = pool.map(read, range(len(files)))
             for _ in track(done, f"Reading {what}", len(files), console=console, disable=hidden):
                 pass
@@ -400,32 +402,49 @@ def _read(path: Path, size: int, crop: float = 1.0) -> torch.Tensor:
 
     Of each side only the middle share `crop` is kept, before the image is cut to a square and resized.
     """
-    try:
-        _check_file(path)
-        with Image.open(path) as file:
-            if file.width * file.height > MAX_PIXELS:
-                raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
-            image = _to_rgb(ImageOps.exif_transpose(file))
+
+    def fitted(image: Image.Image) -> Image.Image:
+        image = _to_rgb(image)
         if crop < 1:
             left, top = (round(side * (1 - crop) / 2) for side in image.size)
             image = image.crop((left, top, image.width - left, image.height - top))
         if image.size != (size, size):
             image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+        return image
+
+    return torch.from_numpy(np.array(decode(path, fitted))).permute(2, 0, 1).contiguous()
+
+
+def decode(path: Path, convert: Callable[[Image.Image], T]) -> T:
+    """Open an image file, turn it as its EXIF data say, and make something of it.
+
+    Args:
+        path: The file.
+        convert: Takes the image; what goes wrong in it counts as a fault of the file.
+
+    Returns:
+        What `convert` gave.
+
+    Raises:
+        ImgcolorError: The file is missing, empty, damaged or no image, or has more than `MAX_PIXELS` pixels
+            (refused before it is decoded).
+    """
+    try:
+        _check_file(path)
+        with Image.open(path) as file:
+            if file.width * file.height > MAX_PIXELS:
+                raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
+            return convert(ImageOps.exif_transpose(file))
     except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
         raise _error(
             f"{path} {_image_fault(error)}: expected a whole image, 8 or 16 bits a channel, of at most "
             f"{MAX_PIXELS:,} pixels; replace the file or take it away"
         ) from error
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise _Refused("holds floating-point values, whose white is unknown")
-    if image.mode.startswith("I"):  # I, I;16, I;16B, ...: convert() would clip at 255
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise _Refused(f"holds values from {values.min()} to {values.max()}, beyond 16 bits")
+    values = deep_grey(image)
+    if values is not None:
         image = Image.fromarray(
             ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
         )  # 65535 = 257 * 255
@@ -434,6 +453,18 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         white.alpha_composite(image.convert("RGBA"))
         image = white
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def deep_grey(image: Image.Image) -> np.ndarray | None:
+    """The values of a 16-bit grey image, [H, W] in 0..65535; None for other images. For `decode`."""
+    if image.mode == "F":
+        raise _Refused("holds floating-point values, whose white is unknown")
+    if not image.mode.startswith("I"):  # I, I;16, I;16B, ...: convert() would clip at 255
+        return None
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 65535:
+        raise _Refused(f"holds values from {values.min()} to {values.max()}, beyond 16 bits")
+    return values
 
 
 def _check_file(path: Path) -> None:
@@ -487,10 +518,10 @@ def _lfw_names(people: Path) -> list[str]:
     return [f"{name}/{name}_{number:04d}.jpg" for name, images in persons for number in range(1, images + 1)]
 
 
-def _image_files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
     """Return the image files below a folder, at least one, sorted by their relative paths."""
     files = sorted(_files(folder), key=lambda file: file.relative_to(folder).as_posix())
-    endings = _readable_endings()
+    endings = readable_endings()
     images = [file for file in files if file.suffix.lower() in endings]
     if not images:
         seen = _some(file.suffix.lower() or "no ending" for file in files)
@@ -516,14 +547,15 @@ def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
             yield path
 
 
-def _readable_endings() -> set[str]:
+def readable_endings() -> set[str]:
+    """Endings of image files that Pillow reads, in lower case: ``.png`` and so on."""
     Image.init()
     stubs = {"BUFR", "GRIB", "HDF5"}  # Pillow opens these but leaves reading to a program of the user's
     readable = Image.OPEN.keys() - stubs
     return {ending for ending, kind in Image.registered_extensions().items() if kind in readable}
 
 
-def _quiet() -> "warnings.catch_warnings[None]":
+def quiet_pillow() -> "warnings.catch_warnings[None]":
     """Silence Pillow in a `with` block: its warnings, of large sizes or odd metadata, name no file."""
     return warnings.catch_warnings(action="ignore")
 

@@ -107,7 +107,7 @@ class ResidualUNet(nn.Module):
         bottom = len(self.filters) - 1
         padded = pad_to_multiple(images, 2**bottom)
         rows = torch.linspace(-1, 1, height, device=images.device, dtype=images.dtype)
-        rows = pad_to_multiple(rows[:, None].expand(len(images), 1, height, width), 2**bottom)
+        rows = pad_to_multiple(rows[:, None].expand(images.shape[0], 1, height, width), 2**bottom)
         maps = [self.stem(torch.cat([padded, rows], dim=1))]
         for level in range(1, bottom + 1):
             maps.append(self.get_submodule(f"down{level}")(maps[-1]))

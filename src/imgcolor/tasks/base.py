@@ -69,6 +69,8 @@ class ColourTask(LightningModule, ABC):
         self.network = network.to(memory_format=torch.channels_last)
         self.degradation: nn.Module | None = None
         """What the network was trained to undo; known after a fit with a datamodule, or from a checkpoint."""
+        self.image_size: int | None = None
+        """Height of the images that it was trained on; known likewise."""
         self._make_optimizer = optimizer
         self._make_lr_scheduler = lr_scheduler
         self.mirror = mirror
@@ -263,6 +265,8 @@ class ColourTask(LightningModule, ABC):
         """Take the degradation over from the datamodule."""
         datamodule = getattr(self.trainer, "datamodule", None)
         self.degradation = getattr(datamodule, "degradation", self.degradation)
+        if stage == "fit" and isinstance(datamodule, ImageDataModule):
+            self.image_size = datamodule.images("train").pixels.shape[-2]
         if stage == "fit" and describe(self.network) is None:
             rank_zero_warn(
                 f"{class_path(type(self.network))} does not keep every constructor argument as an attribute of "
@@ -325,6 +329,7 @@ class ColourTask(LightningModule, ABC):
             "version": imgcolor.__version__,
             "task": self.recipe(),
             "degradation": None if self.degradation is None else describe(self.degradation),
+            "image_size": self.image_size,
         }
 
     def recipe(self) -> dict[str, Any]:

@@ -1,0 +1,270 @@
+"""imgcolor colourize and imgcolor upscale: anyone's photos, one or thousands."""
+
+import glob
+import io
+import os
+import sys
+from argparse import ArgumentError
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jsonargparse import ArgumentParser
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from imgcolor.data.sources import image_files
+from imgcolor.errors import ImgcolorError
+from imgcolor.files import write_whole
+from imgcolor.models import Model, load
+from imgcolor.photos import FORMATS, Photo
+from imgcolor.pictures import comparison_sheet
+
+_CHUNK = 8_000_000
+"""Pixels of the photos that are in memory at once; a larger photo is alone."""
+
+_ENCODING: dict[str, dict[str, Any]] = {
+    "PNG": {"compress_level": 3},  # twice as fast as Pillow's own for a few per cent more bytes
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"quality": 95},
+    "TIFF": {"compression": "tiff_lzw"},
+}
+
+_SHEET = 24
+"""Photos that a comparison shows."""
+
+
+@dataclass
+class Job:
+    """A photo to read and where its result goes."""
+
+    source: Path
+    target: Path
+
+
+def run(arguments: list[str]) -> None:
+    """Run ``colourize``, or its other spelling, or ``upscale``.
+
+    Args:
+        arguments: The command's name and its options.
+    """
+    upscale = arguments[0] == "upscale"
+    parser = ArgumentParser(
+        prog=f"imgcolor {arguments[0]}",
+        description="Enlarge photos."
+        if upscale
+        else "Give grey photos colour; of coloured ones the grey is taken.",
+        exit_on_error=False,
+    )
+    parser.add_argument(
+        "inputs", type=str, nargs="+", metavar="INPUT", help="image files, folders or patterns"
+    )
+    default = "superres" if upscale else "faces"
+    parser.add_argument(
+        "--model",
+        type=str,
+        default=default,
+        help="a name that `imgcolor models` lists, or a .ckpt file of a fit",
+    )
+    folder = Path("enlarged" if upscale else "coloured")
+    parser.add_argument("--output", type=Path, default=folder, help="the folder for the results")
+    kinds = ["same", *dict.fromkeys(ending.removeprefix(".") for ending in FORMATS)]
+    parser.add_argument(
+        "--format",
+        type=str,
+        default="png",
+        choices=kinds,
+        help="kind of files to write; same: that of the input",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
+    parser.add_argument(
+        "--compare", action="store_true", help="also write comparison.png: photos beside their results"
+    )
+    if not upscale:
+        parser.add_argument(
+            "--scale",
+            type=str,
+            default="own",
+            choices=["own", "native"],
+            help="own: the network sees photos at the size of its training images, and its colour joins the full "
+            "size's luminance; native: the network runs at full size",
+        )
+    try:
+        found = parser.parse_args(arguments[1:])
+    except ArgumentError as error:
+        if "arguments are required" not in error.message:
+            raise
+        raise ArgumentError(
+            None, f"expected photos or folders, found none; such as: imgcolor {arguments[0]} photo.jpg"
+        ) from error
+    jobs = _jobs(found.inputs, found.output, found.format, found.overwrite)
+    model = load(found.model)
+    if upscale != bool(model.enlarges):
+        other = "colourize" if upscale else "upscale"
+        raise ImgcolorError(f"--model {found.model}: expected one for {arguments[0]}, found one for {other}")
+    if upscale:
+        convert: Callable[[Tensor], Tensor] = model.enlarged
+    else:
+        convert = _colourizer(model, found.scale)
+    sheet, failures = _convert(jobs, model, convert)
+    if found.compare and sheet:
+        _save(comparison_sheet(sheet), found.output / "comparison.png", found.overwrite)
+    done = len(jobs) - len(failures)
+    print(
+        f"{done} of {len(jobs)} photos in {found.output}"
+        + (f", {found.output / 'comparison.png'}" if sheet and found.compare else "")
+    )
+    if failures:
+        for failure in failures[:20]:
+            print(f"  {failure}", file=sys.stderr)
+        more = f" (the first 20 of {len(failures)} above)" if len(failures) > 20 else ""
+        raise ImgcolorError(f"{len(failures)} of {len(jobs)} photos could not be done{more}")
+
+
+def _colourizer(model: Model, scale: Any) -> Callable[[Tensor], Tensor]:
+    return lambda pixels: model.colours(model.grey(pixels), scale)
+
+
+def _jobs(inputs: Sequence[str], output: Path, kind: str, overwrite: bool) -> list[Job]:
+    """Every photo and its place, checked before anything is read."""
+    jobs: list[Job] = []
+    for word in inputs:
+        path = Path(word).expanduser()
+        matches = [path] if path.exists() else sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207  # absolute patterns too
+        if not matches:
+            raise ImgcolorError(f"{word}: expected an image file, a folder or a pattern, found nothing")
+        for match in matches:
+            files = image_files(match) if match.is_dir() else [match]
+            for file in files:
+                place = file.relative_to(match) if match.is_dir() else Path(file.name)
+                ending = place.suffix.lower() if kind == "same" else f".{kind}"
+                if ending not in FORMATS:
+                    raise ImgcolorError(
+                        f"{file}: --format same: expected an ending of {', '.join(FORMATS)}, found "
+                        f"{place.suffix!r}; choose another --format"
+                    )
+                jobs.append(Job(file, output / place.with_suffix(ending)))
+    seen: dict[Path, Path] = {}
+    for job in jobs:
+        if job.target in seen and seen[job.target] != job.source:
+            raise ImgcolorError(
+                f"{job.source} and {seen[job.target]} would both become {job.target}; convert them one after the "
+                "other, into two folders"
+            )
+        seen[job.target] = job.source
+    sources = {job.source.resolve() for job in jobs}
+    there = [job.target for job in jobs if job.target.exists()]
+    own = [target for target in there if target.resolve() in sources]
+    if own:
+        raise ImgcolorError(f"{own[0]}: is one of the photos itself; choose another --output")
+    if there and not overwrite:
+        raise ImgcolorError(
+            f"{there[0]}: is there already ({len(there)} of {len(jobs)} results); choose another --output, or "
+            "--overwrite"
+        )
+    return [Job(source, target) for target, source in seen.items()]
+
+
+def _convert(
+    jobs: Sequence[Job], model: Model, convert: Callable[[Tensor], Tensor]
+) -> tuple[list[tuple[Image.Image, Image.Image]], list[str]]:
+    """Read, convert and write all photos; gives thumbnails of the first ones, and what went wrong."""
+    failures: list[str] = []
+    sheet: list[tuple[Image.Image, Image.Image]] = []
+    console = Console(stderr=True)
+    columns = (TextColumn("Photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, disable=not console.is_terminal or len(jobs) < 2)
+    with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+        task = bar.add_task("", total=len(jobs))
+        for chunk in _chunks(jobs):
+            read = list(pool.map(_read, chunk))
+            failures += [str(photo) for photo in read if isinstance(photo, Exception)]
+            photos = [
+                (job, photo) for job, photo in zip(chunk, read, strict=True) if isinstance(photo, Photo)
+            ]
+            results = _in_batches([photo for _, photo in photos], convert)
+            written = list(
+                pool.map(lambda pair: _write(*pair), zip((j for j, _ in photos), results, strict=True))
+            )
+            failures += [message for message in written if message]
+            for (_, photo), result in list(zip(photos, results, strict=True))[: _SHEET - len(sheet)]:
+                before = photo.with_pixels(model.grey(photo.pixels[None])[0]) if not model.enlarges else photo
+                sheet.append((_thumbnail(before), _thumbnail(result)))
+            bar.advance(task, len(chunk))
+    return sheet, failures
+
+
+def _chunks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    chunk: list[Job] = []
+    pixels = 0
+    for job in jobs:
+        size = _pixels(job.source)
+        if chunk and (pixels + size > _CHUNK or len(chunk) == 256):
+            yield chunk
+            chunk, pixels = [], 0
+        chunk.append(job)
+        pixels += size
+    if chunk:
+        yield chunk
+
+
+def _pixels(path: Path) -> int:
+    try:
+        if path.is_file():  # reading a pipe would wait for ever
+            with Image.open(path) as file:
+                return file.width * file.height
+    except Exception:  # a damaged file makes Pillow raise nearly anything; reading it says what is wrong
+        pass
+    return 0
+
+
+def _read(job: Job) -> Photo | Exception:
+    try:
+        return Photo.read(job.source)
+    except ImgcolorError as error:
+        return error
+
+
+def _in_batches(photos: Sequence[Photo], convert: Callable[[Tensor], Tensor]) -> list[Photo]:
+    """Photos of one shape go through the network together."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, photo in enumerate(photos):
+        groups.setdefault(tuple(photo.pixels.shape), []).append(index)
+    results: dict[int, Photo] = {}
+    for indices in groups.values():
+        for part in (indices[start : start + 64] for start in range(0, len(indices), 64)):
+            pixels = convert(torch.stack([photos[index].pixels for index in part]))
+            results |= {i: photos[i].with_pixels(p) for i, p in zip(part, pixels, strict=True)}
+    return [results[index] for index in range(len(photos))]
+
+
+def _write(job: Job, photo: Photo) -> str | None:
+    try:
+        _save(photo.to_image(), job.target, overwrite=True)  # what was there was asked about before
+    except (OSError, ValueError) as error:
+        return f"{job.target}: cannot be written ({error})"
+    return None
+
+
+def _save(image: Image.Image, path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise ImgcolorError(f"{path}: is there already; choose another --output, or --overwrite")
+    kind = FORMATS[path.suffix.lower()]
+    if kind == "JPEG" and image.has_transparency_data:  # JPEG knows none
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        image = white
+    buffer = io.BytesIO()
+    image.save(buffer, format=kind, **_ENCODING[kind])
+    write_whole(path, buffer.getvalue())
+
+
+def _thumbnail(photo: Photo) -> Image.Image:
+    image = photo.to_image().convert("RGB")
+    image.thumbnail((320, 320))
+    return image

@@ -1,0 +1,248 @@
+"""A trained network for anyone's images: any size, any kind."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from imgcolor.checkpoint import load_task
+from imgcolor.data import BoxDownsample, LumaGrey, MeanGrey
+from imgcolor.errors import ImgcolorError
+from imgcolor.photos import Photo
+from imgcolor.tasks import ColourTask
+
+Picture = TypeVar("Picture", Image.Image, np.ndarray, Tensor)
+
+Scale = Literal["own", "native"]
+
+_LARGEST = 2**22
+"""Pixels that a network sees at once at its own scale, whatever the picture's shape."""
+
+
+class Model:
+    """Colourizes or enlarges pictures of any size.
+
+    Args:
+        task: What a fit trained, or :func:`imgcolor.checkpoint.load_task` gave.
+        name: What messages call it.
+
+    Raises:
+        ImgcolorError: If the task does not know what it was trained to undo.
+
+    Example:
+        >>> import imgcolor
+        >>> model = imgcolor.load("faces")  # doctest: +SKIP
+        >>> model.colourize(Image.open("grandmother.jpg")).save("grandmother.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, task: ColourTask, name: str = "the model") -> None:
+        if not isinstance(task.degradation, MeanGrey | LumaGrey | BoxDownsample):
+            raise ImgcolorError(
+                f"{name}: expected a network that was trained to undo MeanGrey, LumaGrey or BoxDownsample, found "
+                f"{type(task.degradation).__name__}"
+            )
+        self.task = task.eval()
+        self.name = name
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Model":
+        """A model from a checkpoint.
+
+        Args:
+            path: A ``.ckpt`` file that a fit wrote.
+
+        Raises:
+            ImgcolorError: If the file is no such checkpoint.
+        """
+        return cls(load_task(path), str(path))
+
+    @property
+    def enlarges(self) -> int | None:
+        """How much larger pictures become, along each side; None for a model that colourizes."""
+        degradation = self.task.degradation
+        return degradation.factor if isinstance(degradation, BoxDownsample) else None
+
+    @property
+    def size(self) -> int:
+        """The shorter side at which the network sees a picture: that of its training images."""
+        return self.task.image_size or (80 if isinstance(self.task.degradation, LumaGrey) else 32)
+
+    def grey(self, picture: Tensor) -> Tensor:
+        """The luminance that the model keeps: what it was trained on.
+
+        Args:
+            picture: Float [B, 1 or 3, H, W] in [0, 1].
+
+        Returns:
+            Float [B, 1, H, W]; a grey picture as it is.
+        """
+        return picture if picture.shape[1] == 1 else self.task.degradation(picture)  # type: ignore[misc]  # checked
+
+    def colourize(self, picture: Picture, scale: Scale = "own") -> Picture:
+        """Give a picture colour; of a coloured one only the luminance is looked at.
+
+        At its own scale the network sees the picture as small as its training images were, and the colour that it
+        finds joins the luminance of the full size, so the result is as sharp as the picture.
+
+        Args:
+            picture: A Pillow image; a NumPy array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4]; or a tensor
+                [1 or 3, H, W] or [B, 1 or 3, H, W]. Arrays and tensors are uint8, or float in [0, 1].
+            scale: ``own``, or ``native``: the network runs at the picture's full size, in tiles where that is
+                large.
+
+        Returns:
+            The same kind of picture, in RGB; an alpha channel is kept.
+
+        Raises:
+            ImgcolorError: If the model enlarges, or the picture is of another kind.
+        """
+        if self.enlarges:
+            raise ImgcolorError(f"{self.name} enlarges pictures, and does not colourize; use upscale")
+        if scale not in ("own", "native"):
+            raise ImgcolorError(f"scale: expected own or native, found {scale!r}")
+        coloured: Picture = self._on(picture, lambda images: self.colours(self.grey(images), scale))
+        return coloured
+
+    def upscale(self, picture: Picture) -> Picture:
+        """Enlarge a picture by the factor that the network was trained for.
+
+        Args:
+            picture: As for :meth:`colourize`.
+
+        Returns:
+            The same kind of picture, :attr:`enlarges` times as high and wide; a grey one stays grey.
+
+        Raises:
+            ImgcolorError: If the model colourizes, or the picture is of another kind.
+        """
+        if not self.enlarges:
+            raise ImgcolorError(f"{self.name} colourizes, and does not enlarge pictures; use colourize")
+        large: Picture = self._on(picture, self.enlarged)
+        return large
+
+    @torch.inference_mode()
+    def colours(self, grey: Tensor, scale: Scale = "own") -> Tensor:
+        """Colour a batch.
+
+        Args:
+            grey: Float [B, 1, H, W] in [0, 1].
+            scale: See :meth:`colourize`.
+
+        Returns:
+            Float [B, 3, H, W] in [0, 1].
+        """
+        height, width = grey.shape[-2:]
+        factor = 1.0 if scale == "native" else self.size / min(height, width)
+        if scale == "own":
+            factor = min(factor, (_LARGEST / (height * width)) ** 0.5)
+        if factor == 1:
+            return _in_tiles(grey, self.task, tile=768, overlap=128).clamp(0, 1)
+        size = [max(1, round(side * factor)) for side in (height, width)]
+        small = self.task(F.interpolate(grey, size, mode="bilinear", antialias=True).clamp(0, 1))
+        weights = torch.tensor(self.task.degradation.weights, device=grey.device)  # type: ignore[union-attr]  # not for super-resolution
+        chroma = small - (weights[:, None, None] * small).sum(dim=1, keepdim=True)
+        large = F.interpolate(chroma, (height, width), mode="bilinear", antialias=factor > 1)
+        return large.add_(grey).clamp_(0, 1)
+
+    @torch.inference_mode()
+    def enlarged(self, pictures: Tensor) -> Tensor:
+        """Enlarge a batch.
+
+        Args:
+            pictures: Float [B, 1 or 3, h, w] in [0, 1].
+
+        Returns:
+            Float [B, 1 or 3, H, W] in [0, 1].
+        """
+        channels = pictures.shape[1]
+        large = _in_tiles(pictures.expand(-1, 3, -1, -1), self.task, 192, 32, self.enlarges or 1).clamp(0, 1)
+        return large if channels == 3 else large.mean(dim=1, keepdim=True)
+
+    def _on(self, picture: Any, run: Callable[[Tensor], Tensor]) -> Any:
+        if isinstance(picture, Image.Image):
+            photo = Photo.of(picture)
+            return photo.with_pixels(run(photo.pixels[None])[0]).to_image()
+        if isinstance(picture, np.ndarray):
+            return self._on_array(picture, run)
+        if isinstance(picture, Tensor):
+            return self._on_tensor(picture, run)
+        raise ImgcolorError(
+            f"picture: expected a Pillow image, a NumPy array or a tensor, found {type(picture).__name__}"
+        )
+
+    def _on_array(self, picture: np.ndarray, run: Callable[[Tensor], Tensor]) -> np.ndarray:
+        flat = picture.ndim == 2
+        array = picture[..., None] if flat else picture
+        if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+            raise ImgcolorError(
+                "picture: expected an array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4], "
+                f"found {list(picture.shape)}"
+            )
+        tensor = torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1)
+        result = self._on_tensor(tensor[:3], run)
+        if array.shape[2] == 4:
+            alpha = tensor[3:].float()[None]
+            alpha = F.interpolate(alpha, result.shape[-2:], mode="bilinear")[0]
+            result = torch.cat(
+                [result, alpha.round().to(result.dtype) if result.dtype == torch.uint8 else alpha]
+            )
+        pixels = result.permute(1, 2, 0).numpy()
+        return pixels[..., 0] if flat and pixels.shape[2] == 1 else pixels
+
+    def _on_tensor(self, picture: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
+        whole = picture.dtype == torch.uint8
+        if picture.ndim not in (3, 4) or picture.shape[-3] not in (1, 3) or 0 in picture.shape:
+            raise ImgcolorError(
+                f"picture: expected a tensor [1 or 3, H, W] or [B, 1 or 3, H, W], found {list(picture.shape)}"
+            )
+        if not whole and not picture.is_floating_point():
+            raise ImgcolorError(f"picture: expected uint8, or float in [0, 1], found {picture.dtype}")
+        images = picture.float() / 255 if whole else picture.float().clamp(0, 1)
+        batch = images if images.ndim == 4 else images[None]
+        device = next(self.task.parameters()).device
+        result = run(batch.to(device)).to(picture.device)
+        result = result if images.ndim == 4 else result[0]
+        return (result * 255).round().to(torch.uint8) if whole else result.to(picture.dtype)
+
+
+def _in_tiles(
+    images: Tensor, run: Callable[[Tensor], Tensor], tile: int, overlap: int, factor: int = 1
+) -> Tensor:
+    """Run a network over parts that overlap, and blend them, so that memory does not grow with the picture."""
+    height, width = images.shape[-2:]
+    if height <= tile and width <= tile:
+        return run(images)
+    total = images.new_zeros(len(images), 3, height * factor, width * factor)
+    count = images.new_zeros(1, 1, height * factor, width * factor)
+    for top in _starts(height, tile, overlap):
+        for left in _starts(width, tile, overlap):
+            part = run(images[..., top : top + tile, left : left + tile])
+            weight = _ramp(part.shape[-2], overlap * factor)[:, None] * _ramp(
+                part.shape[-1], overlap * factor
+            )
+            where = (
+                ...,
+                slice(top * factor, top * factor + part.shape[-2]),
+                slice(left * factor, left * factor + part.shape[-1]),
+            )
+            weight = weight.to(part)
+            total[where] += part * weight
+            count[where] += weight
+    return total.div_(count)
+
+
+def _starts(length: int, tile: int, overlap: int) -> list[int]:
+    last = max(0, length - tile)
+    return [*range(0, last, tile - overlap), last]
+
+
+def _ramp(length: int, overlap: int) -> Tensor:
+    """1 in the middle and next to nothing near both ends, where a network misses what lies beyond; never 0."""
+    distance = torch.arange(1, length + 1).minimum(torch.arange(length, 0, -1))
+    margin = 3 * overlap / 8
+    return ((distance - margin) / (overlap - 2 * margin)).clamp(1e-6, 1)

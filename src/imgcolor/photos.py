@@ -1,0 +1,65 @@
+"""Photos as people have them: any size, grey or colour, with or without alpha, 8 or 16 bits, turned by EXIF."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from imgcolor.data.sources import decode, deep_grey, quiet_pillow
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+"""Endings of files that are written, with Pillow's names."""
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A picture with what a network does not see.
+
+    Attributes:
+        pixels: Float [1 or 3, H, W] in [0, 1].
+        alpha: Pillow's alpha channel, or None.
+    """
+
+    pixels: Tensor
+    alpha: Image.Image | None = None
+
+    @classmethod
+    def of(cls, image: Image.Image) -> "Photo":
+        """A photo of a Pillow image of any mode but ``F``."""
+        deep = deep_grey(image)
+        if deep is not None:
+            return cls(torch.from_numpy(deep.astype(np.float32) / 65535)[None])
+        alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+        image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+        pixels = torch.from_numpy(np.array(image)).float().div_(255)
+        return cls(pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1), alpha)
+
+    @classmethod
+    def read(cls, path: Path) -> "Photo":
+        """A photo from a file.
+
+        Raises:
+            ImgcolorError: If the file is missing, damaged, no image, or larger than
+                :data:`imgcolor.data.sources.MAX_PIXELS` pixels.
+        """
+        with quiet_pillow():
+            return decode(path, cls.of)
+
+    def with_pixels(self, pixels: Tensor) -> "Photo":
+        """The same photo with other pixels, float [1 or 3, H, W] in [0, 1]; alpha is brought to their size."""
+        size = (pixels.shape[-1], pixels.shape[-2])
+        alpha = self.alpha
+        if alpha is not None and alpha.size != size:
+            alpha = alpha.resize(size, Image.Resampling.BICUBIC)
+        return replace(self, pixels=pixels, alpha=alpha)
+
+    def to_image(self) -> Image.Image:
+        """A Pillow image of mode ``L``, ``RGB``, ``LA`` or ``RGBA``, 8 bits a channel."""
+        levels = (self.pixels * 255).round_().to(torch.uint8).cpu()
+        image = Image.fromarray(levels[0].numpy() if len(levels) == 1 else levels.permute(1, 2, 0).numpy())
+        if self.alpha is not None:
+            image.putalpha(self.alpha)
+        return image

@@ -1,0 +1,177 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+import imgcolor
+from imgcolor.data import BoxDownsample, LumaGrey, MeanGrey
+from imgcolor.errors import ImgcolorError
+from imgcolor.models import Model, cards, load
+from imgcolor.networks import ResidualUNet, ResidualUpscaler
+from imgcolor.tasks import ColourRegression
+
+
+def random_model(network: torch.nn.Module, degradation: torch.nn.Module, size: int = 16) -> Model:
+    """A model whose output is not that of its base alone."""
+    torch.manual_seed(0)
+    torch.nn.init.normal_(network.head.weight, std=0.05)  # type: ignore[union-attr,arg-type]
+    task = ColourRegression(network)
+    task.degradation, task.image_size = degradation, size
+    return Model(task)
+
+
+@pytest.fixture(scope="module")
+def colourizer() -> Model:
+    return random_model(ResidualUNet(3, [4, 8], luminance="luma"), LumaGrey())
+
+
+@pytest.fixture(scope="module")
+def upscaler() -> Model:
+    return random_model(ResidualUpscaler(3, 8, 1, fine_filters=4, fine_blocks=1, upscale=4), BoxDownsample(4))
+
+
+def picture(height: int, width: int, channels: int = 3) -> torch.Tensor:
+    return torch.rand(channels, height, width, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("name", list(cards()))
+def test_shipped_models_are_small_and_work(name: str) -> None:
+    assert cards()[name].path.stat().st_size < 3_000_000
+    model = imgcolor.load(name)
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8))
+    if model.enlarges:
+        assert model.upscale(image).size == (120, 96)
+    else:
+        coloured = np.asarray(model.colourize(image), dtype=int)
+        assert coloured.shape == (24, 30, 3)
+        assert (coloured.max(axis=2) - coloured.min(axis=2)).mean() > 2  # there is colour
+
+
+def test_at_the_networks_own_size_the_picture_is_the_networks(colourizer: Model) -> None:
+    image = picture(16, 20)
+    grey = colourizer.grey(image[None])
+    with torch.no_grad():
+        expected = colourizer.task(grey)[0]
+    assert torch.equal(colourizer.colourize(image), expected)
+
+
+@pytest.mark.parametrize("size", [(64, 80), (9, 7), (200, 3)])
+def test_luminance_keeps_its_full_sharpness(size: tuple[int, int], colourizer: Model) -> None:
+    grey = picture(*size, channels=1) / 2 + 0.25  # far from 0 and 1, where colours are cut
+    coloured = colourizer.colourize(grey)
+    weights = torch.tensor(LumaGrey.weights)[:, None, None]
+    assert coloured.shape == (3, *size)
+    assert torch.allclose((weights * coloured).sum(0), grey[0], atol=1e-5)
+    assert (coloured.amax(0) - coloured.amin(0)).mean() > 0.001
+
+
+def test_colour_of_a_large_picture_is_that_of_the_small_one(colourizer: Model) -> None:
+    small = torch.full((1, 16, 16), 0.4)
+    small[:, :8] = 0.6
+    large = F.interpolate(small[None], scale_factor=4, mode="nearest")[0]
+    difference = colourizer.colourize(large) - F.interpolate(
+        colourizer.colourize(small)[None], scale_factor=4, mode="bilinear"
+    )
+    assert difference.abs().median() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((20, 30), np.uint8), ((20, 30, 1), np.uint8), ((20, 30, 3), np.uint8), ((20, 30, 4), np.float32)],
+)
+def test_arrays_come_back_as_arrays_of_their_kind(
+    shape: tuple[int, ...], dtype: type, colourizer: Model
+) -> None:
+    rng = np.random.default_rng(0)
+    array = rng.integers(0, 256, shape).astype(dtype) if dtype is np.uint8 else rng.random(shape, dtype)
+    before = array.copy()
+    coloured = colourizer.colourize(array)
+    assert coloured.dtype == dtype
+    assert coloured.shape == (20, 30, 4 if shape[-1] == 4 else 3)
+    if shape[-1] == 4:
+        np.testing.assert_array_equal(coloured[..., 3], array[..., 3])
+    np.testing.assert_array_equal(array, before)
+
+
+def test_kinds_of_pictures_agree(colourizer: Model) -> None:
+    pixels = (picture(20, 30) * 255).round().to(torch.uint8)
+    of_tensor = colourizer.colourize(pixels)
+    array = pixels.permute(1, 2, 0).numpy()
+    of_array = colourizer.colourize(array)
+    of_image = colourizer.colourize(Image.fromarray(array))
+    of_batch = colourizer.colourize(torch.stack([pixels, pixels]))
+    np.testing.assert_array_equal(of_tensor.permute(1, 2, 0).numpy(), of_array)
+    np.testing.assert_array_equal(np.asarray(of_image), of_array)
+    assert torch.equal(of_batch[1], of_tensor)
+
+
+def test_modes_of_pillow(colourizer: Model) -> None:
+    image = Image.fromarray((picture(20, 30).permute(1, 2, 0).numpy() * 255).astype(np.uint8))
+    alpha = Image.linear_gradient("L").resize(image.size)
+    transparent = image.copy()
+    transparent.putalpha(alpha)
+    result = colourizer.colourize(transparent)
+    assert result.mode == "RGBA"
+    np.testing.assert_array_equal(np.asarray(result.getchannel("A")), np.asarray(alpha))
+    grey = image.convert("L")
+    deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    expected = np.asarray(colourizer.colourize(grey))
+    for same in (deep, grey.convert("LA"), grey.convert("P"), grey.convert("RGB")):
+        found = np.asarray(colourizer.colourize(same).convert("RGB"))
+        assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+def test_enlarging_keeps_every_pixels_mean_and_the_kind(upscaler: Model) -> None:
+    image = picture(13, 9) / 2 + 0.25
+    large = upscaler.upscale(image)
+    assert large.shape == (3, 52, 36)
+    assert torch.allclose(F.avg_pool2d(large, 4), image, atol=1e-5)
+    grey = upscaler.upscale(Image.fromarray(np.full((5, 6), 100, dtype=np.uint8)))
+    assert (grey.mode, grey.size) == ("L", (24, 20))
+
+
+def test_tiles_leave_no_seams(upscaler: Model) -> None:
+    image = picture(40, 400)
+    whole = upscaler.task(image[None])[0].clamp(0, 1)  # wider than a tile
+    assert torch.allclose(upscaler.upscale(image), whole, atol=1e-4)
+
+
+def test_native_scale_runs_the_network_at_full_size(colourizer: Model) -> None:
+    image = picture(40, 56, channels=1)
+    with torch.no_grad():
+        expected = colourizer.task(image[None])[0]
+    assert torch.equal(colourizer.colourize(image, scale="native"), expected)
+    assert not torch.allclose(colourizer.colourize(image), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["a.png", np.zeros(5), np.zeros((4, 4, 2)), torch.zeros(2, 4, 4), torch.zeros(3, 4, 4).long()]
+)
+def test_what_is_no_picture(wrong: object, colourizer: Model) -> None:
+    with pytest.raises(ImgcolorError, match="picture: expected"):
+        colourizer.colourize(wrong)  # type: ignore[type-var]
+
+
+def test_models_for_the_other_work_say_so(colourizer: Model, upscaler: Model) -> None:
+    with pytest.raises(ImgcolorError, match="use upscale"):
+        upscaler.colourize(picture(8, 8))
+    with pytest.raises(ImgcolorError, match="use colourize"):
+        colourizer.upscale(picture(8, 8))
+    with pytest.raises(ImgcolorError, match="scale"):
+        colourizer.colourize(picture(8, 8), scale="huge")  # type: ignore[arg-type]
+
+
+def test_no_such_model(tmp_path: Path) -> None:
+    with pytest.raises(ImgcolorError, match=r"faces, horses, superres.*found 'cats'"):
+        load("cats")
+    with pytest.raises(ImgcolorError, match="checkpoint"):
+        load(tmp_path / "none.ckpt")
+
+
+def test_mean_grey_models_keep_the_mean() -> None:
+    model = random_model(ResidualUNet(3, [4, 8]), MeanGrey())
+    grey = picture(40, 24, channels=1) / 2 + 0.25
+    assert torch.allclose(model.colourize(grey).mean(0), grey[0], atol=1e-5)

@@ -1,0 +1,171 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgcolor.cli import main
+
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+def photo(path: Path, size: tuple[int, int] = (40, 30), mode: str = "RGB", **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(len(path.name)).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).convert(mode).save(path, **options)  # type: ignore[arg-type]
+    return path
+
+
+def test_files_folders_and_patterns_become_pictures(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(workplace / "a.jpg")
+    photo(workplace / "album" / "deep" / "b.png", mode="L")
+    photo(workplace / "album" / "c.webp", size=(7, 50))
+    photo(workplace / "d1.tiff", mode="RGBA")
+    assert main(["colourize", "a.jpg", "album", "d*.tiff", "--compare"]) == 0
+    found = {
+        path.relative_to("coloured").as_posix(): Image.open(path) for path in Path("coloured").rglob("*.png")
+    }
+    sizes = {name: picture.size for name, picture in found.items() if name != "comparison.png"}
+    assert sizes == {"a.png": (40, 30), "deep/b.png": (40, 30), "c.png": (7, 50), "d1.png": (40, 30)}
+    assert {picture.mode for name, picture in found.items() if name != "d1.png"} == {"RGB"}
+    assert found["d1.png"].mode == "RGBA"
+    assert found["comparison.png"].width > 2 * 40
+    assert "4 of 4 photos" in capsys.readouterr().out
+
+
+def test_exif_rotation_and_kinds_of_files(workplace: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    photo(workplace / "turned.jpg", exif=exif)
+    for kind in ("jpg", "webp", "tif", "same"):
+        assert main(["colorize", "turned.jpg", "--output", kind, "--format", kind]) == 0
+        (path,) = Path(kind).iterdir()
+        assert path.suffix == (".jpg" if kind == "same" else f".{kind}")
+        with Image.open(path) as picture:
+            assert picture.size == (30, 40)
+
+
+def test_results_are_not_overwritten_unawares(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo(workplace / "a.jpg")
+    assert main(["colourize", "a.jpg"]) == 0
+    first = Path("coloured/a.png").stat().st_mtime_ns
+    assert main(["colourize", "a.jpg"]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert Path("coloured/a.png").stat().st_mtime_ns == first
+    assert main(["colourize", "a.jpg", "--overwrite"]) == 0
+    assert Path("coloured/a.png").stat().st_mtime_ns != first
+    photo(workplace / "b.png")
+    assert main(["colourize", "b.png", "--output", ".", "--overwrite"]) == 1
+    assert "one of the photos itself" in capsys.readouterr().err
+    photo(workplace / "a.webp")
+    assert main(["colourize", "a.jpg", "a.webp", "--output", "both"]) == 1
+    assert "would both become" in capsys.readouterr().err
+
+
+def test_a_bad_file_does_not_stop_the_others(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo(workplace / "album" / "a.png")
+    (workplace / "album" / "b.png").write_bytes(b"no picture")
+    photo(workplace / "album" / "c.png")
+    (workplace / "album" / "d.jpg").write_bytes(photo(workplace / "album" / "e.jpg").read_bytes()[:300])
+    assert main(["colourize", "album"]) == 1
+    output = capsys.readouterr()
+    assert sorted(path.name for path in Path("coloured").iterdir()) == ["a.png", "c.png", "e.png"]
+    assert "b.png" in output.err
+    assert "d.jpg" in output.err
+    assert "2 of 5 photos could not be done" in output.err
+    assert "3 of 5" in output.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "expected photos or folders"),
+        (["nothing.jpg"], "found nothing"),
+        (["a.jpg", "--model", "cats"], "expected one of faces"),
+        (["a.jpg", "--model", "superres"], "expected one for colourize"),
+        (["a.jpg", "--scale", "huge"], "scale"),
+    ],
+)
+def test_words_that_do_not_fit(
+    words: list[str], message: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(workplace / "a.jpg")
+    assert main(["colourize", *words]) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert not Path("coloured").exists()
+
+
+def test_enlarging(workplace: Path) -> None:
+    photo(workplace / "a.png", size=(20, 10), mode="LA")
+    assert main(["upscale", "a.png"]) == 0
+    with Image.open("enlarged/a.png") as picture:
+        assert (picture.size, picture.mode) == ((80, 40), "LA")
+
+
+def test_models_are_listed_and_told_about(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in ("faces", "horses", "superres", "MB"))
+    assert main(["models", "--name", "faces"]) == 0
+    assert "experiments/faces/best.yaml" in capsys.readouterr().out
+    assert main(["models", "--name", "cats"]) == 1
+
+
+def test_a_shipped_models_figures_come_from_validate(workplace: Path, repository: Path) -> None:
+    from imgcolor.models import cards
+
+    options = ["--data.source=synthetic", "--data.train_images=20", "--data.val_images=10"]
+    experiment = str(repository / "experiments" / "faces" / "best.yaml")
+    weights = str(cards()["faces"].path)
+    bar = "--trainer.enable_progress_bar=false"
+    assert main(["validate", "--config", experiment, "--ckpt_path", weights, *options, bar]) == 0
+    (metrics,) = Path("lightning_logs").rglob("metrics.json")
+    assert 0 < json.loads(metrics.read_text())["val/margin12"] < 1
+
+
+def test_the_python_example_of_the_page_runs(repository: Path, workplace: Path) -> None:
+    (example,) = re.findall(
+        r"^```python\n(.*?)^```", (repository / "docs" / "photos.md").read_text(), re.M | re.S
+    )
+    check = "assert (coloured.size, coloured.mode, large.size) == ((60, 80), 'RGB', (240, 320))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", example + check], cwd=workplace, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_exported_networks_take_any_shape(workplace: Path) -> None:
+    import torch
+
+    from imgcolor.models import load
+
+    assert main(["export", "horses"]) == 0
+    session = onnxruntime.InferenceSession("horses.onnx", providers=["CPUExecutionProvider"])
+    task = load("horses").task
+    for shape in ((1, 1, 32, 32), (2, 1, 50, 31), (5, 1, 8, 100)):
+        grey = torch.rand(shape)
+        (colours,) = session.run(None, {"images": grey.numpy()})
+        with torch.no_grad():
+            np.testing.assert_allclose(colours, task(grey).clamp(0, 1).numpy(), atol=1e-4)
+
+
+def test_torchscript_and_small_weights(workplace: Path) -> None:
+    import torch
+
+    from imgcolor.models import load
+
+    assert main(["export", "superres", "--format", "torchscript", "--output", "deep/s.pt"]) == 0
+    small = torch.rand(3, 3, 11, 6)
+    task = load("superres").task
+    with torch.no_grad():
+        expected = task(small).clamp(0, 1)
+        assert torch.allclose(torch.jit.load("deep/s.pt")(small), expected, atol=1e-4)
+    assert main(["export", "superres", "--format", "weights", "--output", "s.ckpt"]) == 0
+    with torch.no_grad():
+        assert torch.allclose(load("s.ckpt").task(small).clamp(0, 1), expected)
