@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test lint format tensorboard clean
+.PHONY: help install quickstart test lint format bench wheel tensorboard clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,12 @@ lint: $(STAMP) ## check style and types
 format: $(STAMP) ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+bench: $(STAMP) ## time a training epoch: imgcolor, the loops people use, the network alone (about 12 minutes)
+	$(BIN)/python benchmarks/training.py
+
+wheel: $(STAMP) ## build dist/imgcolor-*.whl
+	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps --wheel-dir dist .
 
 tensorboard: $(STAMP) ## look at the runs in the browser
 	$(BIN)/tensorboard --logdir lightning_logs

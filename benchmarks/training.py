@@ -1,6 +1,6 @@
 """Seconds an epoch: imgcolor, the loops that people use now, and the network alone.
 
-    python benchmarks/training.py [--rounds 3] [--images 5000] [--only NAME ...]
+    python benchmarks/training.py [--rounds 3] [--images 2000] [--only NAME ...]
 
 In every round each way trains the same network on the same images in the same order, one way after the other, so
 that a noisy machine hurts all alike. The figures are ratios to the network alone within a round, and their spread
