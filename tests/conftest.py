@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import lightning.pytorch  # noqa: F401  # first here: its log handler would keep a test's own stderr, soon closed
 import pytest
 import torch
 

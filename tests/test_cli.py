@@ -130,6 +130,22 @@ def test_resuming_where_validation_is_every_other_epoch(tiny_fit: Callable[..., 
     assert all(float(row["lr"]) == 0.003 and 0 < float(row["seconds"]) < 60 for row in rows)
 
 
+def test_experiments_come_with_the_package(workplace: Path, repository: Path) -> None:
+    options = ["--data.train_images=20", "--data.val_images=10", "--trainer.enable_progress_bar=false"]
+    experiment = "experiments/horses/regression_cnn.yaml"  # not there where one works
+    words = ["--config", experiment, "--data.source=synthetic", *options, "--trainer.max_epochs=1"]
+    assert main(["fit", *words, "--model.network.filters=2"]) == 0
+    own = workplace / experiment
+    own.parent.mkdir(parents=True)
+    own.write_text((repository / experiment).read_text().replace("filters: 32", "filters: 3"))
+    assert main(["fit", *words]) == 0  # what is there comes first
+    sizes = [
+        load_task(path).network.filters
+        for path in sorted(workplace.glob("lightning_logs/*/*/checkpoints/last.ckpt"))
+    ]
+    assert sizes == [2, 3]
+
+
 def test_last_checkpoint_is_the_last_epochs(tiny_fit: Callable[..., Path]) -> None:
     # The loss only rises, so the first epoch stays the best.
     climb = ("--model.optimizer=SGD", "--model.optimizer.lr=1", "--model.optimizer.maximize=true")

@@ -15,7 +15,8 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
-import imgcolor.networks  # noqa: F401  # so that --model.network ColourUNet finds them by name alone
+import imgcolor
+import imgcolor.networks  # so that --model.network ColourUNet finds them by name alone
 from imgcolor.callbacks import (
     BaselineMetrics,
     CurvePlot,
@@ -186,6 +187,7 @@ def run(arguments: list[str]) -> None:
         arguments: The command and its options.
     """
     _quieten()
+    arguments = [arguments[0], *map(_with_package, arguments[1:])]
     # As `python` does: class paths of a project find the files in the folder where one works.
     sys.path.append(str(Path.cwd()))
     ImgcolorCLI(
@@ -215,6 +217,19 @@ def run(arguments: list[str]) -> None:
         },
         args=arguments,
     )
+
+
+def _with_package(word: str) -> str:
+    """An experiment that comes with the package, for one that is named as in the repository and is not there."""
+    option, given, path = word.rpartition("=")
+    if not path.startswith("experiments/") or Path(path).exists():
+        return word
+    package = Path(imgcolor.__file__)
+    # In a wheel they lie in the package, in a checkout where they are.
+    for folder in (package.parent, package.parents[2]):
+        if (folder / path).exists():
+            return f"{option}{given}{folder / path}"
+    return word
 
 
 def _quieten() -> None:
