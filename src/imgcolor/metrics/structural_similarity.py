@@ -9,8 +9,8 @@ from imgcolor.metrics.image_mean import ImageMean
 class StructuralSimilarity(ImageMean):
     """Mean SSIM over images (Wang et al. 2004), by kornia, with a window that fits.
 
-    The window is a Gaussian of 1.5 pixels, 11 wide, and lies wholly inside the image; images smaller than that get as
-    much of its middle as fits.
+    The window is a Gaussian of 1.5 pixels, 11 wide, and lies wholly inside the image; smaller images get as much
+    of its middle as fits.
 
     Args:
         sync_on_compute: Whether :meth:`compute` adds up what the processes of a distributed run have counted.
