@@ -229,7 +229,12 @@ def _mean(runs: Sequence[Mapping[str, str]], figure: str) -> str:
     if not values:
         return ""
     shown = _shown(statistics.fmean(values))
-    return f"{shown} ± {statistics.stdev(values):.1g} (n = {len(values)})" if len(values) > 1 else shown
+    if len(values) == 1:
+        return shown
+    spread = statistics.stdev(values)
+    # One digit, but not as 4e-05.
+    decimals = max(0, -math.floor(math.log10(spread))) if spread > 0 else 0
+    return f"{shown} ± {spread:.{decimals}f} (n = {len(values)})"
 
 
 def _shown(value: float | str | None) -> str:

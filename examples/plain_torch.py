@@ -1,0 +1,23 @@
+"""imgcolor's network in a loop of plain torch, without Lightning.
+
+python examples/plain_torch.py
+"""
+
+import torch
+import torch.nn.functional as F
+
+from imgcolor.data.synthetic import draw_horses
+from imgcolor.networks import ResidualUNet
+
+if __name__ == "__main__":
+    colour = draw_horses(100, 32, 0).float() / 255  # any float images [N, 3, H, W] in [0, 1]
+    grey = colour.mean(dim=1, keepdim=True)
+    network = ResidualUNet(colours=3, filters=(8, 16), luminance="mean")
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.003)
+    for epoch in range(3):
+        for part in torch.randperm(len(colour)).split(20):
+            loss = F.mse_loss(network(grey[part]), colour[part])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        print(f"epoch {epoch}: {loss.item():.5f}")
