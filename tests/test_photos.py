@@ -108,6 +108,23 @@ def test_enlarging(workplace: Path) -> None:
         assert (picture.size, picture.mode) == ((80, 40), "LA")
 
 
+def test_what_would_become_too_large_is_refused(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (4000, 3000)).save(workplace / "large.png")
+    assert main(["upscale", "large.png"]) == 1
+    assert "make it smaller first" in capsys.readouterr().err
+    assert not Path("enlarged").exists()
+
+
+def test_transparent_photos_become_jpegs_over_white(workplace: Path) -> None:
+    image = Image.new("LA", (20, 20), (0, 0))
+    image.save(workplace / "clear.png")
+    for command, size in (("colourize", 20), ("upscale", 80)):
+        assert main([command, "clear.png", "--format", "jpg", "--output", command]) == 0
+        with Image.open(f"{command}/clear.jpg") as picture:
+            assert picture.size == (size, size)
+            assert np.asarray(picture.convert("L")).min() > 250
+
+
 def test_models_are_listed_and_told_about(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
     listed = capsys.readouterr().out

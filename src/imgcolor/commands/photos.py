@@ -8,6 +8,7 @@ from argparse import ArgumentError
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from imgcolor.data.sources import image_files
+from imgcolor.data.sources import MAX_PIXELS, image_files
 from imgcolor.errors import ImgcolorError
 from imgcolor.files import write_whole
 from imgcolor.models import Model, load
@@ -26,7 +27,7 @@ from imgcolor.photos import FORMATS, Photo
 from imgcolor.pictures import comparison_sheet
 
 _CHUNK = 8_000_000
-"""Pixels of the photos that are in memory at once; a larger photo is alone."""
+"""Pixels of the results that are in memory at once; a larger photo is alone."""
 
 _ENCODING: dict[str, dict[str, Any]] = {
     "PNG": {"compress_level": 3},  # twice as fast as Pillow's own for a few per cent more bytes
@@ -181,8 +182,9 @@ def _convert(
     bar = Progress(*columns, console=console, disable=not console.is_terminal or len(jobs) < 2)
     with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
         task = bar.add_task("", total=len(jobs))
-        for chunk in _chunks(jobs):
-            read = list(pool.map(_read, chunk))
+        factor = model.enlarges or 1
+        for chunk in _chunks(jobs, _CHUNK // factor**2):
+            read = list(pool.map(partial(_read, factor=factor), chunk))
             failures += [str(photo) for photo in read if isinstance(photo, Exception)]
             photos = [
                 (job, photo) for job, photo in zip(chunk, read, strict=True) if isinstance(photo, Photo)
@@ -199,12 +201,12 @@ def _convert(
     return sheet, failures
 
 
-def _chunks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+def _chunks(jobs: Sequence[Job], most: int) -> Iterator[list[Job]]:
     chunk: list[Job] = []
     pixels = 0
     for job in jobs:
         size = _pixels(job.source)
-        if chunk and (pixels + size > _CHUNK or len(chunk) == 256):
+        if chunk and (pixels + size > most or len(chunk) == 256):
             yield chunk
             chunk, pixels = [], 0
         chunk.append(job)
@@ -223,7 +225,13 @@ def _pixels(path: Path) -> int:
     return 0
 
 
-def _read(job: Job) -> Photo | Exception:
+def _read(job: Job, factor: int) -> Photo | Exception:
+    size = _pixels(job.source) * factor**2
+    if factor > 1 and size > MAX_PIXELS:
+        return ImgcolorError(
+            f"{job.source}: expected a photo that has at most {MAX_PIXELS:,} pixels when it is enlarged, found "
+            f"{size:,}; make it smaller first"
+        )
     try:
         return Photo.read(job.source)
     except ImgcolorError as error:
@@ -257,7 +265,7 @@ def _save(image: Image.Image, path: Path, overwrite: bool) -> None:
     kind = FORMATS[path.suffix.lower()]
     if kind == "JPEG" and image.has_transparency_data:  # JPEG knows none
         white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=image.getchannel("A"))
+        white.paste(image.convert("RGB"), mask=image.getchannel("A"))
         image = white
     buffer = io.BytesIO()
     image.save(buffer, format=kind, **_ENCODING[kind])
