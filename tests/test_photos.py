@@ -10,8 +10,6 @@ from PIL import Image
 
 from imgcolor.cli import main
 
-onnxruntime = pytest.importorskip("onnxruntime")
-
 
 def photo(path: Path, size: tuple[int, int] = (40, 30), mode: str = "RGB", **options: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +37,18 @@ def test_files_folders_and_patterns_become_pictures(
     assert "4 of 4 photos" in capsys.readouterr().out
 
 
+def test_earlier_results_are_no_photos(workplace: Path) -> None:
+    photo(workplace / "a.jpg")
+    photo(workplace / "album" / "b.jpg")
+    assert main(["colourize", "."]) == 0
+    assert main(["colourize", ".", "--overwrite"]) == 0
+    assert (
+        main(["colourize", "**", "--output", "flat"]) == 1
+    )  # a.jpg, b.jpg, and their results of the same names
+    assert main(["colourize", "**/*.jpg", "--output", "flat"]) == 0
+    assert sorted(path.name for path in Path("flat").iterdir()) == ["a.png", "b.png"]
+
+
 def test_exif_rotation_and_kinds_of_files(workplace: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn
@@ -63,6 +73,11 @@ def test_results_are_not_overwritten_unawares(workplace: Path, capsys: pytest.Ca
     photo(workplace / "b.png")
     assert main(["colourize", "b.png", "--output", ".", "--overwrite"]) == 1
     assert "one of the photos itself" in capsys.readouterr().err
+    photo(workplace / "comparison.jpg")
+    assert main(["colourize", "comparison.jpg", "--output", "new", "--compare"]) == 1
+    assert "rename the photo" in capsys.readouterr().err
+    assert main(["colourize", "a.jpg", "--output", "new.png"]) == 1
+    assert "expected a folder" in capsys.readouterr().err
     photo(workplace / "a.webp")
     assert main(["colourize", "a.jpg", "a.webp", "--output", "both"]) == 1
     assert "would both become" in capsys.readouterr().err
@@ -162,7 +177,9 @@ def test_exported_networks_take_any_shape(workplace: Path) -> None:
 
     from imgcolor.models import load
 
+    onnxruntime = pytest.importorskip("onnxruntime")
     assert main(["export", "horses"]) == 0
+    assert main(["export", "horses"]) == 1  # is there already
     session = onnxruntime.InferenceSession("horses.onnx", providers=["CPUExecutionProvider"])
     task = load("horses").task
     for shape in ((1, 1, 32, 32), (2, 1, 50, 31), (5, 1, 8, 100)):

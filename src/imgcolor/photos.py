@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from imgcolor.data.sources import decode, deep_grey, quiet_pillow
+from imgcolor.data.sources import decode, deep_grey
+from imgcolor.errors import ImgcolorError
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 """Endings of files that are written, with Pillow's names."""
@@ -28,7 +29,13 @@ class Photo:
 
     @classmethod
     def of(cls, image: Image.Image) -> "Photo":
-        """A photo of a Pillow image of any mode but ``F``."""
+        """A photo of a Pillow image of any mode but ``F``.
+
+        Raises:
+            ImgcolorError: If the image holds floating-point values, values beyond 16 bits, or no pixel.
+        """
+        if 0 in image.size:
+            raise ImgcolorError(f"picture: expected at least one pixel, found {image.width}x{image.height}")
         deep = deep_grey(image)
         if deep is not None:
             return cls(torch.from_numpy(deep.astype(np.float32) / 65535)[None])
@@ -39,14 +46,13 @@ class Photo:
 
     @classmethod
     def read(cls, path: Path) -> "Photo":
-        """A photo from a file.
+        """A photo from a file. Pillow may warn of odd files: see :func:`imgcolor.data.sources.quiet_pillow`.
 
         Raises:
             ImgcolorError: If the file is missing, damaged, no image, or larger than
                 :data:`imgcolor.data.sources.MAX_PIXELS` pixels.
         """
-        with quiet_pillow():
-            return decode(path, cls.of)
+        return decode(path, cls.of)
 
     def with_pixels(self, pixels: Tensor) -> "Photo":
         """The same photo with other pixels, float [1 or 3, H, W] in [0, 1]; alpha is brought to their size."""

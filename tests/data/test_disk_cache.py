@@ -64,10 +64,22 @@ def test_the_file_is_made_once_and_again_when_the_folder_changes(photos: Path) -
     assert len(cached()) == 2  # another size is another file
 
 
-def test_writing_to_a_batch_does_not_change_the_file(photos: Path) -> None:
-    source = FolderSource(photos, 16, memory_limit=0)
-    source.load("train").pixels.zero_()
-    assert source.load("train").pixels.any()
+def test_what_a_killed_process_left_is_taken_away(photos: Path) -> None:
+    FolderSource(photos, 16, memory_limit=0).load("train")
+    (file,) = cached()
+    left = file.with_name(f"{file.name.partition('-')[0]}-0123.part")
+    left.write_bytes(b"half")
+    file.unlink()
+    FolderSource(photos, 16, memory_limit=0).load("train")
+    assert cached() == [file]
+    assert not left.exists()
+
+
+def test_a_holdout_that_memory_has_no_room_for(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgcolor.data.disk_cache.free_memory", lambda: 100)
+    data = HorseColourization("folder", photos, size=16, holdout=0.25)
+    with pytest.raises(ImgcolorError, match="holdout"):
+        data.setup("fit")
 
 
 def test_a_bad_image_leaves_no_file(photos: Path) -> None:

@@ -139,6 +139,37 @@ def test_tiles_leave_no_seams(upscaler: Model) -> None:
     assert torch.allclose(upscaler.upscale(image), whole, atol=1e-4)
 
 
+def test_strips_of_a_tall_picture_leave_no_seams() -> None:
+    model = load("horses")
+    assert isinstance(model.task, ColourRegression)
+    grey = torch.full((1, 1, 1100, 1400), 0.5)  # wider than a strip of that height
+    coloured = model.colours(grey, "native")[0]
+    steps = (coloured[:, :, 1:] - coloured[:, :, :-1]).abs()[:, :, 200:-200]
+    assert steps.max() < 0.02
+    assert (coloured[:, 100].mean(1) - coloured[:, 1000].mean(1)).abs().max() > 0.02  # the rows do matter
+
+
+def test_a_phones_rotation_is_undone(colourizer: Model, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (30, 20), (90, 90, 90)).save(tmp_path / "phone.jpg", exif=exif)
+    with Image.open(tmp_path / "phone.jpg") as image:
+        assert colourizer.colourize(image).size == (20, 30)
+
+
+def test_results_can_be_used_in_training(colourizer: Model) -> None:
+    result = colourizer.colourize(picture(16, 16))
+    result.mul_(2)
+    (torch.ones(1, requires_grad=True) * result).sum().backward()
+
+
+def test_a_large_batch_goes_through_in_parts(colourizer: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = torch.rand(5, 1, 20, 24)
+    whole = colourizer.colourize(batch)
+    monkeypatch.setattr("imgcolor.models.model._TOGETHER", 700)
+    assert torch.allclose(colourizer.colourize(batch), whole, atol=1e-5)
+
+
 def test_native_scale_runs_the_network_at_full_size(colourizer: Model) -> None:
     image = picture(40, 56, channels=1)
     with torch.no_grad():
@@ -148,7 +179,16 @@ def test_native_scale_runs_the_network_at_full_size(colourizer: Model) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["a.png", np.zeros(5), np.zeros((4, 4, 2)), torch.zeros(2, 4, 4), torch.zeros(3, 4, 4).long()]
+    "wrong",
+    [
+        "a.png",
+        np.zeros(5),
+        np.zeros((4, 4, 2)),
+        np.full((4, 4, 3), 200.0),
+        torch.zeros(2, 4, 4),
+        torch.zeros(3, 4, 4).long(),
+        Image.new("L", (0, 5)),
+    ],
 )
 def test_what_is_no_picture(wrong: object, colourizer: Model) -> None:
     with pytest.raises(ImgcolorError, match="picture: expected"):

@@ -1,7 +1,6 @@
 """imgcolor export: a trained network for other programs."""
 
 import contextlib
-import io
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 
 from imgcolor.checkpoint import KEY, read_checkpoint
 from imgcolor.errors import ImgcolorError
-from imgcolor.files import write_whole
 from imgcolor.models import Model, load
 from imgcolor.tasks import ColourTask
 
@@ -20,7 +18,10 @@ _TOLERANCE = 1e-4
 
 
 def export(
-    model: str, format: Literal["onnx", "torchscript", "weights"] = "onnx", output: Path | None = None
+    model: str,
+    format: Literal["onnx", "torchscript", "weights"] = "onnx",
+    output: Path | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write a trained network as a file that other programs run: degraded images in, colour images out.
 
@@ -33,19 +34,27 @@ def export(
         format: onnx; torchscript for `torch.jit.load`; weights for a small .ckpt of imgcolor itself, with half the
             precision and without what only training needs.
         output: The file; by default the model's name with the format's ending.
+        overwrite: Whether a file that is there already is replaced.
 
     Raises:
         ImgcolorError: If there is no such model, the extra `export` is missing, or the file gives other values.
     """
-    name = Path(model).stem
-    if format == "weights":
-        path = output or Path(f"{name}_weights.ckpt")
-        _write_weights(model, path)
-    else:
-        path = output or Path(f"{name}.{'onnx' if format == 'onnx' else 'pt'}")
-        network = Exported(load(model)).eval()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        (_write_onnx if format == "onnx" else _write_torchscript)(network, path)
+    ending = {"onnx": ".onnx", "torchscript": ".pt", "weights": "_weights.ckpt"}[format]
+    path = output or Path(f"{Path(model).stem}{ending}")
+    if path.exists() and (not overwrite or path.resolve() == Path(model).resolve()):
+        raise ImgcolorError(f"{path}: is there already; choose another --output, or --overwrite=true")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Under its own name only when it is whole and right.
+    temporary = path.with_name(f"{path.name}.part")
+    try:
+        if format == "weights":
+            _write_weights(model, temporary)
+        else:
+            network = Exported(load(model)).eval()
+            (_write_onnx if format == "onnx" else _write_torchscript)(network, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
 
 
@@ -127,7 +136,6 @@ def _check(network: Exported, path: Path, exported: Callable[[Tensor], Tensor]) 
         same = expected.shape == found.shape
         difference = float((expected - found).abs().max()) if same else float("inf")
         if not difference <= _TOLERANCE:
-            path.unlink()
             raise ImgcolorError(
                 f"{path}: expected what the network gives for {list(images.shape)}, {list(expected.shape)} "
                 f"within {_TOLERANCE}, found {list(found.shape)} and a difference of {difference:.2g}; this "
@@ -144,8 +152,6 @@ def _write_weights(model: str, path: Path) -> None:
         name: value.half() if value.is_floating_point() else value
         for name, value in checkpoint["state_dict"].items()
     }
-    buffer = io.BytesIO()
     # What Lightning asks for, so that `imgcolor validate --ckpt_path` takes the file too.
     kept = {name: checkpoint[name] for name in ("pytorch-lightning_version", "epoch", "global_step")}
-    torch.save({**kept, KEY: checkpoint[KEY], "state_dict": weights}, buffer)
-    write_whole(path, buffer.getvalue())
+    torch.save({**kept, KEY: checkpoint[KEY], "state_dict": weights}, path)

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from imgcolor.data.sources import MAX_PIXELS, image_files
+from imgcolor.data.sources import MAX_PIXELS, image_files, quiet_pillow
 from imgcolor.errors import ImgcolorError
 from imgcolor.files import write_whole
 from imgcolor.models import Model, load
@@ -103,7 +103,10 @@ def run(arguments: list[str]) -> None:
         raise ArgumentError(
             None, f"expected photos or folders, found none; such as: imgcolor {arguments[0]} photo.jpg"
         ) from error
-    jobs = _jobs(found.inputs, found.output, found.format, found.overwrite)
+    if found.output.suffix.lower() in FORMATS and not found.output.is_dir():
+        raise ImgcolorError(f"--output {found.output}: expected a folder, found the name of an image file")
+    sheet_path = found.output / "comparison.png" if found.compare else None
+    jobs = _jobs(found.inputs, found.output, found.format, found.overwrite, sheet_path)
     model = load(found.model)
     if upscale != bool(model.enlarges):
         other = "colourize" if upscale else "upscale"
@@ -112,14 +115,11 @@ def run(arguments: list[str]) -> None:
         convert: Callable[[Tensor], Tensor] = model.enlarged
     else:
         convert = _colourizer(model, found.scale)
-    sheet, failures = _convert(jobs, model, convert)
-    if found.compare and sheet:
-        _save(comparison_sheet(sheet), found.output / "comparison.png", found.overwrite)
+    sheet, failures = _convert(jobs, model, convert, _SHEET if found.compare else 0)
+    if sheet_path and sheet:
+        _save(comparison_sheet(sheet), sheet_path)
     done = len(jobs) - len(failures)
-    print(
-        f"{done} of {len(jobs)} photos in {found.output}"
-        + (f", {found.output / 'comparison.png'}" if sheet and found.compare else "")
-    )
+    print(f"{done} of {len(jobs)} photos in {found.output}" + (f", {sheet_path}" if sheet else ""))
     if failures:
         for failure in failures[:20]:
             print(f"  {failure}", file=sys.stderr)
@@ -131,7 +131,7 @@ def _colourizer(model: Model, scale: Any) -> Callable[[Tensor], Tensor]:
     return lambda pixels: model.colours(model.grey(pixels), scale)
 
 
-def _jobs(inputs: Sequence[str], output: Path, kind: str, overwrite: bool) -> list[Job]:
+def _jobs(inputs: Sequence[str], output: Path, kind: str, overwrite: bool, sheet: Path | None) -> list[Job]:
     """Every photo and its place, checked before anything is read."""
     jobs: list[Job] = []
     for word in inputs:
@@ -140,7 +140,11 @@ def _jobs(inputs: Sequence[str], output: Path, kind: str, overwrite: bool) -> li
         if not matches:
             raise ImgcolorError(f"{word}: expected an image file, a folder or a pattern, found nothing")
         for match in matches:
+            if match.is_dir() and not path.exists():
+                continue  # a pattern means files
             files = image_files(match) if match.is_dir() else [match]
+            if match.is_dir():  # earlier results are no photos
+                files = [file for file in files if not file.resolve().is_relative_to(output.resolve())]
             for file in files:
                 place = file.relative_to(match) if match.is_dir() else Path(file.name)
                 ending = place.suffix.lower() if kind == "same" else f".{kind}"
@@ -159,20 +163,27 @@ def _jobs(inputs: Sequence[str], output: Path, kind: str, overwrite: bool) -> li
             )
         seen[job.target] = job.source
     sources = {job.source.resolve() for job in jobs}
-    there = [job.target for job in jobs if job.target.exists()]
+    if sheet in seen:
+        raise ImgcolorError(
+            f"{seen[sheet]}: would become {sheet}, where the comparison goes; rename the photo"
+        )
+    targets = [job.target for job in jobs] + ([sheet] if sheet else [])
+    there = [target for target in targets if target.exists()]
     own = [target for target in there if target.resolve() in sources]
     if own:
         raise ImgcolorError(f"{own[0]}: is one of the photos itself; choose another --output")
     if there and not overwrite:
         raise ImgcolorError(
-            f"{there[0]}: is there already ({len(there)} of {len(jobs)} results); choose another --output, or "
+            f"{there[0]}: is there already ({len(there)} of {len(targets)} results); choose another --output, or "
             "--overwrite"
         )
+    if not jobs:
+        raise ImgcolorError(f"{', '.join(inputs)}: expected photos, found none")
     return [Job(source, target) for target, source in seen.items()]
 
 
 def _convert(
-    jobs: Sequence[Job], model: Model, convert: Callable[[Tensor], Tensor]
+    jobs: Sequence[Job], model: Model, convert: Callable[[Tensor], Tensor], shown: int
 ) -> tuple[list[tuple[Image.Image, Image.Image]], list[str]]:
     """Read, convert and write all photos; gives thumbnails of the first ones, and what went wrong."""
     failures: list[str] = []
@@ -180,7 +191,8 @@ def _convert(
     console = Console(stderr=True)
     columns = (TextColumn("Photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=console, disable=not console.is_terminal or len(jobs) < 2)
-    with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+    # Quiet around the threads: none can change the warnings for itself alone.
+    with bar, quiet_pillow(), ThreadPoolExecutor(os.cpu_count()) as pool:
         task = bar.add_task("", total=len(jobs))
         factor = model.enlarges or 1
         for chunk in _chunks(jobs, _CHUNK // factor**2):
@@ -194,7 +206,7 @@ def _convert(
                 pool.map(lambda pair: _write(*pair), zip((j for j, _ in photos), results, strict=True))
             )
             failures += [message for message in written if message]
-            for (_, photo), result in list(zip(photos, results, strict=True))[: _SHEET - len(sheet)]:
+            for (_, photo), result in list(zip(photos, results, strict=True))[: shown - len(sheet)]:
                 before = photo.with_pixels(model.grey(photo.pixels[None])[0]) if not model.enlarges else photo
                 sheet.append((_thumbnail(before), _thumbnail(result)))
             bar.advance(task, len(chunk))
@@ -253,15 +265,14 @@ def _in_batches(photos: Sequence[Photo], convert: Callable[[Tensor], Tensor]) ->
 
 def _write(job: Job, photo: Photo) -> str | None:
     try:
-        _save(photo.to_image(), job.target, overwrite=True)  # what was there was asked about before
+        _save(photo.to_image(), job.target)
     except (OSError, ValueError) as error:
         return f"{job.target}: cannot be written ({error})"
     return None
 
 
-def _save(image: Image.Image, path: Path, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
-        raise ImgcolorError(f"{path}: is there already; choose another --output, or --overwrite")
+def _save(image: Image.Image, path: Path) -> None:
+    """Write a file; what is there was asked about before."""
     kind = FORMATS[path.suffix.lower()]
     if kind == "JPEG" and image.has_transparency_data:  # JPEG knows none
         white = Image.new("RGB", image.size, "white")

@@ -82,7 +82,7 @@ def _row_after(run: Path, whole: Mapping[str, Any], count: int) -> dict[str, Any
     overrides = read_options(shlex.split(whole["overrides"])) | {"--trainer.max_epochs": str(count)}
     logged = {name: float(value) for name, value in epochs[count - 1].items() if "/" in name and value}
     return {
-        **{name: value for name, value in whole.items() if "/" not in name},
+        **{name: value for name, value in whole.items() if "/" not in name and name != "chosen_epoch"},
         "overrides": _typed(overrides),
         "epochs": count,
         "seconds": _seconds(epochs[:count]),

@@ -118,7 +118,8 @@ def _curves(results: Path, table: Mapping[str, Any]) -> dict[str, dict[str, list
     for row in table["rows"]:
         found = _runs_of(row, points, points, table)
         # One line a row: of several seeds the first.
-        first = [point for point in found if point["seed"] == found[0]["seed"]]
+        names = ("overrides", "images", "seed")
+        first = [point for point in found if all(point[name] == found[0][name] for name in names)]
         splits = ("train", "val") if len(table["rows"]) < 3 else ("val",)
         columns = {
             name: [(int(p["epoch"]), float(p[name])) for p in first if p.get(name)]

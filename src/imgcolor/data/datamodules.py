@@ -10,6 +10,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from imgcolor.data import disk_cache
 from imgcolor.data.batch import Batch
 from imgcolor.data.degradations import BoxDownsample, LumaGrey, MeanGrey
 from imgcolor.data.sampling import BatchSampler, InMemoryImages
@@ -115,6 +116,12 @@ class ImageDataModule(LightningDataModule):
                 raise ImgcolorError(
                     f"data.holdout: expected a share that leaves images on both sides, found {self.holdout} of "
                     f"{len(images.pixels)} training images"
+                )
+            if images.pixels.nbytes > disk_cache.free_memory():
+                raise ImgcolorError(
+                    f"data.holdout: expected memory for a copy of the training images, "
+                    f"{images.pixels.nbytes / 2**30:.2f} GiB, found less free; lay the held-out images out as "
+                    "another folder's val/, or use a smaller data.size"
                 )
             order = np.random.default_rng(0).permutation(len(images.pixels))
             train, holdout = np.sort(order[held:]), np.sort(order[:held])

@@ -20,6 +20,9 @@ from imgcolor.errors import ImgcolorError
 
 _GIB = 2**30
 
+_VERSION = 1
+"""Of how images are decoded; another one makes all files anew."""
+
 _tell = rank_zero_only(print)
 
 
@@ -45,17 +48,20 @@ def read_or_map(
     """
     images = (len(files), *shape)
     size = torch.Size(images).numel()
-    limit = psutil.virtual_memory().available / 2 if memory_limit is None else memory_limit * _GIB
+    limit = free_memory() / 2 if memory_limit is None else memory_limit * _GIB
     if size <= limit:
         pixels = torch.empty(images, dtype=torch.uint8)
         read(pixels)
         return pixels
-    path = cache_folder() / f"{_place(files, shape)}-{_state(files)}.uint8"
+    place = _place(files, shape)
+    path = cache_folder() / f"{place}-{_state(files)}.uint8"
     try:
-        with FileLock(_lock(path)):  # of several processes one reads, and the others wait
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f"{place}.lock")):  # of several processes one reads, and the others wait
             there = path.exists()
             if not there:
                 _write(path, images, read)
+            pixels = _map(path, images)
     except OSError as error:
         raise ImgcolorError(
             f"{path}: expected room for {size / _GIB:.2f} GiB of images, found: {error.strerror or error}; "
@@ -66,7 +72,17 @@ def read_or_map(
         f"they are read from {'' if there else 'the new file '}{path}",
         file=sys.stderr,
     )
-    return _map(path, images, shared=False)
+    return pixels
+
+
+def free_memory() -> float:
+    """Bytes of memory that this process may still take: a container's limit counts too."""
+    free = int(psutil.virtual_memory().available)
+    with contextlib.suppress(OSError, ValueError):  # no such limit
+        group = Path("/sys/fs/cgroup")
+        most, used = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
+        free = min(free, int(most) - int(used))
+    return max(0, free)
 
 
 def cache_folder() -> Path:
@@ -76,7 +92,7 @@ def cache_folder() -> Path:
 
 def _place(files: Sequence[Path], shape: tuple[int, ...]) -> str:
     """What stays when the images change: where they are, and what is made of them."""
-    return _hash([os.path.commonpath([file.absolute().parent for file in files]), str(shape)])
+    return _hash([os.path.commonpath([file.absolute().parent for file in files]), str(shape), str(_VERSION)])
 
 
 def _state(files: Sequence[Path]) -> str:
@@ -89,22 +105,20 @@ def _hash(texts: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(texts).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def _lock(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_suffix(".lock")
-
-
 def _write(path: Path, images: tuple[int, ...], read: Callable[[torch.Tensor], None]) -> None:
     size = torch.Size(images).numel()
-    temporary = path.with_suffix(f".part{os.getpid()}")
+    temporary = path.with_suffix(".part")
+    place = path.name.partition("-")[0]
+    for left in path.parent.glob(f"{place}-*.part"):  # by a process that was killed
+        left.unlink()
     try:
         with temporary.open("wb") as file:
             file.truncate(size)
             if hasattr(os, "posix_fallocate"):  # not on macOS
                 # All of the room now: writing to a mapped file on a full disk would kill the process.
                 os.posix_fallocate(file.fileno(), 0, size)
-        read(_map(temporary, images, shared=True))
-        for old in path.parent.glob(f"{path.name.partition('-')[0]}-*.uint8"):
+        read(_map(temporary, images))
+        for old in path.parent.glob(f"{place}-*.uint8"):
             old.unlink()  # of what the folder held before
         temporary.replace(path)
     finally:
@@ -112,6 +126,7 @@ def _write(path: Path, images: tuple[int, ...], read: Callable[[torch.Tensor], N
             temporary.unlink()
 
 
-def _map(path: Path, images: tuple[int, ...], shared: bool) -> torch.Tensor:
+def _map(path: Path, images: tuple[int, ...]) -> torch.Tensor:
     size = torch.Size(images).numel()
-    return torch.from_file(str(path), shared=shared, size=size, dtype=torch.uint8).view(images)
+    # Shared: of a private mapping the system reserves memory for every page, in case it is written to.
+    return torch.from_file(str(path), shared=True, size=size, dtype=torch.uint8).view(images)

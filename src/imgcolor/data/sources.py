@@ -393,7 +393,7 @@ def _read_all(files: Sequence[Path], pixels: torch.Tensor, what: str, crop: floa
         pool.shutdown(cancel_futures=True)  # a bad file, or Ctrl-C, does not wait for the rest
 
 
-class _Refused(Exception):  # noqa: N818 - never leaves this module
+class _Refused(ImgcolorError):  # noqa: N818
     """What is wrong with an image file, as the rest of a sentence that its path begins."""
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from imgcolor.checkpoint import load_task
@@ -21,7 +21,10 @@ Picture = TypeVar("Picture", Image.Image, np.ndarray, Tensor)
 Scale = Literal["own", "native"]
 
 _LARGEST = 2**22
-"""Pixels that a network sees at once at its own scale, whatever the picture's shape."""
+"""Pixels of a picture that a network sees at its own scale, whatever the picture's shape."""
+
+_TOGETHER = 2**20
+"""Pixels that a network sees at once, of all pictures of a batch or of a strip of a large one."""
 
 
 class Model:
@@ -125,7 +128,7 @@ class Model:
         large: Picture = self._on(picture, self.enlarged)
         return large
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def colours(self, grey: Tensor, scale: Scale = "own") -> Tensor:
         """Colour a batch.
 
@@ -137,19 +140,24 @@ class Model:
             Float [B, 3, H, W] in [0, 1].
         """
         height, width = grey.shape[-2:]
-        factor = 1.0 if scale == "native" else self.size / min(height, width)
+        factor = 1.0 if scale == "native" else min(4.0, self.size / min(height, width))
         if scale == "own":
             factor = min(factor, (_LARGEST / (height * width)) ** 0.5)
-        if factor == 1:
-            return _in_tiles(grey, self.task, tile=768, overlap=128).clamp(0, 1)
         size = [max(1, round(side * factor)) for side in (height, width)]
+        together = max(1, _TOGETHER // (size[0] * size[1]))
+        if len(grey) > together:
+            return torch.cat([self.colours(part, scale) for part in torch.split(grey, together)])
+        if factor == 1:
+            # Strips of full height: networks and tables look at the row.
+            strip = max(256, _TOGETHER // height)
+            return _in_tiles(grey, self.task, (height, strip), overlap=128).clamp(0, 1)
         small = self.task(F.interpolate(grey, size, mode="bilinear", antialias=True).clamp(0, 1))
         weights = torch.tensor(self.task.degradation.weights, device=grey.device)  # type: ignore[union-attr]  # not for super-resolution
         chroma = small - (weights[:, None, None] * small).sum(dim=1, keepdim=True)
         large = F.interpolate(chroma, (height, width), mode="bilinear", antialias=factor > 1)
         return large.add_(grey).clamp_(0, 1)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def enlarged(self, pictures: Tensor) -> Tensor:
         """Enlarge a batch.
 
@@ -160,12 +168,17 @@ class Model:
             Float [B, 1 or 3, H, W] in [0, 1].
         """
         channels = pictures.shape[1]
-        large = _in_tiles(pictures.expand(-1, 3, -1, -1), self.task, 192, 32, self.enlarges or 1).clamp(0, 1)
+        together = max(1, _TOGETHER // (16 * pictures.shape[-2] * pictures.shape[-1]))
+        if len(pictures) > together:
+            return torch.cat([self.enlarged(part) for part in torch.split(pictures, together)])
+        large = _in_tiles(
+            pictures.expand(-1, 3, -1, -1), self.task, (192, 192), 32, self.enlarges or 1
+        ).clamp(0, 1)
         return large if channels == 3 else large.mean(dim=1, keepdim=True)
 
     def _on(self, picture: Any, run: Callable[[Tensor], Tensor]) -> Any:
         if isinstance(picture, Image.Image):
-            photo = Photo.of(picture)
+            photo = Photo.of(ImageOps.exif_transpose(picture))
             return photo.with_pixels(run(photo.pixels[None])[0]).to_image()
         if isinstance(picture, np.ndarray):
             return self._on_array(picture, run)
@@ -183,14 +196,14 @@ class Model:
                 "picture: expected an array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4], "
                 f"found {list(picture.shape)}"
             )
-        tensor = torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1)
+        # A copy in this machine's byte order: torch takes no other, and warns of arrays that cannot be written to.
+        tensor = torch.from_numpy(array.astype(array.dtype.newbyteorder("="))).permute(2, 0, 1)
         result = self._on_tensor(tensor[:3], run)
         if array.shape[2] == 4:
             alpha = tensor[3:].float()[None]
             alpha = F.interpolate(alpha, result.shape[-2:], mode="bilinear")[0]
-            result = torch.cat(
-                [result, alpha.round().to(result.dtype) if result.dtype == torch.uint8 else alpha]
-            )
+            alpha = alpha.round() if result.dtype == torch.uint8 else alpha
+            result = torch.cat([result, alpha.to(result.dtype)])
         pixels = result.permute(1, 2, 0).numpy()
         return pixels[..., 0] if flat and pixels.shape[2] == 1 else pixels
 
@@ -202,6 +215,10 @@ class Model:
             )
         if not whole and not picture.is_floating_point():
             raise ImgcolorError(f"picture: expected uint8, or float in [0, 1], found {picture.dtype}")
+        if not whole and not picture.max() <= 1.001:
+            raise ImgcolorError(
+                f"picture: expected floats in [0, 1], found {float(picture.max()):g}; divide levels by 255"
+            )
         images = picture.float() / 255 if whole else picture.float().clamp(0, 1)
         batch = images if images.ndim == 4 else images[None]
         device = next(self.task.parameters()).device
@@ -211,17 +228,17 @@ class Model:
 
 
 def _in_tiles(
-    images: Tensor, run: Callable[[Tensor], Tensor], tile: int, overlap: int, factor: int = 1
+    images: Tensor, run: Callable[[Tensor], Tensor], tile: tuple[int, int], overlap: int, factor: int = 1
 ) -> Tensor:
     """Run a network over parts that overlap, and blend them, so that memory does not grow with the picture."""
     height, width = images.shape[-2:]
-    if height <= tile and width <= tile:
+    if height <= tile[0] and width <= tile[1]:
         return run(images)
     total = images.new_zeros(len(images), 3, height * factor, width * factor)
     count = images.new_zeros(1, 1, height * factor, width * factor)
-    for top in _starts(height, tile, overlap):
-        for left in _starts(width, tile, overlap):
-            part = run(images[..., top : top + tile, left : left + tile])
+    for top in _starts(height, tile[0], overlap):
+        for left in _starts(width, tile[1], overlap):
+            part = run(images[..., top : top + tile[0], left : left + tile[1]])
             weight = _ramp(part.shape[-2], overlap * factor)[:, None] * _ramp(
                 part.shape[-1], overlap * factor
             )

@@ -163,12 +163,16 @@ class ColourTask(LightningModule, ABC):
         if self.measures_training:
             with torch.no_grad():
                 self._measure(self.train_metrics, output, batch.original)
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Log the training figures, if the epoch ends here."""
+        trainer = self.trainer
         # Once an epoch: Lightning's bookkeeping for each logged value and step costs as much as a small network.
-        if self.trainer.is_last_batch or self.trainer.global_step + 1 == self.trainer.max_steps:
+        if trainer.is_last_batch or trainer.should_stop or trainer.global_step == trainer.max_steps:
             self.log("train/loss", self.train_loss, on_epoch=True, on_step=False, prog_bar=True)
             if self.measures_training:
                 self.log_dict(self.train_metrics, on_epoch=True, on_step=False)
-        return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss and metrics of one batch."""
