@@ -51,7 +51,7 @@ def plot_curves(
         path: The PNG to write.
         metrics: Which to draw, such as ``loss`` for ``train/loss`` and ``val/loss``; by default those that
             there are of loss, mean squared error, PSNR, 12-margin error and accuracy.
-        log: Whether both axes are logarithmic; epochs then count from 1.
+        log: Whether values are drawn on a logarithmic axis.
     """
     # Not pyplot: it keeps figures and looks for a screen. Imported here: it takes half a second.
     from matplotlib.figure import Figure
@@ -67,18 +67,20 @@ def plot_curves(
                 points = columns.get(f"{split}/{metric}")
                 if points:
                     label = split if len(runs) == 1 else f"{run}, {split}"
-                    epochs, values = zip(*((epoch + log, value) for epoch, value in points), strict=True)
+                    epochs, values = zip(*points, strict=True)
                     marker = "." if len(points) < 3 else ""
                     panel.plot(epochs, values, style, color=f"C{number}", label=label, marker=marker)
         panel.set_title(_TITLES.get(metric, metric))
         panel.set_xlabel("epoch")
         if log:
-            panel.set_xscale("log")
             panel.set_yscale("log")
-        else:
-            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(alpha=0.3, which="both")
-        panel.legend(fontsize="small")
+        if len(runs) <= 3:
+            panel.legend(fontsize="small")
+    if len(runs) > 3:  # many would hide the curves
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize="small")
     _save(figure, path)
 
 
@@ -110,6 +112,8 @@ def plot_swept(
                 panel.plot(shown, theirs, "o:", label=f"{name} in the report".strip(), **hollow)
             if all(isinstance(v, int | float) for v in values) and max(values) > 8 * min(values) > 0:
                 panel.set_xscale("log")
+            if min(ours) > 0 and max(ours) > 8 * min(ours):
+                panel.set_yscale("log")
         panel.set_title(title)
         panel.set_xlabel(label)
         panel.grid(alpha=0.3)
