@@ -21,6 +21,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from imgcolor.commands.provenance import FILE
 from imgcolor.errors import ImgcolorError
 from imgcolor.files import read_rows, write_rows
 
@@ -285,6 +286,13 @@ def _trial(config: dict[str, Any], plan: Sweep, folder: str, place: str) -> None
 
     name = trial_name(config)
     runs = Path(folder) / name
+    ended = _newest(runs, FILE)
+    if ended is not None and json.loads(ended.read_text(encoding="utf-8")).get("status") == "finished":
+        # It ended just before the sweep was killed, and Ray had not yet written that down.
+        spent = sum(float(row["seconds"]) for row in _rows(ended.with_name("metrics.csv")))
+        figures = json.loads(ended.with_name("metrics.json").read_text())
+        tune.report({**figures, "seconds": round(spent, 1), "status": "finished"})
+        return
     command = [sys.executable, "-m", "imgcolor", "fit", "--config", str(plan.experiment)]
     command += options_of(plan, config)
     command += [
