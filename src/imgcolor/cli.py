@@ -7,6 +7,7 @@ import json
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 import imgcolor
 from imgcolor.errors import DivergedError, ImgcolorError
@@ -22,98 +23,60 @@ commands:
 """
 
 
-def _lightning(arguments: list[str]) -> None:
-    from imgcolor.commands.lightning import run
-
-    run(arguments)
-
-
-def _evaluate(arguments: list[str]) -> None:
-    from imgcolor.commands.evaluate import evaluate
-    from imgcolor.commands.functions import run_command
-
-    run_command(evaluate, arguments)
+def _module(name: str) -> Callable[[list[str]], None]:
+    """What a module of imgcolor.commands runs with the command's name and its options."""
+    return lambda arguments: import_module(f"imgcolor.commands.{name}").run(arguments)
 
 
-def _palette(arguments: list[str]) -> None:
-    from imgcolor.commands.functions import run_command
-    from imgcolor.commands.palette import palette
+def _function(name: str) -> Callable[[list[str]], None]:
+    """The function of a module of the same name, whose parameters are the command's options."""
 
-    run_command(palette, arguments)
+    def run(arguments: list[str]) -> None:
+        from imgcolor.commands.functions import run_command
+
+        run_command(getattr(import_module(f"imgcolor.commands.{name}"), name), arguments)
+
+    return run
 
 
 def _record(arguments: list[str]) -> None:
-    from imgcolor.commands.functions import run_command
-    from imgcolor.commands.record import record
-
     # All words behind the table are runs; Python's lists want brackets.
     runs = [word for word in arguments[2:] if not word.startswith("-")]
     options = [word for word in arguments[2:] if word.startswith("-")]
-    run_command(record, [*arguments[:2], *([json.dumps(runs)] if runs else []), *options])
-
-
-def _report(arguments: list[str]) -> None:
-    from imgcolor.commands.functions import run_command
-    from imgcolor.commands.report import report
-
-    run_command(report, arguments)
+    _function("record")([*arguments[:2], *([json.dumps(runs)] if runs else []), *options])
 
 
 def _sweep(arguments: list[str]) -> None:
-    from imgcolor.commands.functions import run_command
-    from imgcolor.commands.sweep import sweep
-
     # Python's options want a value; a switch is what one types.
     switches = {"--dry-run": "--dry_run=true", "--resume": "--resume=true"}
     end = arguments.index("--") if "--" in arguments else len(arguments)
     words = [switches.get(word, word) for word in arguments[:end]]
-    run_command(sweep, [*words, f"--overrides={json.dumps(arguments[end + 1 :])}"])
-
-
-def _photos(arguments: list[str]) -> None:
-    from imgcolor.commands.photos import run
-
-    run(arguments)
-
-
-def _models(arguments: list[str]) -> None:
-    from imgcolor.commands.functions import run_command
-    from imgcolor.commands.models import models
-
-    run_command(models, arguments)
-
-
-def _export(arguments: list[str]) -> None:
-    from imgcolor.commands.export import export
-    from imgcolor.commands.functions import run_command
-
-    run_command(export, arguments)
-
-
-def _activations(arguments: list[str]) -> None:
-    from imgcolor.commands.activations import run
-
-    run(arguments)
+    _function("sweep")([*words, f"--overrides={json.dumps(arguments[end + 1 :])}"])
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
-    "colourize": ("give grey photos colour: imgcolor colourize photo.jpg (also: colorize)", _photos),
-    "upscale": ("enlarge photos: imgcolor upscale photo.jpg", _photos),
-    "models": ("list the trained models that come with imgcolor", _models),
-    "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _lightning),
-    "validate": ("measure a trained network on the validation images", _lightning),
-    "test": ("measure a trained network on the test images", _lightning),
-    "predict": ("write a trained network's pictures as PNG files", _lightning),
-    "baseline": ("measure what needs no network: copies, interpolations, tables", _lightning),
+    "colourize": (
+        "give grey photos colour: imgcolor colourize photo.jpg (also: colorize)",
+        _module("photos"),
+    ),
+    "upscale": ("enlarge photos: imgcolor upscale photo.jpg", _module("photos")),
+    "models": ("list the trained models that come with imgcolor", _function("models")),
+    "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _module("lightning")),
+    "validate": ("measure a trained network on the validation images", _module("lightning")),
+    "test": ("measure a trained network on the test images", _module("lightning")),
+    "predict": ("write a trained network's pictures as PNG files", _module("lightning")),
+    "baseline": ("measure what needs no network: copies, interpolations, tables", _module("lightning")),
     "sweep": ("train an experiment with many values of its options, on Ray Tune", _sweep),
     "record": ("keep what runs ended with as rows of a table of results", _record),
-    "report": ("write the results page from the tables of results", _report),
-    "export": ("write a trained network as ONNX, TorchScript or small weights", _export),
-    "evaluate": ("score predicted images by the 12-margin accuracy of the face homework", _evaluate),
-    "palette": ("learn a palette of colours from images, write and draw it", _palette),
-    "activations": ("draw and measure a network's activation maps for images", _activations),
+    "report": ("write the results page from the tables of results", _function("report")),
+    "export": ("write a trained network as ONNX, TorchScript or small weights", _function("export")),
+    "evaluate": (
+        "score predicted images by the 12-margin accuracy of the face homework",
+        _function("evaluate"),
+    ),
+    "palette": ("learn a palette of colours from images, write and draw it", _function("palette")),
+    "activations": ("draw and measure a network's activation maps for images", _module("activations")),
 }
-
 
 _ALIASES = {"colorize": "colourize"}
 
@@ -181,14 +144,16 @@ def _cause(error: BaseException) -> BaseException:
 
 def _run(arguments: list[str]) -> None:
     command = arguments[0] if arguments else "--help"
+    known = _ALIASES.get(command, command)
     if command in ("--help", "-h", "help"):
         width = max(map(len, _COMMANDS)) + 2
         commands = "\n".join(f"  {name:{width}}{about}" for name, (about, _) in _COMMANDS.items())
         print(_USAGE.format(description=imgcolor.__doc__, commands=commands))
     elif command == "--version":
         print(f"imgcolor {imgcolor.__version__}")
-    elif _ALIASES.get(command, command) in _COMMANDS:
-        _COMMANDS[_ALIASES.get(command, command)][1](arguments)
+    elif known in _COMMANDS:
+        _, run = _COMMANDS[known]
+        run(arguments)
     else:
         raise ImgcolorError(f"expected a command ({', '.join(_COMMANDS)}), found {command!r}")
 

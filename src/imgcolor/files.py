@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+RUN_FILE = "run.json"
+"""What the file that says where a run comes from is called, in the run's folder."""
+
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file beside its place and move it there when it is whole; folders are made as needed.

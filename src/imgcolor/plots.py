@@ -4,11 +4,12 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from imgcolor.files import read_rows, write_whole
+
+if TYPE_CHECKING:  # `imgcolor report` draws without torch, which takes seconds to import
+    from torch import Tensor
 
 _TITLES = {
     "loss": "loss",
@@ -127,7 +128,7 @@ def _save(figure: Any, path: Path) -> None:
     write_whole(path, buffer.getvalue())
 
 
-def plot_margins(curves: Mapping[str, Tensor], path: Path) -> None:
+def plot_margins(curves: Mapping[str, "Tensor"], path: Path) -> None:
     """Draw the margin accuracy over the margin.
 
     Args:

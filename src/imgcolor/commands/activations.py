@@ -1,6 +1,5 @@
 """imgcolor activations: draw and measure what a trained network's blocks answer to images."""
 
-from argparse import ArgumentError
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from imgcolor.activations import write_activations
 from imgcolor.checkpoint import load_task
+from imgcolor.commands.functions import parse_files
 from imgcolor.data.sources import read_image
 from imgcolor.errors import ImgcolorError
 
@@ -91,16 +91,8 @@ def run(arguments: list[str]) -> None:
         help="modules inside the network, such as downconv1 or downconv1.0; "
         "by default all direct children that give maps",
     )
-    try:
-        found = parser.parse_args(arguments[1:])
-    except ArgumentError as error:
-        if "arguments are required" not in error.message:
-            raise
-        # The advice that usage_error adds to this, a configuration file, is not for this command.
-        message = f"expected CKPT IMAGE..., found no {error.message.rpartition(': ')[2]}"
-        raise ArgumentError(
-            None, f"{message}; such as: imgcolor {arguments[0]} last.ckpt a.png b.jpg"
-        ) from error
+    example = f"imgcolor {arguments[0]} last.ckpt a.png b.jpg"
+    found = parse_files(parser, arguments[1:], "CKPT IMAGE...", example)
     activations(found.checkpoint, found.images, found.output, found.size, found.modules)
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from imgcolor.cards import weights_of
 from imgcolor.checkpoint import KEY, read_checkpoint
 from imgcolor.errors import ImgcolorError
 from imgcolor.models import Model, load
@@ -129,7 +130,7 @@ def _traced() -> Iterator[None]:
 
 
 def _check(network: Exported, path: Path, exported: Callable[[Tensor], Tensor]) -> None:
-    """Compare on other shapes than the traced one, too."""
+    """Compare on other shapes than the traced one, too. The file has a temporary name, with one ending more."""
     for images in network.examples():
         with torch.no_grad():
             expected, found = network(images), exported(images)
@@ -137,17 +138,14 @@ def _check(network: Exported, path: Path, exported: Callable[[Tensor], Tensor]) 
         difference = float((expected - found).abs().max()) if same else float("inf")
         if not difference <= _TOLERANCE:
             raise ImgcolorError(
-                f"{path}: expected what the network gives for {list(images.shape)}, {list(expected.shape)} "
+                f"{path.stem}: expected what the network gives for {list(images.shape)}, {list(expected.shape)} "
                 f"within {_TOLERANCE}, found {list(found.shape)} and a difference of {difference:.2g}; this "
                 "network cannot be exported"
             )
 
 
 def _write_weights(model: str, path: Path) -> None:
-    from imgcolor.models.shipped import cards
-
-    shipped = cards()
-    checkpoint = read_checkpoint(shipped[model].path if model in shipped else model)
+    checkpoint = read_checkpoint(weights_of(model))
     weights = {
         name: value.half() if value.is_floating_point() else value
         for name, value in checkpoint["state_dict"].items()

@@ -1,9 +1,10 @@
-"""Functions as commands."""
+"""Functions as commands, and commands whose arguments are lists of files."""
 
-from collections.abc import Callable
+from argparse import ArgumentError
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from jsonargparse import auto_cli
+from jsonargparse import ArgumentParser, Namespace, auto_cli
 
 
 def run_command(command: Callable[..., Any], arguments: list[str]) -> None:
@@ -17,3 +18,25 @@ def run_command(command: Callable[..., Any], arguments: list[str]) -> None:
     """
     name = f"imgcolor {arguments[0]}"
     auto_cli(command, args=arguments[1:], prog=name, exit_on_error=False)
+
+
+def parse_files(parser: ArgumentParser, arguments: Sequence[str], expected: str, example: str) -> Namespace:
+    """Parse the options of a command that wants files.
+
+    Args:
+        parser: The command's parser.
+        arguments: The words behind the command's name.
+        expected: The files, as the error for missing ones calls them.
+        example: A whole command, for the same error.
+
+    Raises:
+        ArgumentError: If the arguments do not fit.
+    """
+    try:
+        return parser.parse_args(list(arguments))
+    except ArgumentError as error:
+        if "arguments are required" not in error.message:
+            raise
+        # The advice that usage_error adds to jsonargparse's message, a configuration file, is not for these.
+        missing = error.message.rpartition(": ")[2]
+        raise ArgumentError(None, f"expected {expected}, found no {missing}; such as: {example}") from error

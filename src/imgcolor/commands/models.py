@@ -3,8 +3,8 @@
 from rich.console import Console
 from rich.table import Table
 
+from imgcolor.cards import cards
 from imgcolor.errors import ImgcolorError
-from imgcolor.models.shipped import cards
 
 
 def models(name: str | None = None) -> None:

@@ -4,7 +4,6 @@ import glob
 import io
 import os
 import sys
-from argparse import ArgumentError
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from imgcolor.commands.functions import parse_files
 from imgcolor.data.sources import MAX_PIXELS, image_files, quiet_pillow
 from imgcolor.errors import ImgcolorError
 from imgcolor.files import write_whole
@@ -95,14 +95,8 @@ def run(arguments: list[str]) -> None:
             help="own: the network sees photos at the size of its training images, and its colour joins the full "
             "size's luminance; native: the network runs at full size",
         )
-    try:
-        found = parser.parse_args(arguments[1:])
-    except ArgumentError as error:
-        if "arguments are required" not in error.message:
-            raise
-        raise ArgumentError(
-            None, f"expected photos or folders, found none; such as: imgcolor {arguments[0]} photo.jpg"
-        ) from error
+    example = f"imgcolor {arguments[0]} photo.jpg"
+    found = parse_files(parser, arguments[1:], "photos or folders", example)
     if found.output.suffix.lower() in FORMATS and not found.output.is_dir():
         raise ImgcolorError(f"--output {found.output}: expected a folder, found the name of an image file")
     sheet_path = found.output / "comparison.png" if found.compare else None
@@ -238,8 +232,7 @@ def _pixels(path: Path) -> int:
 
 
 def _read(job: Job, factor: int) -> Photo | Exception:
-    size = _pixels(job.source) * factor**2
-    if factor > 1 and size > MAX_PIXELS:
+    if factor > 1 and (size := _pixels(job.source) * factor**2) > MAX_PIXELS:
         return ImgcolorError(
             f"{job.source}: expected a photo that has at most {MAX_PIXELS:,} pixels when it is enlarged, found "
             f"{size:,}; make it smaller first"

@@ -15,10 +15,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 import imgcolor
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.errors import DivergedError
-from imgcolor.files import write_whole
-
-FILE = "run.json"
-"""What the file in a run's folder is called."""
+from imgcolor.files import RUN_FILE, write_whole
 
 
 class Provenance(Callback):
@@ -61,7 +58,7 @@ class Provenance(Callback):
         folder = run_folder(trainer)
         if folder is not None and self._origin:
             content = {**self._origin, "status": status}
-            write_whole(folder / FILE, json.dumps(content, indent=1) + "\n")
+            write_whole(folder / RUN_FILE, json.dumps(content, indent=1) + "\n")
 
 
 def commit(folder: Path) -> str | None:

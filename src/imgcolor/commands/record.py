@@ -8,9 +8,8 @@ from typing import Any
 
 import yaml
 
-from imgcolor.commands.provenance import FILE
 from imgcolor.errors import ImgcolorError
-from imgcolor.files import read_rows, write_rows
+from imgcolor.files import RUN_FILE, read_rows, write_rows
 
 _KEY = ("experiment", "overrides", "images", "seed")
 _FIRST = (*_KEY, "commit", "hardware", "epochs", "seconds", "status")
@@ -104,12 +103,12 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 
 def _row(run: Path) -> dict[str, Any]:
-    if not (run / FILE).is_file():
+    if not (run / RUN_FILE).is_file():
         raise ImgcolorError(
-            f"{run / FILE}: expected a file of a run that imgcolor fit made, found none; give a folder such as "
-            "lightning_logs/EXPERIMENT/version_0, or of a sweep lightning_logs/SWEEP/TRIAL/version_0"
+            f"{run / RUN_FILE}: expected a file of a run that imgcolor fit made, found none; give a folder "
+            "such as lightning_logs/EXPERIMENT/version_0, or of a sweep lightning_logs/SWEEP/TRIAL/version_0"
         )
-    origin = json.loads((run / FILE).read_text())
+    origin = json.loads((run / RUN_FILE).read_text())
     experiment, overrides = _experiment(shlex.split(origin["command"])[2:])
     config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     epochs = _epochs(run)
@@ -152,7 +151,7 @@ def _experiment(words: list[str]) -> tuple[str, str]:
     """The experiment and the overrides as typed, from the words of a fit."""
     options = read_options(words)
     config = options.get("--config", "")
-    resumed = Path(config).with_name(FILE)
+    resumed = Path(config).with_name(RUN_FILE)
     if Path(config).name == "config.yaml" and resumed.is_file():
         command = json.loads(resumed.read_text(encoding="utf-8"))["command"]
         earlier = read_options(shlex.split(command)[2:])

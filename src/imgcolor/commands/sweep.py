@@ -21,9 +21,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from imgcolor.commands.provenance import FILE
 from imgcolor.errors import ImgcolorError
-from imgcolor.files import read_rows, write_rows
+from imgcolor.files import RUN_FILE, read_rows, write_rows
 
 _DIVERGED = 3
 """The exit status of a training that diverged: a result, not a failure."""
@@ -286,7 +285,7 @@ def _trial(config: dict[str, Any], plan: Sweep, folder: str, place: str) -> None
 
     name = trial_name(config)
     runs = Path(folder) / name
-    ended = _newest(runs, FILE)
+    ended = _newest(runs, RUN_FILE)
     if ended is not None and json.loads(ended.read_text(encoding="utf-8")).get("status") == "finished":
         # It ended just before the sweep was killed, and Ray had not yet written that down.
         spent = sum(float(row["seconds"]) for row in _rows(ended.with_name("metrics.csv")))

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from imgcolor.cards import weights_of
 from imgcolor.checkpoint import load_task
 from imgcolor.data import BoxDownsample, LumaGrey, MeanGrey
 from imgcolor.errors import ImgcolorError
@@ -31,7 +32,8 @@ class Model:
     """Colourizes or enlarges pictures of any size.
 
     Args:
-        task: What a fit trained, or :func:`imgcolor.checkpoint.load_task` gave.
+        task: What a fit trained, or :func:`imgcolor.checkpoint.load_task` gave; :func:`imgcolor.load` makes
+            a model of a name or a path.
         name: What messages call it.
 
     Raises:
@@ -51,18 +53,6 @@ class Model:
             )
         self.task = task.eval()
         self.name = name
-
-    @classmethod
-    def open(cls, path: Path | str) -> "Model":
-        """A model from a checkpoint.
-
-        Args:
-            path: A ``.ckpt`` file that a fit wrote.
-
-        Raises:
-            ImgcolorError: If the file is no such checkpoint.
-        """
-        return cls(load_task(path), str(path))
 
     @property
     def enlarges(self) -> int | None:
@@ -225,6 +215,22 @@ class Model:
         result = run(batch.to(device)).to(picture.device)
         result = result if images.ndim == 4 else result[0]
         return (result * 255).round().to(torch.uint8) if whole else result.to(picture.dtype)
+
+
+def load(model: str | Path) -> Model:
+    """Load a model for pictures of any size.
+
+    Args:
+        model: The name of one that comes with the package (``imgcolor models`` lists them), or the path of a
+            checkpoint that a fit wrote.
+
+    Returns:
+        The model, on the CPU; ``model.task.to(device)`` moves it.
+
+    Raises:
+        ImgcolorError: If there is no such model, or the file is no checkpoint.
+    """
+    return Model(load_task(weights_of(model)), str(model))
 
 
 def _in_tiles(

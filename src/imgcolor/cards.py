@@ -1,4 +1,4 @@
-"""The models that come with the package."""
+"""What is known of the models that come with the package. Light to import: no torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,9 +6,8 @@ from pathlib import Path
 import yaml
 
 from imgcolor.errors import ImgcolorError
-from imgcolor.models.model import Model
 
-_FOLDER = Path(__file__).parent / "weights"
+_FOLDER = Path(__file__).parent / "models" / "weights"
 
 
 @dataclass(frozen=True)
@@ -16,7 +15,7 @@ class Card:
     """What a model is, where it comes from, and how good it is.
 
     Attributes:
-        name: What :func:`load` takes.
+        name: What :func:`imgcolor.load` takes.
         does: In a few words.
         data: What it was trained on.
         metric: Its figures on the validation images.
@@ -49,26 +48,20 @@ def cards() -> dict[str, Card]:
     return {name: Card(name=name, **fields) for name, fields in content.items()}
 
 
-def load(model: str | Path) -> Model:
-    """Load a model for pictures of any size.
+def weights_of(model: str | Path) -> Path:
+    """The checkpoint that a name or a path means.
 
     Args:
-        model: The name of one that comes with the package (``imgcolor models`` lists them), or the path of a
-            checkpoint that a fit wrote.
-
-    Returns:
-        The model, on the CPU; ``model.task.to(device)`` moves it.
+        model: The name of a model that comes with the package, or the path of a checkpoint that a fit wrote.
 
     Raises:
-        ImgcolorError: If there is no such model, or the file is no checkpoint.
+        ImgcolorError: If it is neither.
     """
     shipped = cards()
     if str(model) in shipped:
-        found = Model.open(shipped[str(model)].path)
-        found.name = str(model)
-        return found
+        return shipped[str(model)].path
     if Path(model).suffix != ".ckpt" and not Path(model).exists():
         raise ImgcolorError(
             f"model: expected one of {', '.join(shipped)}, or a checkpoint of a fit, found {str(model)!r}"
         )
-    return Model.open(model)
+    return Path(model)
