@@ -1,0 +1,106 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgcolor.networks import ResidualUNet
+from imgcolor.optimizers import Muon, orthogonalized
+
+
+@pytest.mark.parametrize("shape", [(12, 40), (40, 12), (16, 16)])
+def test_all_directions_become_about_equally_long(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+    update = orthogonalized(matrix)
+
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    # Along the matrix's own directions and no others: that is what tells it from any orthogonal matrix.
+    inside = left.mT @ update @ right.mT
+    assert inside.diagonal().min() > 0.5
+    assert inside.diagonal().max() < 1.4
+    assert (inside - inside.diagonal().diag()).abs().max() < 0.05
+
+
+def test_zero_gradients_leave_no_nan() -> None:
+    assert orthogonalized(torch.zeros(4, 6)).equal(torch.zeros(4, 6))
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon to compare with")
+def test_hidden_weights_move_as_by_torchs_muon_and_the_rest_as_by_adamw() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(2, 5, 3), nn.BatchNorm2d(5), nn.Conv2d(5, 7, 3), nn.BatchNorm2d(7), nn.Conv2d(7, 3, 1)
+    )
+    reference = [parameter.detach().clone().requires_grad_() for parameter in network.parameters()]
+    hidden = 4  # the second convolution's weight: stem's weight and bias, norm's weight and bias go before
+    matrix = reference[hidden].detach().flatten(1).clone().requires_grad_()
+    theirs = [
+        torch.optim.Muon([matrix], lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(reference[:hidden] + reference[hidden + 1 :], lr=0.01, weight_decay=0.1),
+    ]
+    ours = Muon(network.parameters(), lr=0.01, weight_decay=0.1)
+
+    for _ in range(4):
+        for mine, other in zip(network.parameters(), reference, strict=True):
+            mine.grad = torch.randn(mine.shape)
+            other.grad = mine.grad.clone()
+        matrix.grad = network[2].weight.grad.flatten(1).clone()
+        for optimizer in [ours, *theirs]:
+            optimizer.step()
+
+    assert (network[2].weight.flatten(1) - matrix).abs().max() < 1e-6
+    for index, (mine, other) in enumerate(zip(network.parameters(), reference, strict=True)):
+        if index != hidden:
+            assert torch.equal(mine, other)
+
+
+def test_gradients_survive_the_step() -> None:
+    network = ResidualUNet(filters=(4, 6))
+    optimizer = Muon(network.parameters())
+
+    def closure() -> Tensor:
+        loss = F.mse_loss(network(torch.rand(2, 1, 8, 8)), torch.rand(2, 3, 8, 8))
+        loss.backward()
+        return loss
+
+    loss = optimizer.step(closure)
+
+    assert loss is not None
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_a_saved_state_goes_on_as_if_there_had_been_no_break() -> None:
+    def trained(breaks: bool) -> list[Tensor]:
+        torch.manual_seed(0)
+        network = ResidualUNet(filters=(4, 6))
+        optimizer = Muon(network.parameters())
+        for step in range(4):
+            if breaks and step == 2:
+                state = optimizer.state_dict()
+                optimizer = Muon(network.parameters())
+                optimizer.load_state_dict(state)
+            F.mse_loss(network(torch.rand(2, 1, 8, 8)), torch.rand(2, 3, 8, 8)).backward()
+            optimizer.step()
+        return list(network.parameters())
+
+    assert all(map(torch.equal, trained(True), trained(False)))
+
+
+def test_what_is_no_networks_parameters_is_refused() -> None:
+    with pytest.raises(ValueError, match="found groups"):
+        Muon([{"params": [torch.zeros(2, 2)]}])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="momentum"):
+        Muon([torch.zeros(2, 2)], momentum=1.0)
+
+
+def test_the_command_line_finds_it(tiny_fit: Callable[..., Path]) -> None:
+    run = tiny_fit(
+        "experiments/horses/best_regression.yaml",
+        "--model.optimizer=imgcolor.optimizers.Muon",
+        "--model.optimizer.lr=0.002",
+    )
+
+    assert "imgcolor.optimizers.Muon" in (run / "config.yaml").read_text()
