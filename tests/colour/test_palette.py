@@ -27,6 +27,19 @@ def test_encode_finds_the_nearest_colour(seed: int) -> None:
     np.testing.assert_allclose(chosen, distances.min(axis=-1), atol=1e-6)
 
 
+def test_encode_knows_levels_again_and_forgets_them_with_the_colours() -> None:
+    images = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8)
+    pixels = images.float() / 255
+    palette = Palette.of(torch.rand(24, 3))
+
+    for colours in (palette.colours.clone(), torch.rand(24, 3), torch.rand(24, 3)):
+        palette.colours.copy_(colours)
+        distances = (pixels[:, None].double() - colours.double()[None, :, :, None, None]).square().sum(dim=2)
+        for _ in range(2):  # new pixels, then known ones
+            assert torch.equal(palette.encode(pixels), distances.argmin(dim=1))
+    assert set(palette.state_dict()) == {"colours"}
+
+
 def test_lookup_undoes_encode_for_the_palettes_own_colours() -> None:
     palette = Palette.of(PRIMARIES)
     indices = torch.randint(0, 5, (3, 4, 6))

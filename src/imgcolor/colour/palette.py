@@ -19,6 +19,8 @@ _SCALES = {"unit": 1.0, "pixel": 1 / 255, "pixel/255": 1.0, "pixel/256": 256 / 2
 # k-means sees at most this many pixels: more moves no centre by a level that anyone could see.
 _SAMPLE = 200_000
 
+_UNKNOWN = 255
+
 
 class Palette(nn.Module):
     """k colours, held as a buffer so that they travel with a module's state and device.
@@ -44,6 +46,7 @@ class Palette(nn.Module):
             raise ImgcolorError(f"palette: expected at least 2 colours, found {size}; 24 is the usual number")
         self.size = size
         self.register_buffer("colours", torch.full((size, 3), math.nan))
+        self._known: tuple[Tensor, Tensor] | None = None  # colours, and the number of each of 2^24 pixels
 
     @classmethod
     def of(cls, colours: Tensor) -> Self:
@@ -171,14 +174,40 @@ class Palette(nn.Module):
         Returns:
             int64 [B, H, W] in 0..size-1; of two colours as near, the first.
         """
-        # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, and |x|^2 is the same for every colour: one product, with the colours
-        # last, which takes a third of the time. In full precision whatever else runs in half: near colours would
-        # change places.
+        # In full precision whatever else runs in half: near colours would change places.
         with torch.autocast(images.device.type, enabled=False):
-            pixels = images.float().movedim(1, -1)
-            squares = self.colours.float().square().sum(dim=1)
-            distances = torch.addmm(squares, pixels.reshape(-1, 3), self.colours.float().mT, alpha=-2)
-            return distances.argmin(dim=1).view(pixels.shape[:-1])
+            pixels = images.float()
+            if pixels.device.type == "cpu" and self.size <= _UNKNOWN:
+                levels = (pixels * 255).round_()
+                if torch.equal(levels / 255, pixels):
+                    return self._encode_levels(levels)
+            return self._nearest(pixels.movedim(1, -1))
+
+    def _nearest(self, pixels: Tensor) -> Tensor:
+        """The number of the nearest colour of float [..., 3]: int64 [...]."""
+        # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, and |x|^2 is the same for every colour: one product, with the colours
+        # last, which takes a third of the time.
+        squares = self.colours.float().square().sum(dim=1)
+        distances = torch.addmm(squares, pixels.reshape(-1, 3), self.colours.float().mT, alpha=-2)
+        return distances.argmin(dim=1).view(pixels.shape[:-1])
+
+    def _encode_levels(self, levels: Tensor) -> Tensor:
+        """The same for float [B, 3, H, W] of whole levels 0 to 255, which are looked up once they have been seen.
+
+        Choosing among 24 colours is scalar code in torch on the CPU; after an epoch nearly every pixel is known.
+        """
+        if self._known is None or not torch.equal(self._known[0], self.colours):
+            self._known = self.colours.clone(), torch.full((2**24,), _UNKNOWN, dtype=torch.uint8)
+        table = self._known[1]
+        red, green, blue = levels.unbind(dim=1)
+        codes = torch.add(blue, green, alpha=2**8).add_(red, alpha=2**16).int().flatten()  # exact below 2^24
+        numbers = table.index_select(0, codes)
+        new = numbers == _UNKNOWN
+        if new.any():
+            pixels = levels.movedim(1, -1).reshape(-1, 3)[new] / 255
+            table[codes[new]] = self._nearest(pixels).to(torch.uint8)
+            numbers = table.index_select(0, codes)
+        return numbers.long().view(red.shape)
 
     def lookup(self, indices: Tensor) -> Tensor:
         """Paint with colours by number.
