@@ -1,5 +1,6 @@
 """A callback that times a fit's second epoch, and starts it from given weights."""
 
+import os
 import time
 from pathlib import Path
 
@@ -39,3 +40,11 @@ class Clock(Callback):
         """The second epoch is over, with its validation, its files and its checkpoints."""
         self.whole = time.perf_counter() - self._start
         self.loss = float(trainer.callback_metrics["train/loss"])
+
+
+class ExitAfterFirstStep(Callback):
+    """Ends the process after the first training step."""
+
+    def on_train_batch_end(self, *args: object) -> None:
+        """Leave at once, with no clearing up."""
+        os._exit(0)

@@ -3,7 +3,8 @@
     python benchmarks/training.py [--rounds 3] [--images 5000] [--only NAME ...]
 
 In every round each way trains the same network on the same images in the same order, one way after the other, so
-that a noisy machine hurts all alike. The figures are ratios to the network alone within a round, and their spread
+that a noisy machine hurts all alike, and each in a process of its own, so that none changes how the next one finds
+memory and threads. The figures are ratios to the network alone within a round, and their spread
 over the rounds. All ways start from the same weights and have to end at the same loss. Images are drawn, sizes are
 the courses'.
 """
@@ -11,6 +12,7 @@ the courses'.
 import argparse
 import contextlib
 import io
+import multiprocessing
 import os
 import statistics
 import sys
@@ -18,6 +20,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +39,7 @@ import imgcolor
 from clock import Clock
 from imgcolor.cli import main as imgcolor_main
 from imgcolor.colour import Palette
+from imgcolor.commands.allocator import keep_freed_memory
 from imgcolor.commands.provenance import commit, hardware
 from imgcolor.data import FaceColourization, HorseColourization
 from imgcolor.files import write_rows
@@ -102,21 +106,27 @@ CASES = [
 class Bench:
     """One case: its images on disk and in memory, its first weights, and every way to train it."""
 
-    def __init__(self, case: Case, images: int, folder: Path) -> None:
+    def __init__(self, case: Case, folder: Path) -> None:
         self.case = case
         self.folder = folder
+        self.pixels = {split: np.load(folder / f"{split}.npy") for split in ("train", "val")}
+        self.palette = Palette.load(folder / "palette.json")
+
+    @classmethod
+    def drawn(cls, case: Case, images: int, folder: Path) -> "Bench":
         torch.manual_seed(0)
         torch.save(case.network().state_dict(), folder / "weights.pt")
         count = {"train_images": images, "val_images": images // 5}
         data = FaceColourization(**count) if case.faces else HorseColourization(**count)
-        self.pixels = {split: data.images(split).pixels.numpy() for split in ("train", "val")}
-        for split, pixels in self.pixels.items():
-            for number, image in enumerate(pixels):
+        for split in ("train", "val"):
+            pixels = data.images(split).pixels
+            np.save(folder / f"{split}.npy", pixels.numpy())
+            for number, image in enumerate(pixels.permute(0, 2, 3, 1).numpy()):
                 path = folder / split / "all" / f"{number:06}.{'jpg' if case.faces else 'png'}"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(image.transpose(1, 2, 0)).save(path)
-        self.palette = Palette.learned(torch.from_numpy(self.pixels["train"][:500]))
-        self.palette.save(folder / "palette.json")
+                Image.fromarray(image).save(path)
+        Palette.learned(data.images("train").pixels[:500]).save(folder / "palette.json")
+        return cls(case, folder)
 
     def network(self) -> nn.Module:
         network = self.case.network()
@@ -139,6 +149,7 @@ class Bench:
 
     # (e) forward, backward and optimizer step on a batch that is there
     def bare(self) -> Timing:
+        keep_freed_memory()
         network = self.network().to(memory_format=torch.channels_last)
         optimizer = self.optimizer(network)
         originals = torch.from_numpy(self.pixels["train"][: self.case.batch_size]).float() / 255
@@ -345,14 +356,25 @@ def quiet() -> Iterator[None]:
         yield
 
 
+def _run(name: str, folder: Path, way: str) -> Timing:
+    (case,) = (case for case in CASES if case.name == name)
+    return Bench(case, folder).ways()[way]()
+
+
+def isolated(bench: Bench, way: str) -> Timing:
+    """Train in one way in a new process."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_run, bench.case.name, bench.folder, way).result()
+
+
 def measure(case: Case, rounds: int, images: int) -> list[dict[str, object]]:
     """Train one case in every way, round by round."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(case, images, Path(folder))
+        bench = Bench.drawn(case, images, Path(folder))
         for number in range(rounds):
-            for way, run in bench.ways().items():
-                timing = run()
+            for way in bench.ways():
+                timing = isolated(bench, way)
                 seconds = f"{timing.steps:8.2f} s in steps {timing.whole:8.2f} s an epoch"
                 print(
                     f"{case.name:30} round {number}  {way:16} {seconds}, loss {timing.loss:.5f}", flush=True

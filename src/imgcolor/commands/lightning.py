@@ -1,6 +1,5 @@
 """fit, validate, test and predict: Lightning's command line with imgcolor's run folder around it."""
 
-import ctypes
 import json
 import logging
 import re
@@ -29,6 +28,7 @@ from imgcolor.callbacks import (
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.checkpoint import read_checkpoint, remember
+from imgcolor.commands.allocator import keep_freed_memory
 from imgcolor.commands.hyperparameters import log_hyperparameters
 from imgcolor.commands.provenance import Provenance
 from imgcolor.commands.results import result_table
@@ -188,7 +188,7 @@ def run(arguments: list[str]) -> None:
         arguments: The command and its options.
     """
     _quieten()
-    _keep_freed_memory()
+    keep_freed_memory()
     arguments = [arguments[0], *map(_with_package, arguments[1:])]
     # As `python` does: class paths of a project find the files in the folder where one works.
     sys.path.append(str(Path.cwd()))
@@ -246,18 +246,6 @@ def _quieten() -> None:
         ".*number of training batches.*logging interval.*",  # every logged value is an epoch's
     ):
         warnings.filterwarnings("ignore", message)
-
-
-def _keep_freed_memory() -> None:
-    """Have glibc keep what a step frees: the next step wants as much again.
-
-    By default every step's large tensors go back to the system and come again page by page, which takes a tenth of
-    a training's time on the CPU.
-    """
-    trim_threshold, mmap_threshold = -1, -3  # malloc.h
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        libc.mallopt(mmap_threshold, 2**25)  # the most that it takes
-        libc.mallopt(trim_threshold, 2**31 - 1)
 
 
 def _program(name: str) -> str:

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from imgcolor.commands.allocator import keep_freed_memory
 from imgcolor.commands.functions import parse_files
 from imgcolor.data.sources import MAX_PIXELS, image_files, quiet_pillow
 from imgcolor.errors import ImgcolorError
@@ -54,6 +55,7 @@ def run(arguments: list[str]) -> None:
     Args:
         arguments: The command's name and its options.
     """
+    keep_freed_memory()
     upscale = arguments[0] == "upscale"
     parser = ArgumentParser(
         prog=f"imgcolor {arguments[0]}",

@@ -1,0 +1,109 @@
+"""How near each network's step comes to what the processor can compute.
+
+    python benchmarks/roofline.py [--rounds 5]
+
+FLOPs of a training step (forward and backward; a multiplication and an addition are two) are counted by torch; the
+peak is a large matrix product, measured beside each network in every round.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from imgcolor.commands.allocator import keep_freed_memory
+from imgcolor.files import write_rows
+from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN, ResidualUNet, ResidualUpscaler
+
+RESULTS = Path(__file__).parent / "results"
+
+CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "RegressionCNN, batch 100": (RegressionCNN, (100, 1, 32, 32)),
+    "ColourCNN, batch 100": (ColourCNN, (100, 1, 32, 32)),
+    "ColourUNet, batch 100": (ColourUNet, (100, 1, 32, 32)),
+    "ConvStack, batch 16": (lambda: ConvStack(2, 16, 5, tanh=True), (16, 1, 80, 80)),
+    "ResidualUNet (horses), batch 32": (
+        lambda: ResidualUNet(3, [32, 64, 96, 128], luminance="mean"),
+        (32, 1, 32, 32),
+    ),
+    "ResidualUNet (faces), batch 16": (
+        lambda: ResidualUNet(3, [16, 32, 48, 96, 128], luminance="luma"),
+        (16, 1, 80, 80),
+    ),
+    "ResidualUpscaler, batch 50": (ResidualUpscaler, (50, 3, 8, 8)),
+}
+
+
+def matmul(dtype: torch.dtype, size: int = 2048) -> float:
+    """GFLOP/s of a large matrix product, the best of three."""
+    a = torch.rand(size, size, dtype=dtype)
+    a @ a
+    return max(2 * size**3 / _seconds(lambda: a @ a) / 1e9 for _ in range(3))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def step(network: nn.Module, images: Tensor, bf16: bool) -> None:
+    """Forward and backward."""
+    network.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        output = network(images)
+    output.float().square().mean().backward()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", type=Path, default=RESULTS / "roofline.csv")
+    options = parser.parse_args()
+    keep_freed_memory()
+    rows: list[dict[str, object]] = []
+    for name, (make, shape) in CASES.items():
+        torch.manual_seed(0)
+        network = make().to(memory_format=torch.channels_last)
+        images = torch.rand(shape)
+        with FlopCounterMode(display=False) as counter:
+            step(network, images, bf16=False)
+        gflop = counter.get_total_flops() / 1e9
+        for bf16 in (False, True):
+            step(network, images, bf16)
+            for number in range(options.rounds):
+                peak = matmul(torch.bfloat16 if bf16 else torch.float32)
+                seconds = min(_seconds(lambda: step(network, images, bf16)) for _ in range(3))  # noqa: B023  # called at once
+                rows.append(
+                    {
+                        "network": name,
+                        "precision": "bf16" if bf16 else "float32",
+                        "round": number,
+                        "gflop_a_step": round(gflop, 3),
+                        "ms_a_step": round(seconds * 1e3, 2),
+                        "gflop_s": round(gflop / seconds, 1),
+                        "matmul_gflop_s": round(peak, 1),
+                        "share": round(gflop / seconds / peak, 3),
+                    }
+                )
+            of_case = rows[-options.rounds :]
+            middle = {
+                key: statistics.median(float(str(row[key])) for row in of_case) for key in list(rows[0])[3:]
+            }
+            print(
+                f"{name:32} {of_case[0]['precision']:8} {gflop:7.2f} GFLOP {middle['ms_a_step']:7.1f} ms "
+                f"{middle['gflop_s']:6.1f} of {middle['matmul_gflop_s']:6.1f} GFLOP/s, {middle['share']:.0%}",
+                flush=True,
+            )
+            write_rows(options.output, rows)
+
+
+if __name__ == "__main__":
+    main()
