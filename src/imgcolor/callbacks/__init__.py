@@ -7,6 +7,7 @@ from imgcolor.callbacks.details import DetailedMetrics
 from imgcolor.callbacks.images import ImageLogger
 from imgcolor.callbacks.metrics_files import MetricsFiles
 from imgcolor.callbacks.predictions import PredictionWriter
+from imgcolor.callbacks.seeding import EpochSeed
 from imgcolor.callbacks.stopping import EpsilonPatience
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "BaselineMetrics",
     "CurvePlot",
     "DetailedMetrics",
+    "EpochSeed",
     "EpsilonPatience",
     "ImageLogger",
     "MetricsFiles",

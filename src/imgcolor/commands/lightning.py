@@ -21,6 +21,7 @@ from imgcolor.callbacks import (
     BaselineMetrics,
     CurvePlot,
     DetailedMetrics,
+    EpochSeed,
     ImageLogger,
     MetricsFiles,
     PredictionWriter,
@@ -87,8 +88,24 @@ class ImgcolorCLI(LightningCLI):
             raise ImgcolorError(
                 f"{command}: expected a trained network, found none; give --ckpt_path CHECKPOINT"
             )
-        # Lightning has words for some checkpoints, such as "last".
-        self._checkpoint = None if path in (None, "last", "best", "hpc") else read_checkpoint(path)
+        if path == "last":
+            self.config[command]["ckpt_path"] = path = str(self._last_checkpoint(self.config[command]))
+        # Lightning has words for some checkpoints, such as "best".
+        self._checkpoint = None if path in (None, "best", "hpc") else read_checkpoint(path)
+
+    def _last_checkpoint(self, config: Any) -> Path:
+        """The last checkpoint of the experiment's newest run that has one. Lightning looks in the new run's folder."""
+        logger = config["trainer"]["logger"]
+        options = logger["init_args"] if isinstance(logger, Mapping) else {}
+        root = Path(options.get("save_dir") or config["trainer"]["default_root_dir"] or ".")
+        runs = root / (options.get("name") or "lightning_logs")
+        found = sorted(runs.glob("version_*/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime)
+        if not found:
+            raise ImgcolorError(
+                f"--ckpt_path last: expected a run with a checkpoint in {runs}, found none; leave it out to begin "
+                "a new run"
+            )
+        return found[-1]
 
     def instantiate_classes(self) -> None:
         """Build everything, and keep the network's recipe for the checkpoint."""
@@ -205,6 +222,7 @@ def run(arguments: list[str]) -> None:
         trainer_defaults={
             "callbacks": [
                 Provenance(arguments),
+                EpochSeed(),
                 BaselineMetrics(),
                 MetricsFiles(),
                 CurvePlot(),
