@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test lint format bench wheel tensorboard clean
+.PHONY: help install quickstart test test-all test-browser lint format bench wheel tensorboard clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,13 @@ quickstart: $(STAMP) ## train a UNet to colour drawn horses, in under a minute
 
 test: $(STAMP) ## run the tests
 	$(BIN)/python -m pytest
+
+test-all: $(STAMP) ## run all tests, the slow ones too
+	$(BIN)/python -m pytest -m ''
+
+test-browser: $(STAMP) ## run the tests in Chromium; root installs it where it is missing
+	command -v chromium || test "$$(id -u)" != 0 || (apt-get update && apt-get install -y chromium)
+	$(BIN)/python -m pytest -m slow tests/demo
 
 lint: $(STAMP) ## check style and types
 	$(BIN)/ruff check

@@ -61,6 +61,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     ),
     "upscale": ("enlarge photos: imgcolor upscale photo.jpg", _module("photos")),
     "models": ("list the trained models that come with imgcolor", _function("models")),
+    "demo": ("try the models on photos in the browser, on this machine alone", _function("demo")),
     "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _module("lightning")),
     "validate": ("measure a trained network on the validation images", _module("lightning")),
     "test": ("measure a trained network on the test images", _module("lightning")),

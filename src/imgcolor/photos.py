@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from imgcolor.data.sources import decode, deep_grey
+from imgcolor.data.sources import MAX_PIXELS, decode, deep_grey
 from imgcolor.errors import ImgcolorError
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -45,14 +46,18 @@ class Photo:
         return cls(pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1), alpha)
 
     @classmethod
-    def read(cls, path: Path) -> "Photo":
+    def read(cls, path: Path, most: int = MAX_PIXELS, formats: tuple[str, ...] | None = None) -> "Photo":
         """A photo from a file. Pillow may warn of odd files: see :func:`imgcolor.data.sources.quiet_pillow`.
 
+        Args:
+            path: The file.
+            most: The number of pixels up to which it is decoded.
+            formats: Pillow's names of the kinds of files that are opened; all that it knows by default.
+
         Raises:
-            ImgcolorError: If the file is missing, damaged, no image, or larger than
-                :data:`imgcolor.data.sources.MAX_PIXELS` pixels.
+            ImgcolorError: If the file is missing, damaged, no image, of another kind, or has more pixels.
         """
-        return decode(path, cls.of)
+        return decode(path, cls.of, most, formats)
 
     def with_pixels(self, pixels: Tensor) -> "Photo":
         """The same photo with other pixels, float [1 or 3, H, W] in [0, 1]; alpha is brought to their size."""
@@ -61,6 +66,19 @@ class Photo:
         if alpha is not None and alpha.size != size:
             alpha = alpha.resize(size, Image.Resampling.BICUBIC)
         return replace(self, pixels=pixels, alpha=alpha)
+
+    def within(self, pixels: int) -> "Photo":
+        """The same photo, made smaller where it has more pixels than that; its shape stays as it is."""
+        height, width = self.pixels.shape[-2:]
+        factor = (pixels / (height * width)) ** 0.5
+        if factor >= 1:
+            return self
+        # A line, whose height or width is at its least already, becomes as much shorter along the other.
+        height = max(1, int(height * factor))
+        width = max(1, min(int(width * factor), pixels // height))
+        height = max(1, min(height, pixels // width))
+        small = F.interpolate(self.pixels[None], (height, width), mode="bilinear", antialias=True)
+        return self.with_pixels(small[0].clamp(0, 1))
 
     def to_image(self) -> Image.Image:
         """A Pillow image of mode ``L``, ``RGB``, ``LA`` or ``RGBA``, 8 bits a channel."""

@@ -305,7 +305,7 @@ def test_message_stays_on_one_line_whatever_the_file_is_called(tmp_path: Path) -
 
 
 def test_file_that_may_not_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:  # root may open anything, so a file's mode would not do here
+    def refuse(*_: object, **__: object) -> None:  # root may open anything, whatever a file's mode
         raise PermissionError(13, "Permission denied")
 
     path = save(tmp_path / "a.png", noise())

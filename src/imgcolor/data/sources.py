@@ -415,30 +415,37 @@ def _read(path: Path, size: int, crop: float = 1.0) -> torch.Tensor:
     return torch.from_numpy(np.array(decode(path, fitted))).permute(2, 0, 1).contiguous()
 
 
-def decode(path: Path, convert: Callable[[Image.Image], T]) -> T:
+def decode(
+    path: Path,
+    convert: Callable[[Image.Image], T],
+    most: int = MAX_PIXELS,
+    formats: tuple[str, ...] | None = None,
+) -> T:
     """Open an image file, turn it as its EXIF data say, and make something of it.
 
     Args:
         path: The file.
         convert: Takes the image; what goes wrong in it counts as a fault of the file.
+        most: The number of pixels up to which a file is decoded.
+        formats: Pillow's names of the kinds of files that are opened; all that it knows by default.
 
     Returns:
         What `convert` gave.
 
     Raises:
-        ImgcolorError: The file is missing, empty, damaged or no image, or has more than `MAX_PIXELS` pixels
+        ImgcolorError: The file is missing, empty, damaged, no image or of another kind, or has more pixels
             (refused before it is decoded).
     """
     try:
         _check_file(path)
-        with Image.open(path) as file:
-            if file.width * file.height > MAX_PIXELS:
+        with Image.open(path, formats=formats) as file:
+            if file.width * file.height > most:
                 raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
             return convert(ImageOps.exif_transpose(file))
     except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
         raise _error(
             f"{path} {_image_fault(error)}: expected a whole image, 8 or 16 bits a channel, of at most "
-            f"{MAX_PIXELS:,} pixels; replace the file or take it away"
+            f"{most:,} pixels; replace the file or take it away"
         ) from error
 
 

@@ -1,0 +1,106 @@
+"""The real server, over HTTP."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgcolor.cli import main
+from imgcolor.models import load
+
+gradio_client = pytest.importorskip("gradio_client")
+
+
+def show(address: str, photo: Any, model: str, folder: Path) -> list[Any]:
+    """What the page gets when a photo and a model are chosen, its files in the folder."""
+    client = gradio_client.Client(address, verbose=False, analytics_enabled=False, download_files=folder)
+    outputs: list[Any] = list(client.predict(photo, model, api_name="/show"))
+    return outputs
+
+
+@pytest.fixture
+def http(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+        yield client
+
+
+def test_a_photo_comes_back_coloured(address: str, face: Path, tmp_path: Path) -> None:
+    message, slider, download, remarks, truth, figures, about = show(
+        address, gradio_client.handle_file(face), "faces", tmp_path
+    )
+    assert not message["visible"]
+    expected = np.asarray(load("faces").colourize(Image.open(face)))
+    assert Path(download["value"]).name == "face_faces.png"
+    np.testing.assert_array_equal(np.asarray(Image.open(download["value"])), expected)
+    before, after = slider["value"]
+    np.testing.assert_array_equal(np.asarray(Image.open(after)), expected)
+    np.testing.assert_array_equal(np.asarray(Image.open(before)), np.asarray(Image.open(face).convert("L")))
+    np.testing.assert_array_equal(np.asarray(Image.open(truth["value"])), np.asarray(Image.open(face)))
+    assert "| CIEDE2000 |" in figures["value"]
+    assert "likely ones, not the true ones" in remarks
+    assert "Labeled Faces in the Wild" in about
+
+
+@pytest.mark.parametrize("content", [b"no picture", b""])
+def test_a_bad_file_is_told_of_and_the_next_one_works(
+    content: bytes, address: str, face: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(content)
+    message, *_ = show(address, gradio_client.handle_file(bad), "faces", tmp_path)
+    assert 'role="alert">bad.png ' in message["value"]
+    assert str(tmp_path) not in message["value"]
+    _, _, download, *_ = show(address, gradio_client.handle_file(face), "superres", tmp_path)
+    assert Image.open(download["value"]).size == (160, 192)
+    message, *_ = show(address, None, "faces", tmp_path)  # taken away again
+    assert "Drop a photo" in message["value"]
+
+
+def test_files_of_too_many_bytes_are_refused(http: httpx.Client) -> None:
+    large = {"files": ("large.png", bytes(41 * 2**20))}
+    assert http.post("gradio_api/upload", files=large).status_code == 413
+
+
+def test_no_file_but_its_own_is_served(http: httpx.Client) -> None:
+    own = Path(__file__)
+    for path in (own, "secret.txt", "../secret.txt", "/etc/hostname"):
+        assert http.get(f"gradio_api/file={path}").status_code in (403, 404)
+    named = {"files": ("../../../escaped.png", b"no picture")}
+    (uploaded,) = http.post("gradio_api/upload", files=named).json()
+    assert Path(uploaded).parents[1].name == "uploads"
+    for path, ending in ((own, "error"), (uploaded, "complete")):
+        photo = {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+        event = http.post("gradio_api/call/show", json={"data": [photo, "faces"]}).json()["event_id"]
+        assert f"event: {ending}" in http.get(f"gradio_api/call/show/{event}").text
+
+
+def test_nothing_is_fetched_from_elsewhere(http: httpx.Client) -> None:
+    page = "https://example.org/a.png"
+    asked = {"data": [{"path": page, "meta": {"_type": "gradio.FileData"}}, "faces"], "session_hash": "a"}
+    for answer in (http.get(f"gradio_api/file={page}"), http.post("gradio_api/queue/join", json=asked)):
+        assert answer.status_code == 403
+        assert "found an address" in answer.text
+    config = http.get("config").json()
+    assert config["analytics_enabled"] is False
+
+
+def test_an_address_that_cannot_be_served_at(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        assert main(["demo", "--port", str(port)]) == 1
+        assert f"--port {port}" in capsys.readouterr().err
+    assert main(["demo", "--host", "nowhere.invalid"]) == 1
+    assert "--host nowhere.invalid" in capsys.readouterr().err
+
+
+def test_without_gradio(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # put back afterwards
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert main(["demo"]) == 1
+    assert "pip install 'imgcolor[demo]'" in capsys.readouterr().err
