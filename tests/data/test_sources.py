@@ -98,6 +98,12 @@ def one_colour(mode: str, value: object) -> Image.Image:
     return Image.new(mode, (2, 2), value)  # type: ignore[arg-type]
 
 
+def ycbcr() -> Image.Image:
+    image = one_colour("YCbCr", (255, 128, 128))
+    image.info["compression"] = "tiff_lzw"  # Pillow 12.3 cannot read its own uncompressed ones
+    return image
+
+
 def palette(transparent: bool) -> Image.Image:
     image = Image.new("P", (2, 2), 1)
     image.putpalette([*BLUE, *RED])
@@ -127,7 +133,7 @@ def grey16(value: int, big_endian: bool = False) -> Image.Image:
         ("half.png", one_colour("RGBA", (255, 0, 0, 51)), (255, 204, 204)),
         ("half.webp", one_colour("RGBA", (0, 0, 0, 0)), WHITE),
         ("cmyk.tif", one_colour("CMYK", (0, 255, 255, 0)), RED),
-        ("ycbcr.tif", one_colour("YCbCr", (255, 128, 128)), WHITE),
+        ("ycbcr.tif", ycbcr(), WHITE),
         ("grey16.png", grey16(65535), WHITE),
         ("grey16_mid.png", grey16(257 * 100), (100, 100, 100)),
         ("grey16_dark.png", grey16(255), (1, 1, 1)),  # clipping would make it white

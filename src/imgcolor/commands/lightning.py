@@ -94,7 +94,7 @@ class ImgcolorCLI(LightningCLI):
         self._checkpoint = None if path in (None, "best", "hpc") else read_checkpoint(path)
 
     def _last_checkpoint(self, config: Any) -> Path:
-        """The last checkpoint of the experiment's newest run that has one. Lightning looks in the new run's folder."""
+        """The last checkpoint of the experiment's newest run that has one. Lightning looks in the new run's."""
         logger = config["trainer"]["logger"]
         options = logger["init_args"] if isinstance(logger, Mapping) else {}
         root = Path(options.get("save_dir") or config["trainer"]["default_root_dir"] or ".")
