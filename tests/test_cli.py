@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -353,3 +354,17 @@ def test_fit_with_a_palette_file(tiny_fit: Callable[..., Path], workplace: Path)
     colours = weights(folder)["palette.colours"]
     expected = json.loads(Path("seven.json").read_text())["centroids"]
     torch.testing.assert_close(colours, torch.tensor(expected))
+
+
+def test_output_that_nobody_reads_is_no_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-m", "imgcolor", "--help"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, "")

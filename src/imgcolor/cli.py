@@ -4,6 +4,7 @@ Nothing heavy is imported before a command is known, so that ``imgcolor --help``
 """
 
 import json
+import os
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
@@ -90,7 +91,8 @@ def main(args: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 for success, 1 for an error that was told in one line, 2 for options or a
-        configuration that do not fit the command, 3 for a training that diverged, 130 after Ctrl-C.
+        configuration that do not fit the command, 3 for a training that diverged, 130 after Ctrl-C, 141 when
+        nobody reads its output any longer.
 
     Raises:
         SystemExit: With status 0 after a command's ``--help``.
@@ -101,6 +103,7 @@ def main(args: Sequence[str] | None = None) -> int:
         arguments.remove("--debug")
     try:
         _run(arguments)
+        sys.stdout.flush()
     except ImgcolorError as error:
         if debug:
             raise
@@ -115,6 +118,10 @@ def main(args: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _fail("stopped by Ctrl-C", status=130)
+    except BrokenPipeError:
+        # Who reads has enough, such as `head`. Python would say so once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except SystemExit as stop:
         # Lightning ends a training that Ctrl-C has stopped in this way.
         if debug or not isinstance(stop.__context__, KeyboardInterrupt):
