@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-all test-browser lint format bench wheel tensorboard clean
+.PHONY: help install quickstart test test-all test-browser lint format bench wheel docs tensorboard clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ bench: $(STAMP) ## time a training epoch: imgcolor, the loops people use, the ne
 
 wheel: $(STAMP) ## build dist/imgcolor-*.whl
 	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps --wheel-dir dist .
+
+docs: $(STAMP) ## build the documentation site: site/index.html
+	$(BIN)/mkdocs build
 
 tensorboard: $(STAMP) ## look at the runs in the browser
 	$(BIN)/tensorboard --logdir lightning_logs

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from imgcolor.networks import (
@@ -50,6 +51,20 @@ def test_files_that_a_page_names_are_there(page: str, repository: Path) -> None:
         assert (repository / "docs" / path).exists(), path
     for path in re.findall(r"experiments/\S+\.yaml", text):
         assert (repository / path).exists(), path
+
+
+@pytest.mark.parametrize("page", ["own_images.md", "own_network.md"])
+def test_examples_of_a_page_run(page: str, repository: Path) -> None:
+    text = (repository / "docs" / page).read_text()
+    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    names: dict[str, object] = {"__name__": "mine"}
+    exec(example, names)
+    if page == "own_images.md":
+        degraded, original = names["batch"]  # type: ignore[misc]  # a Batch
+        assert (degraded.shape, original.shape) == ((50, 1, 32, 32), (50, 3, 32, 32))
+    else:
+        network = names["AddColour"](depth=3)  # type: ignore[operator]  # the class
+        assert network(torch.rand(2, 1, 20, 30)).shape == (2, 3, 20, 30)
 
 
 NETWORKS: list[nn.Module] = [

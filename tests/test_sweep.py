@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from imgcolor.cli import main
 
@@ -150,6 +152,12 @@ def test_a_killed_sweep_goes_on_and_runs_each_trial_once(workplace: Path, reposi
     assert not (folder / "kernel_size=3" / "version_1").exists()
     epochs = [row["epoch"] for row in rows(folder / "kernel_size=5" / "version_1" / "metrics.csv")]
     assert epochs == ["0", "1", "2", "3"]
+    # What is swept, and not all that was typed, is at the head of TensorBoard's table.
+    events = EventAccumulator(str(folder / "kernel_size=3" / "version_0"))
+    events.Reload()
+    described = events.SummaryMetadata("_hparams_/experiment").plugin_data.content
+    options = HParamsPluginData.FromString(described).experiment.hparam_infos
+    assert [option.name for option in options if option.differs] == ["model.network.kernel_size"]
 
 
 def test_a_diverged_and_a_failed_trial_do_not_stop_the_others(workplace: Path, repository: Path) -> None:

@@ -33,7 +33,11 @@ def test_server_lists_scalars_and_images(tiny_fit: Callable[..., Path]) -> None:
             return answer
 
     run = "quickstart/version_0"
-    scalars = json.loads(get("scalars/tags"))[run]
+    listed = json.loads(get("scalars/tags"))
+    assert set(listed) == {run, f"{run}/floor"}
+    assert set(listed[f"{run}/floor"]) <= set(listed[run])  # in charts that the network's curves have too
+    assert not [tag for tag in listed[run] if tag.startswith("baseline/")]  # a chart of its own for each dot
+    scalars = listed[run]
     assert {"train/loss", "val/loss", "val/accuracy", "val/mse", "val/psnr", "val/margin12"} <= set(scalars)
     points = json.loads(get("scalars/scalars", run=run, tag="val/loss"))
     final = json.loads((folder / "metrics.json").read_text())["val/loss"]
@@ -44,8 +48,23 @@ def test_server_lists_scalars_and_images(tiny_fit: Callable[..., Path]) -> None:
     assert len(images) == 2
     served = Image.open(io.BytesIO(get(f"images/individualImage?{images[-1]['query']}")))
     assert served.size == Image.open(folder / "images" / "epoch_0001.png").size
+    texts = json.loads(get("text/tags"))
+    assert texts == {
+        run: ["command/text_summary", "config/text_summary"],
+        f"{run}/floor": ["floor/text_summary"],
+    }
+    (command,) = json.loads(get("text/text", run=run, tag="command/text_summary"))
+    assert "imgcolor fit" in command["text"]
+    assert "--model.network.filters=4" in command["text"]
+    (config,) = json.loads(get("text/text", run=run, tag="config/text_summary"))
+    assert "<code>" in config["text"]
+    assert "filters: 4" in config["text"]
     described = hparams("experiment")
-    assert "model.network.filters" in {option["name"] for option in described["hparamInfos"]}
+    names = [option["name"] for option in described["hparamInfos"]]
+    # What tiny_fit and this test typed comes first, and nothing that only says where files lie.
+    assert names[:3] == ["data.batch_size", "data.source", "data.train_images"]
+    assert names[3:6] == ["data.val_images", "model.network.filters", "trainer.max_epochs"]
+    assert "data.root" not in names
     assert described["metricInfos"][0]["name"]["tag"] == "val/loss"
     (session,) = hparams(
         "session_groups",

@@ -55,7 +55,7 @@ def _sweep(arguments: list[str]) -> None:
     _function("sweep")([*words, f"--overrides={json.dumps(arguments[end + 1 :])}"])
 
 
-_COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
+COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "colourize": (
         "give grey photos colour: imgcolor colourize photo.jpg (also: colorize)",
         _module("photos"),
@@ -154,16 +154,16 @@ def _run(arguments: list[str]) -> None:
     command = arguments[0] if arguments else "--help"
     known = _ALIASES.get(command, command)
     if command in ("--help", "-h", "help"):
-        width = max(map(len, _COMMANDS)) + 2
-        commands = "\n".join(f"  {name:{width}}{about}" for name, (about, _) in _COMMANDS.items())
+        width = max(map(len, COMMANDS)) + 2
+        commands = "\n".join(f"  {name:{width}}{about}" for name, (about, _) in COMMANDS.items())
         print(_USAGE.format(description=imgcolor.__doc__, commands=commands))
     elif command == "--version":
         print(f"imgcolor {imgcolor.__version__}")
-    elif known in _COMMANDS:
-        _, run = _COMMANDS[known]
+    elif known in COMMANDS:
+        _, run = COMMANDS[known]
         run(arguments)
     else:
-        raise ImgcolorError(f"expected a command ({', '.join(_COMMANDS)}), found {command!r}")
+        raise ImgcolorError(f"expected a command ({', '.join(COMMANDS)}), found {command!r}")
 
 
 def _fail(message: str, status: int = 1) -> int:

@@ -32,9 +32,13 @@ def test_interpolations_are_measured_beside_a_fit_and_logged_once(tiny_fit: Call
         assert found["accuracy"] == pytest.approx(float(same.float().mean()), abs=1e-3)
     with (folder / "metrics.csv").open() as file:
         assert len({row["baseline/bicubic/psnr"] for row in csv.DictReader(file)}) == 1
-    events = EventAccumulator(str(folder))
+    best = max(final[f"baseline/{mode}/psnr"] for mode in ("nearest", "bilinear", "bicubic"))
+    events, floor = EventAccumulator(str(folder)), EventAccumulator(str(folder / "floor"))
     events.Reload()
-    assert len(events.Scalars("baseline/bilinear/psnr")) == 1
+    floor.Reload()
+    line = [point.value for point in floor.Scalars("val/psnr")]
+    assert line == pytest.approx([best] * len(events.Scalars("val/psnr")))
+    assert not [tag for tag in events.Tags()["scalars"] if tag.startswith("baseline/")]
 
 
 def test_colourization_has_the_grey_copy(tiny_fit: Callable[..., Path]) -> None:

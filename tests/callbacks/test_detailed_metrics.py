@@ -16,6 +16,8 @@ from imgcolor.cli import main
 from imgcolor.data import HorseColourization
 from imgcolor.metrics import colourfulness, margin_accuracy
 
+FLOORS = ("grey_copy", "grey_lookup", "grey_row_lookup", "grey_margin_lookup")
+
 
 def test_the_final_weights_are_measured_in_detail_beside_the_baselines(tiny_fit: Callable[..., Path]) -> None:
     folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.filters=2")
@@ -33,7 +35,7 @@ def test_the_final_weights_are_measured_in_detail_beside_the_baselines(tiny_fit:
     margin = float(margin_accuracy(pictures, batch.original, 24).mean())
     assert final["val/margin24"] == pytest.approx(margin, abs=1e-5)
     assert 0 < final["val/ssim"] < 1
-    for name in ("grey_copy", "grey_lookup", "grey_row_lookup", "grey_margin_lookup"):
+    for name in FLOORS:
         assert {f"baseline/{name}/{figure}" for figure in ("mse", "loss", "ssim", "delta_e")} <= set(final)
     assert final["baseline/grey_copy/colourfulness"] == 0
     assert final["baseline/grey_lookup/mse"] < final["baseline/grey_copy/mse"]
@@ -41,7 +43,10 @@ def test_the_final_weights_are_measured_in_detail_beside_the_baselines(tiny_fit:
     events = EventAccumulator(str(folder))
     events.Reload()
     assert events.Scalars("val/delta_e")[-1].value == pytest.approx(final["val/delta_e"])
-    assert events.Scalars("baseline/grey_lookup/ssim")[-1].value <= 1
+    floor = EventAccumulator(str(folder / "floor"))
+    floor.Reload()
+    best = min(final[f"baseline/{name}/delta_e"] for name in FLOORS)
+    assert [point.value for point in floor.Scalars("val/delta_e")] == pytest.approx([best])
 
 
 def test_tables_have_the_loss_and_accuracy_of_scores(tiny_fit: Callable[..., Path]) -> None:

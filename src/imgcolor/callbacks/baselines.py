@@ -1,15 +1,19 @@
 """What needs no network, measured beside every validation."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
 from torchmetrics import MeanMetric
 
+from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.data import Batch, ImageDataModule
 from imgcolor.tasks import ColourClassification, ColourTask
-from imgcolor.tasks.floors import fitting_floors, floor_pictures, is_scores
+from imgcolor.tasks.floors import best_floors, fitting_floors, floor_pictures, is_scores
 
 
 class BaselineMeter:
@@ -63,6 +67,9 @@ class BaselineMetrics(Callback):
     on, the same figures as a network's; with a palette also ``accuracy``, the share of pixels whose palette
     colour is right. They are in every row of ``metrics.csv``, so that a network's figures stand beside their
     floor. The tables from grey to colour are learned from the training images first, in a few seconds.
+
+    TensorBoard, which has a chart for every name, gets the best of each figure instead, as a run of its own
+    called ``floor`` inside the fit's: a level line in the network's charts.
     """
 
     def __init__(self) -> None:
@@ -71,10 +78,12 @@ class BaselineMetrics(Callback):
         self.baselines: dict[str, nn.Module] = {}
         """The baselines themselves, from the first validation on."""
         self._meters: list[BaselineMeter] = []
+        self._floor_run: SummaryWriter | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the figures of a run that is resumed, in the new run's folder."""
-        self._log(trainer)
+        if self.results:
+            self.log_figures(trainer, self.results, "val")
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure anew in ``validate``: what the checkpoint holds was measured on its own images."""
@@ -111,13 +120,23 @@ class BaselineMetrics(Callback):
         self._update(trainer, pl_module, batch, batch_idx)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log them, if this was the first validation."""
-        if not trainer.sanity_checking:
-            self._compute(trainer)
+        """Log them, if this was the first validation, and make the floor's line longer."""
+        if trainer.sanity_checking:
+            return
+        if self.results:
+            self._draw_floor(trainer, self.results, "val")
+        else:
+            self._compute(trainer, "val")
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log them."""
-        self._compute(trainer)
+        self._compute(trainer, "test")
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Close the floor's file."""
+        if self._floor_run is not None:
+            self._floor_run.close()
+            self._floor_run = None
 
     def _update(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         if self.results or not isinstance(pl_module, ColourTask):
@@ -130,17 +149,43 @@ class BaselineMetrics(Callback):
         for meter in self._meters:
             meter.update(batch)
 
-    def _compute(self, trainer: Trainer) -> None:
-        if self.results:
-            return
+    def _compute(self, trainer: Trainer, split: Literal["val", "test"]) -> None:
         for meter in self._meters:
             self.results |= meter.compute()
         self._meters = []
-        self._log(trainer)
+        if self.results:
+            self.log_figures(trainer, self.results, split)
 
-    def _log(self, trainer: Trainer) -> None:
-        for logger in trainer.loggers if self.results else ():
-            logger.log_metrics(self.results, step=trainer.global_step)
+    def log_figures(
+        self, trainer: Trainer, figures: Mapping[str, float], split: Literal["val", "test"]
+    ) -> None:
+        """Log figures of the baselines.
+
+        Args:
+            trainer: Whose loggers.
+            figures: ``baseline/NAME/FIGURE`` to value.
+            split: The images that they were measured on.
+        """
+        for logger in trainer.loggers:
+            if not isinstance(logger, TensorBoardLogger):
+                logger.log_metrics(dict(figures), step=trainer.global_step)
+        self._draw_floor(trainer, figures, split)
+        if self._floor_run is not None:
+            rows = [
+                f"| {split}/{figure} | {v:.5g} | {n} |" for figure, (n, v) in best_floors(figures).items()
+            ]
+            table = "\n".join(["| figure | floor | the best baseline |", "|---|---|---|", *rows])
+            self._floor_run.add_text("floor", table, trainer.global_step)
+
+    def _draw_floor(self, trainer: Trainer, figures: Mapping[str, float], split: str) -> None:
+        """Add a point to the floor's lines, where there is a TensorBoard."""
+        folder = run_folder(trainer)
+        if folder is None or not any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers):
+            return
+        if self._floor_run is None:
+            self._floor_run = SummaryWriter(folder / "floor")
+        for figure, (_, value) in best_floors(figures).items():
+            self._floor_run.add_scalar(f"{split}/{figure}", value, trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:
         """The figures, so that a resumed run need not measure again."""

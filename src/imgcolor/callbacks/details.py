@@ -106,12 +106,12 @@ class DetailedMetrics(Callback):
         loader = datamodule.val_dataloader() if split == "val" else datamodule.test_dataloader()
         meters: dict[str, PictureMeter] = {split: PictureMeter(self.lpips).to(pl_module.device)}
         truth = Colourfulness(sync_on_compute=False).to(pl_module.device)
+        known = find_callback(trainer, BaselineMetrics)
         floors: dict[str, nn.Module] = {}
         with evaluating(pl_module):
             for number, pixels in enumerate(loader):
                 batch = datamodule.batch(pixels.to(pl_module.device))
                 if number == 0:
-                    known = find_callback(trainer, BaselineMetrics)
                     floors = known.baselines if known else {}
                     floors = floors or fitting_floors(pl_module, datamodule, batch)
                     for name in floors:
@@ -126,5 +126,9 @@ class DetailedMetrics(Callback):
             self.results |= {f"{group}/{figure}": value for figure, value in meter.compute().items()}
         curves = {name.removeprefix("baseline/"): meter.margins.compute() for name, meter in meters.items()}
         plot_margins(curves, folder / "margins.png")
+        own = {name: value for name, value in self.results.items() if not name.startswith("baseline/")}
         for logger in trainer.loggers:
-            logger.log_metrics(self.results, step=trainer.global_step)
+            logger.log_metrics(own if known else self.results, step=trainer.global_step)
+        if known:
+            of_floors = {name: value for name, value in self.results.items() if name not in own}
+            known.log_figures(trainer, of_floors, split)

@@ -30,9 +30,9 @@ from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.checkpoint import read_checkpoint, remember
 from imgcolor.commands.allocator import keep_freed_memory
-from imgcolor.commands.hyperparameters import log_hyperparameters
 from imgcolor.commands.provenance import Provenance
 from imgcolor.commands.results import result_table
+from imgcolor.commands.tensorboard import log_hyperparameters, log_origin
 from imgcolor.commands.trainer import BaselineTrainer
 from imgcolor.data import ImageDataModule
 from imgcolor.errors import ImgcolorError
@@ -82,6 +82,8 @@ class ImgcolorCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, and read the checkpoint first of all: a bad one is refused before a run's folder is there."""
         super().parse_arguments(parser, args)
+        assert isinstance(args, list)  # what run() gives
+        self._arguments: list[str] = args
         command = self.config["subcommand"]
         path = self.config[command].get("ckpt_path")
         if path is None and command in ("validate", "test", "predict"):
@@ -149,10 +151,14 @@ class ImgcolorCLI(LightningCLI):
         )
 
     def before_fit(self) -> None:
-        """Have TensorBoard compare this run's options with those of other runs."""
+        """Have TensorBoard tell where this run comes from, and compare its options with those of other runs."""
         logger = self.trainer.logger
-        if isinstance(logger, TensorBoardLogger) and run_folder(self.trainer) is not None:
-            log_hyperparameters(logger, vars(self.config["fit"].as_flat()), self.model)
+        if not isinstance(logger, TensorBoardLogger) or run_folder(self.trainer) is None:
+            return
+        config = self.config["fit"]
+        yaml = self._parser("fit").dump(config, skip_none=False)
+        log_origin(logger, self._arguments, yaml)
+        log_hyperparameters(logger, self._arguments, vars(config.as_flat()), self.model)
 
     def before_validate(self) -> None:
         """Have the figures printed once, beside their floor."""

@@ -79,7 +79,6 @@ def run(arguments: list[str]) -> None:
     kinds = ["same", *dict.fromkeys(ending.removeprefix(".") for ending in FORMATS)]
     parser.add_argument(
         "--format",
-        type=str,
         default="png",
         choices=kinds,
         help="kind of files to write; same: that of the input",
@@ -91,7 +90,6 @@ def run(arguments: list[str]) -> None:
     if not upscale:
         parser.add_argument(
             "--scale",
-            type=str,
             default="own",
             choices=["own", "native"],
             help="own: the network sees photos at the size of its training images, and its colour joins the full "

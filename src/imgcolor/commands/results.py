@@ -4,18 +4,7 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-# Figure to whether more is better; in the order of display.
-_FIGURES: dict[str, bool] = {
-    "loss": False,
-    "accuracy": True,
-    "mse": False,
-    "psnr": True,
-    "margin12": True,
-    "margin12_error": False,
-    "ssim": True,
-    "lpips": False,
-    "delta_e": False,
-}
+from imgcolor.tasks.floors import HIGHER_IS_BETTER, baselines_of, best_floors
 
 
 def result_table(title: str, figures: Mapping[str, float]) -> Table:
@@ -29,17 +18,17 @@ def result_table(title: str, figures: Mapping[str, float]) -> Table:
         A row a figure, a column a split, and the best of the baselines with its name.
     """
     splits = [split for split in ("train", "val", "test") if any(n.startswith(f"{split}/") for n in figures)]
-    floors = {name: _floor(name, higher, figures) for name, higher in _FIGURES.items()}
+    floors = best_floors(figures)
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("")
     for split in splits:
         table.add_column(split, justify="right")
-    if any(floors.values()):
+    if floors:
         table.add_column("floor", justify="right")
         table.add_column("", style="dim")
-    for name in _FIGURES:
+    for name in HIGHER_IS_BETTER:
         values = [figures.get(f"{split}/{name}") for split in splits]
-        floor = floors[name]
+        floor = floors.get(name)
         if any(value is not None for value in values):
             cells = ["" if value is None else f"{value:.4g}" for value in values]
             table.add_row(name, *cells, *((f"{floor[1]:.4g}", floor[0]) if floor else ()))
@@ -64,7 +53,7 @@ def baseline_table(title: str, figures: Mapping[str, float]) -> Table:
         A row a baseline, a column a figure.
     """
     names = list(dict.fromkeys(key.split("/")[1] for key in figures))
-    shown = [f for f in [*_FIGURES, "colourfulness"] if any(key.endswith(f"/{f}") for key in figures)]
+    shown = [f for f in [*HIGHER_IS_BETTER, "colourfulness"] if any(key.endswith(f"/{f}") for key in figures)]
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("")
     for figure in shown:
@@ -77,17 +66,5 @@ def baseline_table(title: str, figures: Mapping[str, float]) -> Table:
 
 def _nearest_colourfulness(truth: float, figures: Mapping[str, float]) -> tuple[str, float] | None:
     """The baseline that is about as colourful as the truth: its name and value."""
-    found = _baselines("colourfulness", figures)
+    found = baselines_of("colourfulness", figures)
     return min(found, key=lambda pair: abs(pair[1] - truth)) if found else None
-
-
-def _floor(figure: str, higher: bool, figures: Mapping[str, float]) -> tuple[str, float] | None:
-    """The best baseline by a figure: its name and value."""
-    found = _baselines(figure, figures)
-    return (max if higher else min)(found, key=lambda pair: pair[1]) if found else None
-
-
-def _baselines(figure: str, figures: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Each baseline's name and value of a figure."""
-    keys = [key for key in figures if key.startswith("baseline/") and key.endswith(f"/{figure}")]
-    return [(key.split("/")[1], figures[key]) for key in keys]

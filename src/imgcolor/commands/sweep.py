@@ -27,6 +27,9 @@ from imgcolor.files import RUN_FILE, read_rows, write_rows
 _DIVERGED = 3
 """The exit status of a training that diverged: a result, not a failure."""
 
+SWEPT = "IMGCOLOR_SWEPT"
+"""The variable of a trial's environment that names the options which the sweep tries, with commas between."""
+
 
 @dataclass
 class Sweep:
@@ -66,6 +69,11 @@ class Sweep:
     def axes(self) -> dict[str, Any]:
         """What trials differ in: the variant, where there are several, and the parameters."""
         return {**({"variant": list(self.variants)} if self.variants else {}), **self.parameters}
+
+    @property
+    def swept(self) -> list[str]:
+        """The options that trials differ in."""
+        return list(dict.fromkeys([*self.parameters, *itertools.chain(*self.variants.values())]))
 
     def grid(self) -> Iterator[dict[str, Any]]:
         """All combinations of the axes' values: axis to value."""
@@ -307,7 +315,12 @@ def _trial(config: dict[str, Any], plan: Sweep, folder: str, place: str) -> None
     started = time.perf_counter()
     with (runs / "output.txt").open("a", encoding="utf-8") as log:
         process = subprocess.Popen(
-            command, cwd=place, stdout=log, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent
+            command,
+            cwd=place,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, SWEPT: ",".join(plan.swept)},
+            preexec_fn=_die_with_parent,
         )
         reported = 0
         while process.poll() is None:

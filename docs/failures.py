@@ -1,0 +1,34 @@
+"""Draws docs/images/failures.png: what the model for faces makes of what is no face.
+
+python docs/failures.py
+"""
+
+from pathlib import Path
+
+import torch
+from skimage import data
+from torchvision.transforms.functional import center_crop, resize
+
+import imgcolor
+from imgcolor.data.synthetic import draw_horses
+from imgcolor.pictures import picture_grid, save_picture
+
+SIZE = 112
+
+if __name__ == "__main__":
+    # Photographs that scikit-image brings along: NASA's, in the public domain, and two under CC0.
+    astronaut, coffee, cat = (
+        torch.from_numpy(photo.copy()).permute(2, 0, 1)
+        for photo in (data.astronaut(), data.coffee(), data.chelsea())
+    )
+    photos = [astronaut[:, :200, 124:324], astronaut, cat, coffee, draw_horses(1, SIZE, seed=3)[0]]
+    truth = torch.stack(
+        [
+            resize(center_crop(photo, [min(photo.shape[1:])] * 2), [SIZE, SIZE], antialias=True)
+            for photo in photos
+        ]
+    )
+    model = imgcolor.load("faces")
+    grey = model.grey(truth.float() / 255)
+    picture = picture_grid({"grey": grey, "faces": model.colours(grey), "truth": truth.float() / 255})
+    save_picture(picture, Path(__file__).with_name("images") / "failures.png")

@@ -1,0 +1,77 @@
+"""The documentation site, as `make docs` builds it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imgcolor.cli import COMMANDS
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Strict: a link or an anchor that leads nowhere is an error."""
+    pytest.importorskip("mkdocs")
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_every_command_and_every_public_module_has_its_place(site: Path, repository: Path) -> None:
+    commands = (site / "commands.html").read_text()
+    for command in COMMANDS:
+        assert f'id="imgcolor-{command}"' in commands, command
+        assert f"usage: imgcolor {command}" in commands or f"[options] {command}" in commands, command
+    documented = "".join(path.read_text() for path in (site / "api").glob("*.html"))
+    package = repository / "src" / "imgcolor"
+    for path in package.rglob("*.py"):
+        name = ".".join(["imgcolor", *path.relative_to(package).with_suffix("").parts])
+        if not path.stem.startswith("_"):
+            assert f'id="{name}"' in documented, name
+    assert 'href="colour.html#imgcolor.colour.' in documented  # docstrings lead to each other
+    assert not re.search(r":(func|class|meth|attr):<code>", documented)
+
+
+def test_cards_results_and_readme_are_pages(site: Path, repository: Path) -> None:
+    models = (site / "models.html").read_text()
+    for name in ("faces", "horses", "superres"):
+        assert f'id="{name}"' in models
+    results = (site / "results.html").read_text()
+    for picture in re.findall(r'<img[^>]* src="([^"]+)"', results):
+        assert (site / picture).is_file(), picture
+    assert "Where things are" in (site / "index.html").read_text()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: make test-browser, as root")
+def test_search_works_in_a_page_that_is_opened_as_a_file(site: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as program:
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = program.chromium.launch(executable_path=CHROMIUM, args=options)
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        page.set_default_timeout(120_000)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((site / "index.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390  # nothing to scroll sideways
+        page.locator("label.md-header__button[for=__search]").click()
+        page.get_by_placeholder("Search").fill("EpsilonPatience")
+        page.locator("a.md-search-result__link", has_text="EpsilonPatience").first.click()
+        page.wait_for_url("**/api/callbacks.html*")
+        browser.close()
+    assert [url for url in asked if url.startswith("http")] == []
