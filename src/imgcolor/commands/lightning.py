@@ -97,10 +97,9 @@ class ImgcolorCLI(LightningCLI):
 
     def _last_checkpoint(self, config: Any) -> Path:
         """The last checkpoint of the experiment's newest run that has one. Lightning looks in the new run's."""
-        logger = config["trainer"]["logger"]
-        options = logger["init_args"] if isinstance(logger, Mapping) else {}
-        root = Path(options.get("save_dir") or config["trainer"]["default_root_dir"] or ".")
-        runs = root / (options.get("name") or "lightning_logs")
+        logger = config.get("trainer.logger.init_args") or {}
+        root = Path(logger.get("save_dir") or config.get("trainer.default_root_dir") or ".")
+        runs = root / (logger.get("name") or "lightning_logs")
         found = sorted(runs.glob("version_*/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime)
         if not found:
             raise ImgcolorError(

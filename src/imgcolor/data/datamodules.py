@@ -77,6 +77,19 @@ class ImageDataModule(LightningDataModule):
         self._sets: dict[Split, ImageSet] = {}
         self._split: tuple[ImageSet, ImageSet] | None = None
         self._fitting = False
+        self._first_epoch = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """What a resumed run needs to deal its first epoch out in that epoch's own order."""
+        if self.trainer is None:
+            return {"first_epoch": 0}
+        # Counts the epoch at whose end a checkpoint is written, which trainer.current_epoch does not.
+        progress = self.trainer.fit_loop.epoch_progress.current
+        return {"first_epoch": progress.processed}  # type: ignore[attr-defined]  # declared as a smaller class
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on from a checkpoint."""
+        self._first_epoch = state_dict["first_epoch"]
 
     def images(self, split: Split) -> ImageSet:
         """The images of a split, read once and kept.
@@ -189,8 +202,12 @@ class ImageDataModule(LightningDataModule):
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if self.seed is None else self.seed
         pixels = self.images(split).pixels
         sampler = BatchSampler(len(pixels), batch_size, shuffle=shuffle, seed=seed)
+        # Lightning says so before every epoch, but too late for the first one of a resumed run.
+        sampler.set_epoch(self._first_epoch)
         # batch_size=None: the sampler deals whole batches, and indexing makes them.
-        return DataLoader(InMemoryImages(pixels), batch_size=None, sampler=sampler)
+        # Its own generator: a loader draws a number for its workers, and a resumed run makes its first one sooner.
+        own = torch.Generator()
+        return DataLoader(InMemoryImages(pixels), batch_size=None, sampler=sampler, generator=own)
 
 
 class HorseColourization(ImageDataModule):
