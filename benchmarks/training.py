@@ -49,11 +49,6 @@ RESULTS = Path(__file__).parent / "results"
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
 
-WITHOUT_TABLE = (
-    '--model.network={"class_path": "imgcolor.networks.ResidualUNet", "init_args": {"base": null}}'
-)
-
-
 @dataclass
 class Case:
     """A network, its loss, and how its images come."""
@@ -94,7 +89,7 @@ CASES = [
         "ResidualUNet, batch 50, bf16",
         lambda: ResidualUNet(3, [32, 64, 96, 128], luminance="mean"),
         "horses/best_regression.yaml",
-        [WITHOUT_TABLE, "--model.network.dropout=0", "--data.augmentation=null",
+        ["--model.network.dropout=0", "--data.augmentation=null",
          "--trainer.callbacks=[]", "--model.lr_scheduler=null", "--model.optimizer=Adam",
          "--model.optimizer.weight_decay=0", "--model.mirror=false"],
         50,

@@ -198,9 +198,13 @@ def _table(trial: Trial) -> str:
     for name in FIGURES:
         cells = [f"{figures[name]:.3g}" if name in figures else "" for figures in trial.figures.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
+    floors = {
+        "table": "*table* gives each grey the mean colour that it had in the training images",
+        "grey": "*grey* is the grey as it is",
+    }
+    told = "; ".join(text for name, text in floors.items() if name in trial.figures)
     return "\n".join(lines) + (
-        "\n\nAgainst the photo's own colours; of CIEDE2000 less is better. *table* and *grey* need no network: "
-        "each grey with the mean colour that it had in the training images, and the grey as it is."
+        f"\n\nAgainst the photo's own colours; of CIEDE2000 less is better. Without a network: {told}."
     )
 
 
