@@ -1,5 +1,6 @@
 import csv
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -377,10 +378,11 @@ def test_command_with_a_network_of_another_project(
         "            images = step(images)\n"
         "        return images\n"
     )
-    monkeypatch.syspath_prepend(workplace)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     folder = tiny_fit(QUICKSTART, "--model.network=somebodys.Net", "--model.network.width=5", ONE_EPOCH)
     image = photo(workplace / "a.png", 32, 32)
-    assert main(["activations", str(folder / "checkpoints" / "last.ckpt"), image]) == 0
+    checkpoint = str(folder / "checkpoints" / "last.ckpt")
+    assert main(["activations", checkpoint, image, "--allow-import", "somebodys"]) == 0
     names = sorted(path.name for path in Path("activations/a").iterdir())
     assert names == ["steps.0.png", "steps.1.png", "wide.png"]
 

@@ -73,7 +73,8 @@ def test_python_round_trip_is_bit_for_bit(make: Callable[[], ColourTask], tmp_pa
     torch.load(path, weights_only=True)
     grey = torch.rand(3, 1, 32, 32)
     expected = task.eval()(grey)
-    for loaded in (load_task(path), type(task).load_from_checkpoint(path)):
+    for load in (load_task, type(task).load_from_checkpoint):
+        loaded = load(path, allow_import=[Scaled.__module__])
         assert type(loaded) is type(task)
         assert not loaded.training
         assert torch.equal(loaded(grey), expected)
@@ -97,7 +98,7 @@ def test_describe_and_build_are_inverse() -> None:
     network = Scaled(ColourUNet(5, 4), 0.25)
     recipe = describe(network)
     assert recipe is not None
-    again = build(recipe)
+    again = build(recipe, allow_import=f"{Scaled.__module__}.Scaled")
     assert isinstance(again.inner, ColourUNet)
     assert (again.factor, again.inner.filters) == (0.25, 4)
 
@@ -186,10 +187,13 @@ def test_recipe_cannot_call_any_function(place: str, tmp_path: Path) -> None:
     if place == "network":
         content["imgcolor"]["task"]["init_args"]["network"] = attack
     else:
-        content["imgcolor"][place] = {**attack, "init_args": {**attack["init_args"], "network": {}}}
+        network = content["imgcolor"]["task"]["init_args"]["network"]
+        content["imgcolor"][place] = {**attack, "init_args": {**attack["init_args"], "network": network}}
     torch.save(content, path)
-    with pytest.raises(ImgcolorError, match=r"os\.system: expected the class of a torch module"):
+    with pytest.raises(ImgcolorError, match=r"os\.system: expected a class of imgcolor"):
         load_task(path)
+    with pytest.raises(ImgcolorError, match=r"os\.system: expected the class of a torch module"):
+        load_task(path, allow_import=["os"])
     assert not (tmp_path / "executed").exists()
 
 

@@ -238,7 +238,7 @@ def test_network_of_another_project(
     folder = tiny_fit(
         FIT, "--model.network=elsewhere.Tiny", "--model.network.colours=24", "--model.network.width=5"
     )
-    task = load_task(folder / "checkpoints" / "last.ckpt")
+    task = load_task(folder / "checkpoints" / "last.ckpt", allow_import=["elsewhere"])
     assert type(task.network).__name__ == "Tiny"
     assert task(torch.rand(1, 1, 9, 9)).shape == (1, 3, 9, 9)
 

@@ -1,11 +1,13 @@
 """Checkpoints that stand alone: how an object was built goes into the file as plain data, and comes back.
 
 A *recipe* is the form that Lightning's YAML files use too: ``{"class_path": "package.Class", "init_args":
-{...}}``, with numbers, strings, lists and further recipes inside. Nothing in it is pickled code.
+{...}}``, with numbers, strings, lists and further recipes inside. Nothing in it is pickled code, and a class is
+imported only where imgcolor or the user vouches for it.
 """
 
 import importlib
 import inspect
+import itertools
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +15,9 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_module_registration_hook
 
+from imgcolor import untrusted
 from imgcolor.errors import ImgcolorError
 
 KEY = "imgcolor"
@@ -61,20 +65,22 @@ def remember(module: nn.Module, recipe: Mapping[str, Any]) -> None:
     object.__setattr__(module, _REMEMBERED, _plain(recipe))
 
 
-def build(recipe: Mapping[str, Any], **replaced: Any) -> Any:
+def build(recipe: Mapping[str, Any], allow_import: str | Sequence[str] = (), **replaced: Any) -> Any:
     """Make the object that a recipe describes.
 
     Args:
         recipe: What :func:`describe` gave.
+        allow_import: Modules, packages or classes that the recipe may name beside imgcolor's and ``torch.nn``'s.
         **replaced: Constructor arguments that replace the recipe's.
 
     Returns:
         The object.
 
     Raises:
-        ImgcolorError: If a class cannot be imported, is no torch module, or refuses the arguments.
+        ImgcolorError: If a class may not or cannot be imported, is no torch module, or refuses the arguments.
     """
     path = recipe["class_path"]
+    untrusted.refuse_class(path, allow_import)
     try:
         module, _, name = path.rpartition(".")
         cls = getattr(importlib.import_module(module), name)
@@ -85,15 +91,21 @@ def build(recipe: Mapping[str, Any], **replaced: Any) -> Any:
         raise ImgcolorError(
             f"{path}: expected the class of a torch module in a checkpoint, found another object"
         )
-    arguments = {key: _built(value) for key, value in recipe["init_args"].items() if key not in replaced}
+    arguments = {
+        key: build(value, allow_import) if untrusted.is_recipe(value) else value
+        for key, value in recipe.get("init_args", {}).items()
+        if key not in replaced
+    }
     try:
         return cls(**arguments, **replaced)
-    except TypeError as error:
+    except ImgcolorError:
+        raise
+    except Exception as error:  # given any arguments, constructors raise nearly anything
         raise ImgcolorError(f"{path} does not take the checkpoint's arguments ({error})") from error
 
 
 def read_checkpoint(path: Path | str, map_location: Any = "cpu") -> dict[str, Any]:
-    """Read a checkpoint's plain data and tensors; pickled code is refused.
+    """Read a checkpoint's plain data and tensors; pickled code is refused, and nothing is imported or built.
 
     Args:
         path: A ``.ckpt`` file that a fit of imgcolor wrote.
@@ -109,13 +121,16 @@ def read_checkpoint(path: Path | str, map_location: Any = "cpu") -> dict[str, An
     if not path.is_file():
         raise ImgcolorError(f"{path}: expected a checkpoint file, found {_found(path)}")
     try:
+        untrusted.check_archive(path)
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except ImgcolorError:
+        raise
     except pickle.UnpicklingError as error:
         raise ImgcolorError(
             f"{path}: expected a checkpoint of plain data and tensors, found something else, which is not "
             "loaded because it could run code; give a .ckpt file that `imgcolor fit` wrote"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file makes torch raise nearly anything
         raise ImgcolorError(
             f"{path}: expected a checkpoint, found a file that torch cannot read (damaged or cut short?); "
             "give a .ckpt file that `imgcolor fit` wrote"
@@ -125,10 +140,22 @@ def read_checkpoint(path: Path | str, map_location: Any = "cpu") -> dict[str, An
             f"{path}: expected a checkpoint of an imgcolor task, found another program's; "
             "give a .ckpt file that `imgcolor fit` wrote"
         )
+    fault = untrusted.fault(checkpoint[KEY], checkpoint["state_dict"])
+    if fault:
+        raise ImgcolorError(
+            f"{path}: expected a checkpoint as a fit writes it, found {fault}; give a .ckpt file that "
+            "`imgcolor fit` wrote"
+        )
     return checkpoint
 
 
-def load_task(path: Path | str, *, network: nn.Module | None = None, map_location: Any = "cpu") -> Any:
+def load_task(
+    path: Path | str,
+    *,
+    network: nn.Module | None = None,
+    map_location: Any = "cpu",
+    allow_import: str | Sequence[str] = (),
+) -> Any:
     """Bring a trained task back from its checkpoint alone: network, palette and degradation with it.
 
     Args:
@@ -136,13 +163,18 @@ def load_task(path: Path | str, *, network: nn.Module | None = None, map_locatio
         network: The network to fill with the checkpoint's weights, where the file does not say how the
             network was built.
         map_location: Where the tensors go, as in ``torch.load``.
+        allow_import: Modules, packages or classes of yours that the file may name, such as ``["mine.networks"]``;
+            else only imgcolor's own classes and those of ``torch.nn`` are imported for it.
 
     Returns:
         The task, a :class:`~imgcolor.tasks.ColourTask`, in evaluation mode.
 
     Raises:
-        ImgcolorError: If the file is no such checkpoint, or if its weights do not fit the network.
+        ImgcolorError: If the file is no such checkpoint or names a class that may not be imported, or if its
+            weights do not fit the network.
     """
+    from imgcolor.tasks import ColourTask  # here: tasks need this module
+
     checkpoint = read_checkpoint(path, map_location)
     recipe = checkpoint[KEY]["task"]
     replaced = {} if network is None else {"network": network}
@@ -152,9 +184,17 @@ def load_task(path: Path | str, *, network: nn.Module | None = None, map_locatio
             "every constructor argument as an attribute; hand over a network built alike: "
             "load_task(path, network=...)"
         )
-    task = build(recipe, **replaced)
     degradation = checkpoint[KEY]["degradation"]
-    task.degradation = None if degradation is None else build(degradation)
+    try:
+        if network is None:
+            _refuse_larger(recipe, checkpoint["state_dict"])
+        task = build(recipe, allow_import, **replaced)
+        degradation = None if degradation is None else build(degradation, allow_import)
+    except ImgcolorError as error:
+        raise ImgcolorError(f"{path}: {error}") from error
+    if not isinstance(task, ColourTask):
+        raise ImgcolorError(f"{path}: expected the recipe of a task, found one of {type(task).__name__}")
+    task.degradation = degradation
     task.image_size = checkpoint[KEY].get("image_size")
     try:
         task.load_state_dict(checkpoint["state_dict"])
@@ -188,10 +228,33 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no plain data")
 
 
-def _built(value: Any) -> Any:
-    if isinstance(value, dict) and "class_path" in value:
-        return build(value)
-    return value
+def _refuse_larger(recipe: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:
+    """Refuse a recipe of more than the file's weights, before memory is taken for it.
+
+    The user vouches for other classes than trusted ones, and not all can be built without memory.
+    """
+    if not untrusted.is_trusted(recipe):
+        return
+    most = 1000 + 10 * len(weights)
+    built = itertools.count(1)
+
+    def count(*_: Any) -> None:
+        if next(built) > most:
+            raise ImgcolorError(f"its recipe makes more than {most:,} modules for {len(weights):,} weights")
+
+    hook = register_module_module_registration_hook(count)
+    try:
+        with torch.device("meta"):
+            skeleton = build(recipe)
+    finally:
+        hook.remove()
+    numbers, found = (
+        sum(value.numel() for value in values.values()) for values in (skeleton.state_dict(), weights)
+    )
+    if numbers > found:
+        raise ImgcolorError(
+            f"its weights do not fit: its recipe makes {numbers:,} numbers, it holds {found:,}"
+        )
 
 
 def _found(path: Path) -> str:

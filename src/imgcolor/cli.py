@@ -9,6 +9,7 @@ import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 import imgcolor
 from imgcolor.errors import DivergedError, ImgcolorError
@@ -47,6 +48,12 @@ def _record(arguments: list[str]) -> None:
     _function("record")([*arguments[:2], *([json.dumps(runs)] if runs else []), *options])
 
 
+def _export(arguments: list[str]) -> None:
+    # Python's lists are added to with a plus.
+    words = [f"--allow_import+{word[14:]}" if word[:14] == "--allow-import" else word for word in arguments]
+    _function("export")(words)
+
+
 def _sweep(arguments: list[str]) -> None:
     # Python's options want a value; a switch is what one types.
     switches = {"--dry-run": "--dry_run=true", "--resume": "--resume=true"}
@@ -71,7 +78,7 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "sweep": ("train an experiment with many values of its options, on Ray Tune", _sweep),
     "record": ("keep what runs ended with as rows of a table of results", _record),
     "report": ("write the results page from the tables of results", _function("report")),
-    "export": ("write a trained network as ONNX, TorchScript or small weights", _function("export")),
+    "export": ("write a trained network as ONNX, TorchScript or small weights", _export),
     "evaluate": (
         "score predicted images by the 12-margin accuracy of the face homework",
         _function("evaluate"),
@@ -97,6 +104,9 @@ def main(args: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: With status 0 after a command's ``--help``.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text in any encoding
     arguments = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in arguments
     if debug:

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imgcolor.errors import ImgcolorError
 from imgcolor.files import write_whole
 from imgcolor.pictures import save_picture, to_picture
 
@@ -34,11 +36,20 @@ class PredictionWriter(Callback):
         self._pictures: list[NDArray[np.uint8]] = []
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Find where to write, and the files' names."""
+        """Find where to write, and the files' names.
+
+        Raises:
+            ImgcolorError: If an image's name has several lines: the names file could not hold it.
+        """
         if self.folder is None:
             self.folder = Path(trainer.log_dir or ".") / "predictions"
         datamodule = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict
         self._names = datamodule.images("test").names
+        for name in self._names:
+            if {"\n", "\r"} & set(name):
+                raise ImgcolorError(
+                    f"{name!r}: expected a name of one line, since names.txt has a name a line; rename the file"
+                )
         self._files = png_names(self._names)
         self._pictures = []
         self.written = 0
@@ -66,7 +77,9 @@ class PredictionWriter(Callback):
         buffer = io.BytesIO()
         np.save(buffer, np.stack(self._pictures), allow_pickle=False)
         write_whole(self.folder / "estimations.npy", buffer.getvalue())
-        write_whole(self.folder / "names.txt", "".join(f"{name}\n" for name in self._names[: self.written]))
+        names = "".join(f"{name}\n" for name in self._names[: self.written])
+        # Byte by byte as the system has them, also where that is no UTF-8.
+        write_whole(self.folder / "names.txt", os.fsencode(names))
 
 
 def png_names(names: tuple[str, ...]) -> list[str]:

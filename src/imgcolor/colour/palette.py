@@ -82,8 +82,11 @@ class Palette(nn.Module):
             ImgcolorError: If the file is missing, is no JSON, or holds no such list.
         """
         path = Path(path)
+        if path.exists() and not path.is_file():  # a pipe would be waited for, and a device read for ever
+            raise ImgcolorError(f"{path}: expected a palette as a JSON file, found no regular file")
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            # A float whatever it is: Python's whole numbers know no bounds, and torch's do.
+            content = json.loads(path.read_text(encoding="utf-8"), parse_int=float)
         except OSError as error:
             raise ImgcolorError(
                 f"{path}: cannot read the palette ({error.strerror}); `imgcolor palette` makes one"

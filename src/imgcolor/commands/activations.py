@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
-from PIL import Image
 from torch import Tensor
 
 from imgcolor.activations import write_activations
 from imgcolor.checkpoint import load_task
-from imgcolor.commands.functions import parse_files
-from imgcolor.data.sources import read_image
+from imgcolor.commands.functions import add_allow_import, import_from_here, parse_files
+from imgcolor.data.sources import image_size, quiet_pillow, read_image
 from imgcolor.errors import ImgcolorError
 
 _SIZE = 32
@@ -22,6 +21,7 @@ def activations(
     output: Path = Path("activations"),
     size: int | None = None,
     modules: Sequence[str] = (),
+    allow_import: Sequence[str] = (),
 ) -> None:
     """Write the activation maps of a trained network for images, as pictures, and their measures as a table.
 
@@ -32,12 +32,15 @@ def activations(
         size: Height and width that images are cut and resized to; by default square images stay as large as
             they are, and others become 32x32.
         modules: Names of modules inside the network; by default all direct children that give maps.
+        allow_import: Modules, packages or classes of yours that the checkpoint may name.
 
     Raises:
         ImgcolorError: If the checkpoint or an image cannot be read, the checkpoint holds no degradation, or a
             module's name is unknown.
     """
-    task = load_task(checkpoint)
+    if allow_import:
+        import_from_here()
+    task = load_task(checkpoint, allow_import=allow_import)
     if task.degradation is None:
         raise ImgcolorError(
             f"{checkpoint}: expected a checkpoint that holds the degradation of its images, found none; give "
@@ -91,16 +94,13 @@ def run(arguments: list[str]) -> None:
         help="modules inside the network, such as downconv1 or downconv1.0; "
         "by default all direct children that give maps",
     )
+    add_allow_import(parser)
     example = f"imgcolor {arguments[0]} last.ckpt a.png b.jpg"
     found = parse_files(parser, arguments[1:], "CKPT IMAGE...", example)
-    activations(found.checkpoint, found.images, found.output, found.size, found.modules)
+    activations(found.checkpoint, found.images, found.output, found.size, found.modules, found.allow_import)
 
 
 def _own_size(path: Path) -> int:
-    try:
-        if path.is_file():  # reading a pipe would wait for ever
-            with Image.open(path) as file:
-                return file.width if file.width == file.height else _SIZE
-    except Exception:  # a damaged file makes Pillow raise nearly anything; read_image says what is wrong
-        pass
-    return _SIZE
+    with quiet_pillow():
+        width, height = image_size(path)
+    return width if width == height else _SIZE

@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from imgcolor.cards import weights_of
 from imgcolor.checkpoint import KEY, read_checkpoint
+from imgcolor.commands.functions import import_from_here
 from imgcolor.errors import ImgcolorError
 from imgcolor.models import Model, load
 from imgcolor.tasks import ColourTask
@@ -23,6 +24,7 @@ def export(
     format: Literal["onnx", "torchscript", "weights"] = "onnx",
     output: Path | None = None,
     overwrite: bool = False,
+    allow_import: Sequence[str] = (),
 ) -> None:
     """Write a trained network as a file that other programs run: degraded images in, colour images out.
 
@@ -36,6 +38,7 @@ def export(
             precision and without what only training needs.
         output: The file; by default the model's name with the format's ending.
         overwrite: Whether a file that is there already is replaced.
+        allow_import: A module, package or class of yours that the checkpoint may name; may be given several times.
 
     Raises:
         ImgcolorError: If there is no such model, the extra `export` is missing, or the file gives other values.
@@ -51,7 +54,9 @@ def export(
         if format == "weights":
             _write_weights(model, temporary)
         else:
-            network = Exported(load(model)).eval()
+            if allow_import:
+                import_from_here()
+            network = Exported(load(model, allow_import)).eval()
             (_write_onnx if format == "onnx" else _write_torchscript)(network, temporary)
         temporary.replace(path)
     finally:

@@ -1,7 +1,9 @@
 """Functions as commands, and commands whose arguments are lists of files."""
 
+import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace, auto_cli
@@ -18,6 +20,22 @@ def run_command(command: Callable[..., Any], arguments: list[str]) -> None:
     """
     name = f"imgcolor {arguments[0]}"
     auto_cli(command, args=arguments[1:], prog=name, exit_on_error=False)
+
+
+def add_allow_import(parser: ArgumentParser) -> None:
+    """Add the option that lets a checkpoint name classes of the user's project."""
+    parser.add_argument(
+        "--allow-import",
+        action="append",
+        default=[],
+        metavar="PREFIX",
+        help="a module, package or class of yours that the checkpoint may name; may be given several times",
+    )
+
+
+def import_from_here() -> None:
+    """As `python` does: class paths of a project find the files in the folder where one works."""
+    sys.path.append(str(Path.cwd()))
 
 
 def parse_files(parser: ArgumentParser, arguments: Sequence[str], expected: str, example: str) -> Namespace:

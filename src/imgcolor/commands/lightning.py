@@ -30,6 +30,7 @@ from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.checkpoint import read_checkpoint, remember
 from imgcolor.commands.allocator import keep_freed_memory
+from imgcolor.commands.functions import import_from_here
 from imgcolor.commands.provenance import Provenance
 from imgcolor.commands.results import result_table
 from imgcolor.commands.tensorboard import log_hyperparameters, log_origin
@@ -92,8 +93,15 @@ class ImgcolorCLI(LightningCLI):
             )
         if path == "last":
             self.config[command]["ckpt_path"] = path = str(self._last_checkpoint(self.config[command]))
-        # Lightning has words for some checkpoints, such as "best".
-        self._checkpoint = None if path in (None, "best", "hpc") else read_checkpoint(path)
+        # Lightning has words for some checkpoints, such as "best"; a file of that name it would read too.
+        named = path is not None and (path not in ("best", "hpc") or Path(path).exists())
+        self._checkpoint = read_checkpoint(path) if named else None
+        if self._checkpoint is not None and self._checkpoint.get("hyper_parameters"):
+            # Lightning would import and build what they name, in the place of the configuration's model.
+            raise ImgcolorError(
+                f"{path}: expected a checkpoint without hyperparameters, which would replace the configuration's "
+                "model, found some; leave save_hyperparameters() out of the task"
+            )
 
     def _last_checkpoint(self, config: Any) -> Path:
         """The last checkpoint of the experiment's newest run that has one. Lightning looks in the new run's."""
@@ -212,8 +220,7 @@ def run(arguments: list[str]) -> None:
     _quieten()
     keep_freed_memory()
     arguments = [arguments[0], *map(_with_package, arguments[1:])]
-    # As `python` does: class paths of a project find the files in the folder where one works.
-    sys.path.append(str(Path.cwd()))
+    import_from_here()
     ImgcolorCLI(
         ColourTask,
         ImageDataModule,

@@ -1,5 +1,6 @@
 """imgcolor colourize and imgcolor upscale: anyone's photos, one or thousands."""
 
+import contextlib
 import glob
 import io
 import os
@@ -19,8 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from imgcolor.commands.allocator import keep_freed_memory
-from imgcolor.commands.functions import parse_files
-from imgcolor.data.sources import MAX_PIXELS, image_files, quiet_pillow
+from imgcolor.commands.functions import add_allow_import, import_from_here, parse_files
+from imgcolor.data.sources import MAX_PIXELS, image_files, image_size, quiet_pillow
 from imgcolor.errors import ImgcolorError
 from imgcolor.files import write_whole
 from imgcolor.models import Model, load
@@ -95,13 +96,16 @@ def run(arguments: list[str]) -> None:
             help="own: the network sees photos at the size of its training images, and its colour joins the full "
             "size's luminance; native: the network runs at full size",
         )
+    add_allow_import(parser)
     example = f"imgcolor {arguments[0]} photo.jpg"
     found = parse_files(parser, arguments[1:], "photos or folders", example)
     if found.output.suffix.lower() in FORMATS and not found.output.is_dir():
         raise ImgcolorError(f"--output {found.output}: expected a folder, found the name of an image file")
     sheet_path = found.output / "comparison.png" if found.compare else None
     jobs = _jobs(found.inputs, found.output, found.format, found.overwrite, sheet_path)
-    model = load(found.model)
+    if found.allow_import:
+        import_from_here()
+    model = load(found.model, found.allow_import)
     if upscale != bool(model.enlarges):
         other = "colourize" if upscale else "upscale"
         raise ImgcolorError(f"--model {found.model}: expected one for {arguments[0]}, found one for {other}")
@@ -129,7 +133,10 @@ def _jobs(inputs: Sequence[str], output: Path, kind: str, overwrite: bool, sheet
     """Every photo and its place, checked before anything is read."""
     jobs: list[Job] = []
     for word in inputs:
-        path = Path(word).expanduser()
+        path = Path(word)
+        if not path.exists():
+            with contextlib.suppress(RuntimeError):  # no such user
+                path = path.expanduser()
         matches = [path] if path.exists() else sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207  # absolute patterns too
         if not matches:
             raise ImgcolorError(f"{word}: expected an image file, a folder or a pattern, found nothing")
@@ -138,7 +145,7 @@ def _jobs(inputs: Sequence[str], output: Path, kind: str, overwrite: bool, sheet
                 continue  # a pattern means files
             files = image_files(match) if match.is_dir() else [match]
             if match.is_dir():  # earlier results are no photos
-                files = [file for file in files if not file.resolve().is_relative_to(output.resolve())]
+                files = [file for file in files if not _real(file).is_relative_to(_real(output))]
             for file in files:
                 place = file.relative_to(match) if match.is_dir() else Path(file.name)
                 ending = place.suffix.lower() if kind == "same" else f".{kind}"
@@ -156,14 +163,14 @@ def _jobs(inputs: Sequence[str], output: Path, kind: str, overwrite: bool, sheet
                 "other, into two folders"
             )
         seen[job.target] = job.source
-    sources = {job.source.resolve() for job in jobs}
+    sources = {_real(job.source) for job in jobs}
     if sheet in seen:
         raise ImgcolorError(
             f"{seen[sheet]}: would become {sheet}, where the comparison goes; rename the photo"
         )
     targets = [job.target for job in jobs] + ([sheet] if sheet else [])
     there = [target for target in targets if target.exists()]
-    own = [target for target in there if target.resolve() in sources]
+    own = [target for target in there if _real(target) in sources]
     if own:
         raise ImgcolorError(f"{own[0]}: is one of the photos itself; choose another --output")
     if there and not overwrite:
@@ -174,6 +181,11 @@ def _jobs(inputs: Sequence[str], output: Path, kind: str, overwrite: bool, sheet
     if not jobs:
         raise ImgcolorError(f"{', '.join(inputs)}: expected photos, found none")
     return [Job(source, target) for target, source in seen.items()]
+
+
+def _real(path: Path) -> Path:
+    """The path without links; unlike Path.resolve it takes links in circles, which reading names later."""
+    return Path(os.path.realpath(path))
 
 
 def _convert(
@@ -223,12 +235,10 @@ def _chunks(jobs: Sequence[Job], most: int) -> Iterator[list[Job]]:
 
 def _pixels(path: Path) -> int:
     try:
-        if path.is_file():  # reading a pipe would wait for ever
-            with Image.open(path) as file:
-                return file.width * file.height
-    except Exception:  # a damaged file makes Pillow raise nearly anything; reading it says what is wrong
-        pass
-    return 0
+        width, height = image_size(path)
+    except ImgcolorError:  # reading it says what is wrong
+        return 0
+    return width * height
 
 
 def _read(job: Job, factor: int) -> Photo | Exception:

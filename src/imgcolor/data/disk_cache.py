@@ -58,7 +58,8 @@ def read_or_map(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f"{place}.lock")):  # of several processes one reads, and the others wait
-            there = path.exists()
+            # Shorter ones would come back filled up with zeros: black images.
+            there = path.exists() and path.stat().st_size == size
             if not there:
                 _write(path, images, read)
             pixels = _map(path, images)
@@ -97,8 +98,14 @@ def _place(files: Sequence[Path], shape: tuple[int, ...]) -> str:
 
 def _state(files: Sequence[Path]) -> str:
     """What the images were when they were read."""
-    stats = [(file, file.stat()) for file in files]
-    return _hash([f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}" for file, stat in stats])
+    try:
+        stats = [(file, file.stat()) for file in files]
+    except OSError as error:
+        raise ImgcolorError(
+            f"{error.filename}: expected an image file, found none ({error.strerror}); put it back or take it away"
+        ) from error
+    # The time of change of the file's status too: copying tools set the other one back.
+    return _hash([f"{file}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ctime_ns}" for file, s in stats])
 
 
 def _hash(texts: Sequence[str]) -> str:

@@ -7,7 +7,9 @@ import contextlib
 import http.client
 import os
 import tempfile
+import threading
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +36,14 @@ CATEGORIES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "h
 
 MAX_PIXELS = 178_956_970
 """The largest image that is decoded: Pillow's own limit, which other libraries sometimes switch off."""
+
+_LARGE = 2**25
+"""Pixels from which on images are decoded one after the other: a thread each, they would take all memory."""
+
+_one_large = threading.Lock()
+
+_OUTSIDE = {"BUFR", "EPS", "GRIB", "HDF5", "WMF"}
+"""Formats that Pillow leaves to other programs, such as Ghostscript, which are not run on files of strangers."""
 
 _PROGRESS_FROM = 500  # fewer files are read before a progress bar could be of use
 
@@ -204,15 +214,14 @@ class FolderSource:
             uint8 [N, 3, size, size], named by the paths below the split's folder, such as `horse/0001.png`.
 
         Raises:
-            ImgcolorError: The folders are laid out otherwise, hold no image, or an image cannot be read.
+            ImgcolorError: The folders are laid out otherwise, hold no image, or an image cannot be read, or
+                vanishes or changes meanwhile.
         """
         try:
             folder = self._folder(split)
-            files = image_files(folder)
         except OSError as error:
-            raise _error(
-                f"{self.root}: expected folders to list, found: {error}; change their permissions"
-            ) from error
+            raise _unlisted(self.root, error) from error
+        files = image_files(folder)
         pixels = read_or_map(
             files, (3, self.size, self.size), partial(_read_all, files, what=split), self.memory_limit
         )
@@ -377,9 +386,10 @@ def read_image(path: Path, size: int) -> torch.Tensor:
 
 def _read_all(files: Sequence[Path], pixels: torch.Tensor, what: str, crop: float = 1.0) -> None:
     """Read image files in parallel into uint8 [N, 3, size, size], with a progress bar that names them."""
+    listed = [_bytes(file) for file in files]
 
     def read(index: int) -> None:
-        pixels[index] = _read(files[index], pixels.shape[-1], crop)
+        pixels[index] = _read(files[index], pixels.shape[-1], crop, listed[index])
 
     console = Console(stderr=True)
     hidden = len(files) <= _PROGRESS_FROM or not console.is_terminal
@@ -397,7 +407,7 @@ class _Refused(ImgcolorError):  # noqa: N818
     """What is wrong with an image file, as the rest of a sentence that its path begins."""
 
 
-def _read(path: Path, size: int, crop: float = 1.0) -> torch.Tensor:
+def _read(path: Path, size: int, crop: float = 1.0, listed: int | None = None) -> torch.Tensor:
     """Do the work of `read_image`, apart from the warnings, which no thread can change for itself alone.
 
     Of each side only the middle share `crop` is kept, before the image is cut to a square and resized.
@@ -412,7 +422,7 @@ def _read(path: Path, size: int, crop: float = 1.0) -> torch.Tensor:
             image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
         return image
 
-    return torch.from_numpy(np.array(decode(path, fitted))).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(np.array(decode(path, fitted, listed=listed))).permute(2, 0, 1).contiguous()
 
 
 def decode(
@@ -420,6 +430,7 @@ def decode(
     convert: Callable[[Image.Image], T],
     most: int = MAX_PIXELS,
     formats: tuple[str, ...] | None = None,
+    listed: int | None = None,
 ) -> T:
     """Open an image file, turn it as its EXIF data say, and make something of it.
 
@@ -427,21 +438,55 @@ def decode(
         path: The file.
         convert: Takes the image; what goes wrong in it counts as a fault of the file.
         most: The number of pixels up to which a file is decoded.
-        formats: Pillow's names of the kinds of files that are opened; all that it knows by default.
+        formats: Pillow's names of the kinds of files that are opened; by default all that it reads by itself.
+        listed: Bytes that the file had when it was listed.
 
     Returns:
         What `convert` gave.
 
     Raises:
-        ImgcolorError: The file is missing, empty, damaged, no image or of another kind, or has more pixels
-            (refused before it is decoded).
+        ImgcolorError: The file is missing, empty, damaged, no image or of another kind, has more pixels (refused
+            before it is decoded), or has changed since it was listed or while it was read.
     """
+    with _opened(path, most, formats, listed) as file:
+        if file.format == "PNG":
+            # Pillow looks at the checksums of the pixels nowhere else, and a file that it has verified is used up.
+            with Image.open(path, formats=["PNG"]) as again:
+                again.verify()
+        with _one_large if file.width * file.height > _LARGE else contextlib.nullcontext():
+            return convert(ImageOps.exif_transpose(file))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image file as it is stored, before EXIF data turn it; nothing is decoded.
+
+    Raises:
+        ImgcolorError: The file is missing, empty or no image, or has more than `MAX_PIXELS` pixels.
+    """
+    with _opened(path) as file:
+        return file.size
+
+
+@contextlib.contextmanager
+def _opened(
+    path: Path,
+    most: int = MAX_PIXELS,
+    formats: tuple[str, ...] | None = None,
+    listed: int | None = None,
+) -> Iterator[Image.Image]:
+    """An image file, not yet decoded; what goes wrong in the `with` block counts as a fault of the file."""
     try:
         _check_file(path)
-        with Image.open(path, formats=formats) as file:
+        before = path.stat()
+        if listed not in (None, before.st_size):
+            raise _Refused(f"has changed since it was listed ({listed:,} bytes then, {before.st_size:,} now)")
+        with Image.open(path, formats=formats or _formats()) as file:
             if file.width * file.height > most:
                 raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
-            return convert(ImageOps.exif_transpose(file))
+            yield file
+        after = path.stat()
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise _Refused("has changed while it was read")
     except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
         raise _error(
             f"{path} {_image_fault(error)}: expected a whole image, 8 or 16 bits a channel, of at most "
@@ -474,6 +519,13 @@ def deep_grey(image: Image.Image) -> np.ndarray | None:
     return values
 
 
+def _bytes(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:  # reading it says what is wrong
+        return None
+
+
 def _check_file(path: Path) -> None:
     if path.is_dir():
         raise _Refused("is a folder")
@@ -494,7 +546,7 @@ def _image_fault(error: Exception) -> str:
         return "is no image that Pillow can read"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be opened ({error.strerror})"
-    if "truncated" in str(error).lower():
+    if any(word in str(error).lower() for word in ("truncated", "broken")):
         return f"is truncated or damaged ({error})"
     return f"is damaged, or of a kind that Pillow cannot decode ({_reason(error)})"
 
@@ -522,12 +574,24 @@ def _lfw_names(people: Path) -> list[str]:
         raise ValueError(f"{people} damaged ({error})") from error
     if not persons or count != len(persons):
         raise ValueError(f"{people} damaged ({count} people announced, {len(persons)} listed)")
+    # Four digits; a list of as many names as any number says would take all memory.
+    if not all(1 <= images <= 9999 for _, images in persons):
+        raise ValueError(f"{people} damaged (a person without images, or with more than 9,999)")
     return [f"{name}/{name}_{number:04d}.jpg" for name, images in persons for number in range(1, images + 1)]
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return the image files below a folder, at least one, sorted by their relative paths."""
-    files = sorted(_files(folder), key=lambda file: file.relative_to(folder).as_posix())
+    """Return the image files below a folder, at least one, sorted by their relative paths.
+
+    Hidden files are left out. Links to folders are followed; a folder that is reached in several ways counts once.
+
+    Raises:
+        ImgcolorError: There is no image, or a folder cannot be listed.
+    """
+    try:
+        files = sorted(_files(folder), key=lambda file: file.relative_to(folder).as_posix())
+    except OSError as error:
+        raise _unlisted(folder, error) from error
     endings = readable_endings()
     images = [file for file in files if file.suffix.lower() in endings]
     if not images:
@@ -540,31 +604,46 @@ def image_files(folder: Path) -> list[Path]:
     return images
 
 
-def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+def _files(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder, also through links to folders, without the hidden ones."""
-    real = folder.resolve()
-    if real in above:  # a link that leads back up
-        return
-    for path in folder.iterdir():
-        if path.name.startswith("."):
+    folders, links = [folder], deque[Path]()
+    seen: set[Path] = set()
+    while folders or links:
+        # Links last, so that a folder that is there itself is not called by a link's name.
+        current = folders.pop() if folders else links.popleft()
+        real = current.resolve()
+        if real in seen:  # links between folders make more ways than anyone can go
             continue
-        if path.is_dir():
-            yield from _files(path, (*above, real))
-        else:
-            yield path
+        seen.add(real)
+        for path in sorted(current.iterdir()):
+            if path.name.startswith("."):
+                continue
+            if not path.is_dir():
+                yield path
+            elif path.is_symlink():
+                links.append(path)
+            else:
+                folders.append(path)
 
 
 def readable_endings() -> set[str]:
     """Endings of image files that Pillow reads, in lower case: ``.png`` and so on."""
+    formats = _formats()
+    return {ending for ending, kind in Image.registered_extensions().items() if kind in formats}
+
+
+def _formats() -> list[str]:
     Image.init()
-    stubs = {"BUFR", "GRIB", "HDF5"}  # Pillow opens these but leaves reading to a program of the user's
-    readable = Image.OPEN.keys() - stubs
-    return {ending for ending, kind in Image.registered_extensions().items() if kind in readable}
+    return [kind for kind in Image.OPEN if kind not in _OUTSIDE]
 
 
 def quiet_pillow() -> "warnings.catch_warnings[None]":
     """Silence Pillow in a `with` block: its warnings, of large sizes or odd metadata, name no file."""
     return warnings.catch_warnings(action="ignore")
+
+
+def _unlisted(folder: Path, error: OSError) -> ImgcolorError:
+    return _error(f"{folder}: expected folders to list, found: {error}; change their permissions")
 
 
 def _check_positive(name: str, value: int) -> None:

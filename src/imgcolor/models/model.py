@@ -1,6 +1,6 @@
 """A trained network for anyone's images: any size, any kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -217,20 +217,23 @@ class Model:
         return (result * 255).round().to(torch.uint8) if whole else result.to(picture.dtype)
 
 
-def load(model: str | Path) -> Model:
+def load(model: str | Path, allow_import: str | Sequence[str] = ()) -> Model:
     """Load a model for pictures of any size.
 
     Args:
         model: The name of one that comes with the package (``imgcolor models`` lists them), or the path of a
             checkpoint that a fit wrote.
+        allow_import: Modules, packages or classes of yours that a checkpoint may name, such as
+            ``["mine.networks"]``; else only imgcolor's own classes and those of ``torch.nn`` are imported for it.
 
     Returns:
         The model, on the CPU; ``model.task.to(device)`` moves it.
 
     Raises:
-        ImgcolorError: If there is no such model, or the file is no checkpoint.
+        ImgcolorError: If there is no such model, or the file is no checkpoint, or names a class that may not be
+            imported.
     """
-    return Model(load_task(weights_of(model)), str(model))
+    return Model(load_task(weights_of(model), allow_import=allow_import), str(model))
 
 
 def _in_tiles(

@@ -381,12 +381,14 @@ class ColourTask(LightningModule, ABC):
     def load_from_checkpoint(  # type: ignore[override]  # fewer options: recipes replace hparams files
         cls, checkpoint_path: Path | str, map_location: Any = "cpu", **kwargs: Any
     ) -> Self:
-        """Bring a trained task back: :func:`imgcolor.checkpoint.load_task` for this class.
+        """Bring a trained task back: :func:`imgcolor.checkpoint.load_task` for this class, which it may name.
 
         Raises:
             ImgcolorError: If the checkpoint is of another class.
         """
-        task = load_task(checkpoint_path, map_location=map_location, **kwargs)
+        allowed = kwargs.pop("allow_import", ())
+        allowed = [class_path(cls), *([allowed] if isinstance(allowed, str) else allowed)]
+        task = load_task(checkpoint_path, map_location=map_location, allow_import=allowed, **kwargs)
         if not isinstance(task, cls):
             raise ImgcolorError(
                 f"{checkpoint_path}: expected a checkpoint of {cls.__name__}, found {type(task).__name__}; "

@@ -1,0 +1,140 @@
+"""What is checked of a checkpoint before anything is made of it: the file may be a stranger's."""
+
+import itertools
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from imgcolor.errors import ImgcolorError
+
+TRUSTED = (*(f"imgcolor.{name}" for name in ("baselines", "colour", "data", "networks", "tasks")), "torch.nn")
+"""Packages whose classes any checkpoint may name."""
+
+_LARGEST_SIZE = 10_000
+"""Height of training images."""
+
+_MOST_VALUES = 10_000
+_DEEPEST = 50
+"""Of a recipe. Lists and dictionaries can hold one another, in circles and more often than could ever be built."""
+
+
+def refuse_class(path: str, allow_import: str | Sequence[str]) -> None:
+    """Refuse to import a class that neither imgcolor nor the user vouches for.
+
+    Args:
+        path: The class's dotted path.
+        allow_import: Modules, packages or classes that the user vouches for.
+
+    Raises:
+        ImgcolorError: If it lies in none of them and not in :data:`TRUSTED`.
+    """
+    allowed = [allow_import] if isinstance(allow_import, str) else allow_import
+    if not _within(path, (*TRUSTED, *allowed)):
+        module = path.rpartition(".")[0]
+        raise ImgcolorError(
+            f"{path}: expected a class of imgcolor or torch.nn in a checkpoint, found another, which is not "
+            "imported, since that could run a stranger's code; if you trust checkpoint and class, allow it: "
+            f"--allow-import {module} on the command line, allow_import=[{module!r}] in Python"
+        )
+
+
+def check_archive(path: Path) -> None:
+    """Refuse a file that becomes larger in memory, or whose checksums, which torch does not look at, are wrong.
+
+    Args:
+        path: A checkpoint. Torch compresses nothing in it, and stores nothing twice.
+
+    Raises:
+        ImgcolorError: If it becomes larger.
+        BadZipFile: If it is damaged.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        size, content = path.stat().st_size, sum(entry.file_size for entry in archive.infolist())
+        if content > size:
+            raise ImgcolorError(
+                f"{path}: expected a checkpoint, which is not compressed, found {size:,} bytes that would become "
+                f"{content:,}; give a .ckpt file that `imgcolor fit` wrote"
+            )
+        damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"the checksum of {damaged} is another")
+
+
+def fault(own: Any, weights: Any) -> str | None:
+    """Say what in a checkpoint is not as a fit writes it.
+
+    Args:
+        own: imgcolor's part of it.
+        weights: Its state dictionary.
+
+    Returns:
+        What was found instead, or None.
+    """
+    if not isinstance(own, dict) or not own.keys() >= {"task", "degradation"}:
+        return "no recipe of a task"
+    size = own.get("image_size")
+    if size is not None and not (type(size) is int and 1 <= size <= _LARGEST_SIZE):
+        return f"an image size of {str(size)[:40]}"
+    if not isinstance(weights, dict):
+        return "no weights"
+    for name, value in weights.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            return "no weights by name"
+        # Strides of 0 make tensors of any size from a few bytes.
+        if value.layout != torch.strided or value.nbytes > value.untyped_storage().nbytes():
+            return f"weights that are not there in full ({name[:80]})"
+    task, degradation = own["task"], own["degradation"]
+    arguments = task.get("init_args") if is_recipe(task) else None
+    if not isinstance(arguments, dict) or "network" not in arguments:
+        return "no recipe of a task"
+    if not (arguments["network"] is None or is_recipe(arguments["network"])):
+        return "no recipe of a network"
+    if not (degradation is None or is_recipe(degradation)):
+        return "no recipe of a degradation"
+    return _recipe_fault([task, degradation])
+
+
+def is_recipe(value: Any) -> bool:
+    """Whether a value of a recipe is a recipe itself."""
+    return isinstance(value, dict) and "class_path" in value
+
+
+def is_trusted(recipe: Mapping[str, Any]) -> bool:
+    """Whether all classes of a recipe, which has no fault, are trusted ones."""
+    return all(_within(value["class_path"], TRUSTED) for value, _ in _values(recipe) if is_recipe(value))
+
+
+def _recipe_fault(recipes: list[Any]) -> str | None:
+    for count, (value, depth) in enumerate(itertools.islice(_values(recipes), _MOST_VALUES + 1)):
+        if count == _MOST_VALUES or depth > _DEEPEST:
+            return f"recipes of more than {_MOST_VALUES:,} values, or more than {_DEEPEST} deep"
+        if is_recipe(value) and not (
+            isinstance(value["class_path"], str) and isinstance(value.get("init_args", {}), dict)
+        ):
+            return "a recipe that names no class"
+        if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+            return "a recipe with names that are no text"
+        if not (value is None or isinstance(value, bool | int | float | str | list | tuple | dict)):
+            return f"a recipe with a {type(value).__name__}"
+    return None
+
+
+def _values(recipe: Any) -> Iterator[tuple[Any, int]]:
+    """Every value inside, and how deep it lies; without recursion, which a file could drive too deep."""
+    waiting = [(recipe, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        yield value, depth
+        if isinstance(value, Mapping):
+            waiting += [(inner, depth + 1) for inner in value.values()]
+        elif isinstance(value, list | tuple):
+            waiting += [(inner, depth + 1) for inner in value]
+
+
+def _within(path: str, packages: Sequence[str]) -> bool:
+    return any(path == package or path.startswith(f"{package}.") for package in packages)

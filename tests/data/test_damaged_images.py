@@ -1,0 +1,536 @@
+"""Image files as they should not be: damaged, mislabelled, too large, oddly named, linked in circles, changing."""
+
+import io
+import os
+import random
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from imgcolor.cli import main
+from imgcolor.data import sources
+from imgcolor.data.disk_cache import cache_folder
+from imgcolor.data.sources import FolderSource, decode, read_image
+from imgcolor.errors import ImgcolorError
+
+SIZE = 24
+
+
+def picture(seed: int = 0) -> Image.Image:
+    """Half smooth, half noise, so that every codec has something to do."""
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    pixels = np.stack([10 * columns, 10 * rows, 5 * (rows + columns)], -1).astype(np.uint8)
+    pixels[::2] = np.random.default_rng(seed).integers(0, 256, pixels[::2].shape)
+    return Image.fromarray(pixels)
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def whole_files() -> dict[str, bytes]:
+    """Every kind of file, by the name of one."""
+    image = picture()
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    grey16 = Image.fromarray(np.random.default_rng(1).integers(0, 65536, (SIZE, SIZE), dtype=np.uint16))
+    return {
+        "rgb.png": encoded(image, "PNG"),
+        "palette.png": encoded(image.convert("P"), "PNG"),
+        "alpha.png": encoded(image.convert("RGBA"), "PNG"),
+        "grey16.png": encoded(grey16, "PNG"),
+        "turned.jpg": encoded(image, "JPEG", exif=turned),
+        "progressive.jpg": encoded(image, "JPEG", progressive=True),
+        "lossy.webp": encoded(image, "WEBP"),
+        "lossless.webp": encoded(image, "WEBP", lossless=True),
+        "raw.tif": encoded(image, "TIFF"),
+        "lzw.tif": encoded(image, "TIFF", compression="tiff_lzw"),
+        "deflate.tif": encoded(image, "TIFF", compression="tiff_adobe_deflate"),
+        "palette.gif": encoded(image.convert("P"), "GIF"),
+        "moving.gif": encoded(image, "GIF", save_all=True, append_images=[picture(2)]),
+    }
+
+
+FILES = whole_files()
+
+
+def mutated(data: bytes, chance: random.Random) -> bytes:
+    """The bytes with one kind of damage: bits flipped, bytes replaced, taken out or put in, a length made huge."""
+    damaged = bytearray(data)
+    place = chance.randrange(len(data))
+    noise = chance.randbytes(chance.randint(1, 16))
+    match chance.randrange(5):
+        case 0:
+            for _ in range(chance.randint(1, 4)):
+                damaged[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        case 1:
+            damaged[place : place + len(noise)] = noise
+        case 2:
+            del damaged[place : place + len(noise)]
+        case 3:
+            damaged[place:place] = noise
+        case _:
+            damaged[place : place + 4] = chance.choice([b"\xff" * 4, bytes(4), b"\x7f\xff\xff\xff"])
+    return bytes(damaged)
+
+
+def read_or_refused(path: Path) -> torch.Tensor | None:
+    """The image, the same twice, or None where one line of error names the file."""
+    try:
+        image = read_image(path, SIZE)
+    except ImgcolorError as error:
+        message = str(error)
+        assert message.startswith(f"{path} ")
+        assert len(message.splitlines()) == 1
+        return None
+    assert (image.dtype, image.shape) == (torch.uint8, (3, SIZE, SIZE))
+    assert torch.equal(read_image(path, SIZE), image)  # nothing of it is memory that was never written
+    return image
+
+
+def check_mutations(folder: Path, count: int) -> None:
+    for name, data in FILES.items():
+        path = folder / name
+        path.write_bytes(data)
+        original = read_image(path, SIZE)
+        refused = 0
+        for seed in range(count):
+            path.write_bytes(mutated(data, random.Random(f"{name} {seed}")))
+            image = read_or_refused(path)
+            refused += image is None
+            # Of these formats PNG alone has checksums of everything: there no damage is to pass for an image.
+            if name.endswith(".png") and image is not None:
+                assert torch.equal(image, original), f"{name}, seed {seed}"
+        assert refused > 0
+
+
+def check_cuts(folder: Path, step: int) -> None:
+    for name, data in FILES.items():
+        path = folder / name
+        path.write_bytes(data)
+        original = read_image(path, SIZE)
+        for length in range(0, len(data), step):
+            path.write_bytes(data[:length])
+            image = read_or_refused(path)
+            assert image is None or torch.equal(image, original), f"{name}, {length} of {len(data)} bytes"
+
+
+# --- damage -----------------------------------------------------------------------------------------------
+
+
+def test_damaged_files_are_refused_or_read_alike(tmp_path: Path) -> None:
+    check_mutations(tmp_path, 40)
+
+
+@pytest.mark.slow
+def test_thousands_of_damaged_files_are_refused_or_read_alike(tmp_path: Path) -> None:
+    check_mutations(tmp_path, 2000)
+
+
+def test_files_cut_short_are_refused_or_whole(tmp_path: Path) -> None:
+    check_cuts(tmp_path, 61)
+
+
+@pytest.mark.slow
+def test_files_cut_anywhere_are_refused_or_whole(tmp_path: Path) -> None:
+    check_cuts(tmp_path, 1)
+
+
+def test_damaged_photos_are_named_and_the_others_coloured(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workplace / "album").mkdir()
+    count = 0
+    for name, data in FILES.items():
+        for seed in range(3):
+            path = workplace / "album" / f"{seed}-{name.replace('.', '-')}{Path(name).suffix}"
+            path.write_bytes(mutated(data, random.Random(f"{seed} {name}")) if seed else data)
+            count += 1
+    status = main(["colourize", "album"])
+    output = capsys.readouterr()
+    done = {path.stem for path in Path("coloured").iterdir()}
+    assert {f"0-{name.replace('.', '-')}" for name in FILES} <= done  # the whole ones
+    assert status == 1
+    assert f"{len(done)} of {count} photos" in output.out
+    assert f"{count - len(done)} of {count} photos could not be done" in output.err
+    for path in Path("coloured").iterdir():
+        Image.open(path).load()
+
+
+@pytest.mark.parametrize("command", ["fit", "palette", "activations", "evaluate"])
+def test_each_command_names_a_damaged_image(
+    command: str, workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split in ("train", "val"):
+        (workplace / "photos" / split).mkdir(parents=True)
+        (workplace / "photos" / split / "a.png").write_bytes(FILES["rgb.png"])
+    bad = workplace / "photos" / "train" / "b.png"
+    damaged = bytearray(FILES["palette.png"])
+    damaged[-40] ^= 1  # in the pixels: Pillow decodes it without a word
+    bad.write_bytes(damaged)
+    np.save("estimations.npy", np.zeros((1, SIZE, SIZE, 3), np.uint8))
+    Path("names.txt").write_text("b.png\n")
+    from imgcolor.cards import cards
+
+    words = {
+        "fit": ["--config", str(repository / "experiments/quickstart.yaml"), "--data.source=folder"],
+        "palette": ["--source=folder", "--root=photos"],
+        "activations": [str(cards()["horses"].path), str(bad)],
+        "evaluate": ["estimations.npy", "names.txt", "photos/train"],
+    }[command]
+    assert main([command, *words, *(["--data.root=photos"] if command == "fit" else [])]) == 1
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "train/b.png is truncated or damaged" in line
+
+
+# --- what is right ----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    pixels=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))),
+    kind=st.sampled_from([("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True}), ("BMP", {})]),
+    ending=st.sampled_from([".png", ".jpg", ".gif", ".tif", ".webp", ".TGA"]),
+)
+def test_lossless_files_give_every_pixel_back_whatever_their_ending(
+    pixels: np.ndarray,
+    kind: tuple[str, dict[str, Any]],
+    ending: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("any") / f"a{ending}"
+    path.write_bytes(encoded(Image.fromarray(pixels), kind[0], **kind[1]))
+    found = decode(path, lambda image: np.asarray(image.convert("RGB")))
+    assert np.array_equal(found, pixels)
+
+
+# --- bombs ------------------------------------------------------------------------------------------------
+
+
+def png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
+    body = b"\x89PNG\r\n\x1a\n"
+    header = (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    for name, data in (header, *chunks, (b"IEND", b"")):
+        body += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return body
+
+
+def resized(data: bytes, old: bytes, new: bytes) -> bytes:
+    assert data.count(old) >= 1
+    return data.replace(old, new, 1)
+
+
+WIDTH_TAG = struct.pack("<HHI", 256, 4, 1)
+ZEROS = zlib.compress(bytes(300_000_000), 9)
+
+BOMBS = {
+    "wide.png": png(60_000, 60_000, (b"IDAT", ZEROS)),
+    "text.png": png(1, 1, (b"zTXt", b"a\0\0" + ZEROS), (b"IDAT", zlib.compress(bytes(2)))),
+    "profile.png": png(1, 1, (b"iCCP", b"a\0\0" + ZEROS), (b"IDAT", zlib.compress(bytes(2)))),
+    "wide.gif": resized(FILES["palette.gif"], struct.pack("<HH", SIZE, SIZE), b"\xff" * 4),
+    "wide.jpg": resized(FILES["turned.jpg"], struct.pack(">HH", SIZE, SIZE), b"\xff\xdc" * 2),
+    "wide.tif": resized(
+        FILES["raw.tif"], WIDTH_TAG + struct.pack("<I", SIZE), WIDTH_TAG + b"\xff\xff\xff\x7f"
+    ),
+    "wide.webp": resized(FILES["lossy.webp"], struct.pack("<HH", SIZE, SIZE), b"\xff\x3f" * 2),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_are_refused(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / name
+    path.write_bytes(BOMBS[name])
+    with pytest.raises(ImgcolorError, match=name):
+        read_image(path, SIZE)
+    assert main(["colourize", str(path), "--output", str(tmp_path / "out")]) == 1
+    assert name in capsys.readouterr().err
+
+
+def test_pixels_that_inflate_beyond_the_image_are_refused_or_left(tmp_path: Path) -> None:
+    path = tmp_path / "more.png"
+    path.write_bytes(png(SIZE, SIZE, (b"IDAT", ZEROS)))
+    image = read_or_refused(path)
+    assert image is None or not image.any()
+
+
+def test_large_images_are_decoded_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In parallel they would take all memory; small ones do not wait for one another."""
+    path = tmp_path / "a.png"
+    path.write_bytes(FILES["rgb.png"])
+
+    def together(large: int) -> bool:
+        monkeypatch.setattr(sources, "_LARGE", large)
+        meeting = threading.Barrier(2)
+        met = []
+
+        def meet(_: Image.Image) -> None:
+            try:
+                meeting.wait(timeout=1)
+                met.append(True)
+            except threading.BrokenBarrierError:
+                met.append(False)
+
+        threads = [threading.Thread(target=decode, args=(path, meet)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return all(met)
+
+    assert together(SIZE * SIZE)
+    assert not together(SIZE * SIZE - 1)
+
+
+# --- other programs ---------------------------------------------------------------------------------------
+
+
+def test_no_other_program_is_run_on_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow would hand PostScript, whatever its name, to Ghostscript."""
+    ghostscript = tmp_path / "bin" / "gs"
+    ghostscript.parent.mkdir()
+    ghostscript.write_text(f"#!/bin/sh\ntouch {tmp_path}/executed\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{ghostscript.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
+    script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 24 24\n%%EndComments\nshowpage\n"
+    for name in ("a.png", "a.eps"):
+        (tmp_path / name).write_bytes(script)
+        with pytest.raises(ImgcolorError, match="is no image that Pillow can read"):
+            read_image(tmp_path / name, SIZE)
+    assert ".eps" not in sources.readable_endings()
+    assert not (tmp_path / "executed").exists()
+
+
+# --- names ------------------------------------------------------------------------------------------------
+
+NAMES = [
+    "two\nlines.png",
+    "a b.png",
+    "-dash.png",
+    "--model.png",
+    "größe 馬.png",
+    "[x].png",
+    "~.png",
+    "%s{0}.png",
+]
+BYTES = os.fsdecode(b"caf\xe9.png")  # no UTF-8: from an old disk
+
+
+def test_odd_names_are_read_and_coloured(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [*NAMES, BYTES]
+    (workplace / "test").mkdir()
+    for name in names:
+        (workplace / "test" / name).write_bytes(FILES["rgb.png"])
+    assert FolderSource(workplace, SIZE).load("test").names == tuple(sorted(names))
+    assert main(["colourize", "test"]) == 0
+    assert sorted(path.name for path in Path("coloured").iterdir()) == sorted(names)
+    os.chdir("test")
+    assert main(["colourize", "--output=../again", "--", *names]) == 0
+    assert len(list(Path("../again").iterdir())) == len(names)
+    (Path(BYTES)).write_bytes(b"damaged")
+    assert main(["colourize", ".", "--output=../third"]) == 1
+    output = capsys.readouterr()
+    assert r"caf\udce9.png is no image" in output.err
+    assert f"{len(names) - 1} of {len(names)} photos" in output.out
+
+
+def test_predictions_of_odd_names_are_scored(
+    workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from imgcolor.cards import cards
+
+    names = [*NAMES[1:], BYTES, "a\u2028b.png"]
+    (workplace / "photos").mkdir()
+    for name in names:
+        (workplace / "photos" / name).write_bytes(FILES["rgb.png"])
+    words = [
+        "predict",
+        "--config",
+        str(repository / "experiments/horses/best_regression.yaml"),
+        "--ckpt_path",
+    ]
+    words += [
+        str(cards()["horses"].path),
+        "--data.source=folder",
+        "--data.root=photos",
+        f"--data.size={SIZE}",
+    ]
+    words += ["--trainer.enable_progress_bar=false", "--predictions.folder=out"]
+    assert main(words) == 0
+    assert main(["evaluate", "out/estimations.npy", "out/names.txt", "photos"]) == 0
+    assert f"{len(names)} images" in capsys.readouterr().out
+    (workplace / "photos" / NAMES[0]).write_bytes(FILES["rgb.png"])
+    assert main([*words[:-1], "--predictions.folder=second"]) == 1
+    assert "rename the file" in capsys.readouterr().err
+    assert not (workplace / "second").exists()
+
+
+# --- links ------------------------------------------------------------------------------------------------
+
+
+def test_links_in_circles_end(tmp_path: Path, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Twelve folders that lead to one another make half a billion ways."""
+    folders = [tmp_path / "photos" / "train" / f"{number:02}" for number in range(12)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "a.png").write_bytes(FILES["rgb.png"])
+    for folder in folders:
+        for other in folders:
+            (folder / f"to-{other.name}").symlink_to(other)
+    images = FolderSource(tmp_path / "photos", SIZE).load("train")
+    assert images.names == tuple(f"{number:02}/a.png" for number in range(12))
+    assert main(["colourize", str(tmp_path / "photos")]) == 0
+    assert "12 of 12 photos" in capsys.readouterr().out
+    loop = folders[0] / "loop.png"
+    loop.symlink_to(loop)
+    with pytest.raises(ImgcolorError, match=r"loop\.png is a broken link"):
+        FolderSource(tmp_path / "photos", SIZE).load("train")
+    assert main(["colourize", str(tmp_path / "photos"), "--output", "second"]) == 1
+    output = capsys.readouterr()
+    assert "12 of 13 photos" in output.out
+    assert "loop.png is a broken link" in output.err
+
+
+def test_results_do_not_follow_links_out_of_their_folder(workplace: Path) -> None:
+    (workplace / "a.png").write_bytes(FILES["rgb.png"])
+    outside = workplace / "outside.png"
+    (workplace / "coloured").mkdir()
+    (workplace / "coloured" / "a.png").symlink_to(outside)
+    assert main(["colourize", "a.png", "--overwrite"]) == 0
+    assert not outside.exists()
+    outside.write_bytes(b"something else")
+    (workplace / "coloured" / "a.png").unlink()
+    (workplace / "coloured" / "a.png").symlink_to(outside)
+    assert main(["colourize", "a.png", "--overwrite"]) == 0
+    assert outside.read_bytes() == b"something else"
+
+
+# --- files that vanish or change --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for split in ("train", "val"):
+        (tmp_path / "photos" / split).mkdir(parents=True)
+        for number in range(6):
+            (tmp_path / "photos" / split / f"{number}.png").write_bytes(encoded(picture(number), "PNG"))
+    return tmp_path / "photos"
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Do something once the files are listed and the first of them is being read."""
+    read = sources._read
+
+    def reading(path: Path, *options: Any) -> torch.Tensor:
+        if path.name == "0.png":
+            act()
+        return read(path, *options)
+
+    monkeypatch.setattr(sources, "_read", reading)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # one after the other
+
+
+@pytest.mark.parametrize("limit", [None, 0.0])
+def test_files_that_vanish_or_change_before_they_are_read_are_named(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, limit: float | None
+) -> None:
+    last = photos / "train" / "5.png"
+    source = FolderSource(photos, SIZE, memory_limit=limit)
+    with monkeypatch.context() as patch:
+        meanwhile(patch, lambda: last.write_bytes(encoded(picture(7).resize((5, 5)), "PNG")))
+        with pytest.raises(ImgcolorError, match=r"5\.png has changed since it was listed"):
+            source.load("train")
+    with monkeypatch.context() as patch:
+        meanwhile(patch, last.unlink)
+        with pytest.raises(ImgcolorError, match=r"5\.png does not exist"):
+            source.load("train")
+    assert not list(cache_folder().glob("*.uint8"))
+    assert len(source.load("train")) == 5
+
+
+def test_a_file_that_vanishes_before_the_cache_looks_is_named(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "train" / "3.png").unlink()
+    (photos / "train" / "3.png").symlink_to("gone")
+    with pytest.raises(ImgcolorError, match=r"3\.png: expected an image file"):
+        FolderSource(photos, SIZE, memory_limit=0).load("train")
+
+
+def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(FILES["raw.tif"])
+
+    def change(image: Image.Image) -> None:
+        os.utime(path, ns=(0, 0))  # as every write does
+
+    with pytest.raises(ImgcolorError, match=r"a\.tif has changed while it was read"):
+        decode(path, change)
+
+
+def test_training_does_not_notice_files_that_vanish(
+    photos: Path, workplace: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "vandal.py").write_text(
+        "import shutil\n"
+        "from pathlib import Path\n"
+        "from lightning.pytorch import Callback\n"
+        "class Vandal(Callback):\n"
+        "    def on_train_epoch_start(self, trainer, pl_module):\n"
+        "        shutil.rmtree('photos', ignore_errors=True)\n"
+        "        for file in Path('cache').rglob('*.uint8'):\n"
+        "            file.unlink()\n"
+    )
+    monkeypatch.syspath_prepend(workplace)
+    words = ["fit", "--config", str(repository / "experiments/horses/regression_cnn.yaml")]
+    words += ["--data.source=folder", f"--data.root={photos}", f"--data.size={SIZE}", "--data.batch_size=3"]
+    words += ["--model.network.filters=2", "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false"]
+    assert main([*words, "--data.memory_limit=0", "--trainer.callbacks+=vandal.Vandal"]) == 0
+    assert not photos.exists()
+
+
+def test_a_cached_file_that_was_cut_is_made_anew(photos: Path) -> None:
+    """Mapped as it is, its missing images would be black."""
+    source = FolderSource(photos, SIZE, memory_limit=0)
+    expected = source.load("train").pixels.clone()
+    (file,) = cache_folder().glob("*.uint8")
+    os.truncate(file, 1000)
+    assert torch.equal(source.load("train").pixels, expected)
+    file.write_bytes(b"\x80\x04cos\nsystem\n.")  # what would run code, were it unpickled
+    assert torch.equal(source.load("train").pixels, expected)
+
+
+def test_an_image_that_was_replaced_with_the_same_size_and_time_is_read_anew(photos: Path) -> None:
+    """As copying tools do that keep the time: bitmaps have one size whatever they show."""
+    path = photos / "train" / "0.bmp"
+    path.write_bytes(encoded(picture(1), "BMP"))
+    times = path.stat()
+    source = FolderSource(photos, SIZE, memory_limit=0)
+    before = source.load("train").pixels[0].clone()
+    path.write_bytes(encoded(picture(2), "BMP"))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert not torch.equal(source.load("train").pixels[0], before)
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
