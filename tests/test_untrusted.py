@@ -437,6 +437,18 @@ def test_a_compressed_checkpoint_is_refused(workplace: Path) -> None:
         load_task("file.ckpt")
 
 
+def test_a_tensor_that_is_marked_as_a_folder_is_refused(workplace: Path) -> None:
+    """Torch reads nothing for it, and makes weights of whatever was in memory."""
+    saved(content_of(ColourRegression(ConvStack(1, 2))), Path("plain.ckpt"))
+    with zipfile.ZipFile("plain.ckpt") as plain, zipfile.ZipFile("file.ckpt", "w") as marked:
+        for entry in plain.infolist():
+            content = plain.read(entry)
+            entry.external_attr = 0x10
+            marked.writestr(entry, content)
+    with pytest.raises(ImgcolorError, match="damaged"):
+        load_task("file.ckpt")
+
+
 def check_damaged_checkpoints(count: int) -> None:
     path = saved(content_of(ColourRegression(ConvStack(1, 2))))
     data = path.read_bytes()

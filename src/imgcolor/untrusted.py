@@ -13,6 +13,8 @@ from imgcolor.errors import ImgcolorError
 TRUSTED = (*(f"imgcolor.{name}" for name in ("baselines", "colour", "data", "networks", "tasks")), "torch.nn")
 """Packages whose classes any checkpoint may name."""
 
+_FOLDER = 0x10  # in an archive's external attributes
+
 _LARGEST_SIZE = 10_000
 """Height of training images."""
 
@@ -60,9 +62,11 @@ def check_archive(path: Path) -> None:
                 f"{path}: expected a checkpoint, which is not compressed, found {size:,} bytes that would become "
                 f"{content:,}; give a .ckpt file that `imgcolor fit` wrote"
             )
-        damaged = archive.testzip()
-        if damaged is not None:
-            raise zipfile.BadZipFile(f"the checksum of {damaged} is another")
+        # Of a tensor that is marked as a folder torch reads nothing, and gives what was in memory.
+        folders = [entry.filename for entry in archive.infolist() if entry.external_attr & _FOLDER]
+        damaged = folders or archive.testzip()
+        if damaged:
+            raise zipfile.BadZipFile(f"{damaged}: marked as a folder, or of another checksum")
 
 
 def fault(own: Any, weights: Any) -> str | None:
