@@ -5,6 +5,7 @@ Nothing heavy is imported before a command is known, so that ``imgcolor --help``
 
 import json
 import os
+import signal
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from io import TextIOWrapper
 
 import imgcolor
 from imgcolor.errors import DivergedError, ImgcolorError
+from imgcolor.files import ONLY_WRITING, cannot_write
 
 _USAGE = """usage: imgcolor [--help] [--version] COMMAND ... [--debug]
 
@@ -133,6 +135,8 @@ def main(args: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except SystemExit as stop:
+        if stop.code == 128 + signal.SIGTERM and not debug:
+            return _fail("stopped by SIGTERM", status=stop.code)
         # Lightning ends a training that Ctrl-C has stopped in this way.
         if debug or not isinstance(stop.__context__, KeyboardInterrupt):
             raise
@@ -143,6 +147,8 @@ def main(args: Sequence[str] | None = None) -> int:
         cause = _cause(error)
         if isinstance(cause, ImgcolorError):
             return _fail(str(cause))
+        if isinstance(cause, OSError) and cause.errno in ONLY_WRITING:
+            return _fail(cannot_write(cause))
         if cause is not error and isinstance(cause, ValueError | TypeError):
             return _fail(str(cause))
         return _fail(f"{type(error).__name__}: {error} (--debug shows the traceback)")

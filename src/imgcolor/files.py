@@ -1,29 +1,73 @@
 """Reading tables, and writing files so that nothing half-written is ever left under a final name."""
 
 import csv
+import errno
 import io
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from imgcolor.errors import ImgcolorError
 
 RUN_FILE = "run.json"
 """What the file that says where a run comes from is called, in the run's folder."""
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes | memoryview, *, durable: bool = False) -> None:
     """Write a file beside its place and move it there when it is whole; folders are made as needed.
 
     Args:
         path: The file; one of that name is replaced.
         content: Text, written as UTF-8, or bytes.
+        durable: Whether to wait until the disk has it, so that it outlives a power failure too.
+
+    Raises:
+        ImgcolorError: If it cannot be written, such as on a full disk. A file of that name is then as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.part")
     try:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise ImgcolorError(cannot_write(error, path)) from error
+
+
+_WAYS_OUT = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there",
+    errno.EROFS: "it is mounted read-only",
+    errno.EACCES: "ask for the right to write there",
+    errno.EPERM: "ask for the right to write there",
+    errno.ENOTDIR: "a file has the place of a folder: move it away",
+    errno.EEXIST: "a file has the place of a folder: move it away",
+}
+
+ONLY_WRITING = frozenset(_WAYS_OUT) - {errno.EACCES, errno.EPERM}
+"""Those ``OSError.errno`` that only writing gives, never reading."""
+
+
+def cannot_write(error: OSError, path: Path | None = None) -> str:
+    """Say in one line what could not be written, why, and the way out.
+
+    Args:
+        error: What the system said.
+        path: The file, where the error does not know it.
+    """
+    place = path or error.filename or "a file of the run"
+    hint = _WAYS_OUT.get(error.errno or 0, "see what is wrong there")
+    return f"{place}: cannot be written ({error.strerror}); {hint}, or write elsewhere ({ELSEWHERE})"
+
+
+ELSEWHERE = "runs: --trainer.logger.save_dir FOLDER"
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from imgcolor.callbacks.activations import ActivationLogger
 from imgcolor.callbacks.baselines import BaselineMetrics
+from imgcolor.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from imgcolor.callbacks.curves import CurvePlot
 from imgcolor.callbacks.details import DetailedMetrics
 from imgcolor.callbacks.images import ImageLogger
@@ -13,11 +14,13 @@ from imgcolor.callbacks.stopping import EpsilonPatience
 __all__ = [
     "ActivationLogger",
     "BaselineMetrics",
+    "BestCheckpoint",
     "CurvePlot",
     "DetailedMetrics",
     "EpochSeed",
     "EpsilonPatience",
     "ImageLogger",
+    "LastCheckpoint",
     "MetricsFiles",
     "PredictionWriter",
 ]

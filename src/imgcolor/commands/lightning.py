@@ -4,28 +4,35 @@ import json
 import logging
 import re
 import shutil
+import signal
 import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.callbacks import ModelCheckpoint
+import yaml
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
 import imgcolor
 import imgcolor.networks  # so that --model.network ColourUNet finds them by name alone
 from imgcolor.callbacks import (
     BaselineMetrics,
+    BestCheckpoint,
     CurvePlot,
     DetailedMetrics,
     EpochSeed,
     ImageLogger,
+    LastCheckpoint,
     MetricsFiles,
     PredictionWriter,
 )
+from imgcolor.callbacks.checkpoints import WholeCheckpointIO
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.checkpoint import read_checkpoint, remember
@@ -33,6 +40,7 @@ from imgcolor.commands.allocator import keep_freed_memory
 from imgcolor.commands.functions import import_from_here
 from imgcolor.commands.provenance import Provenance
 from imgcolor.commands.results import result_table
+from imgcolor.commands.resuming import ResumeHint, last_checkpoint
 from imgcolor.commands.tensorboard import log_hyperparameters, log_origin
 from imgcolor.commands.trainer import BaselineTrainer
 from imgcolor.data import ImageDataModule
@@ -66,7 +74,7 @@ class ImgcolorCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the run folder's callbacks."""
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.set_defaults(
             {
                 "checkpoint.filename": "best",
@@ -92,7 +100,10 @@ class ImgcolorCLI(LightningCLI):
                 f"{command}: expected a trained network, found none; give --ckpt_path CHECKPOINT"
             )
         if path == "last":
-            self.config[command]["ckpt_path"] = path = str(self._last_checkpoint(self.config[command]))
+            plain = yaml.safe_load(self._parser(command).dump(self.config[command], skip_none=False))
+            path = str(last_checkpoint(plain, fit=command == "fit"))
+            self.config[command]["ckpt_path"] = path
+            rank_zero_only(print)(f"--ckpt_path last: {path}", file=sys.stderr)
         # Lightning has words for some checkpoints, such as "best"; a file of that name it would read too.
         named = path is not None and (path not in ("best", "hpc") or Path(path).exists())
         self._checkpoint = read_checkpoint(path) if named else None
@@ -103,22 +114,11 @@ class ImgcolorCLI(LightningCLI):
                 "model, found some; leave save_hyperparameters() out of the task"
             )
 
-    def _last_checkpoint(self, config: Any) -> Path:
-        """The last checkpoint of the experiment's newest run that has one. Lightning looks in the new run's."""
-        logger = config.get("trainer.logger.init_args") or {}
-        root = Path(logger.get("save_dir") or config.get("trainer.default_root_dir") or ".")
-        runs = root / (logger.get("name") or "lightning_logs")
-        found = sorted(runs.glob("version_*/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime)
-        if not found:
-            raise ImgcolorError(
-                f"--ckpt_path last: expected a run with a checkpoint in {runs}, found none; leave it out to begin "
-                "a new run"
-            )
-        return found[-1]
-
     def instantiate_classes(self) -> None:
         """Build everything, and keep the network's recipe for the checkpoint."""
         super().instantiate_classes()
+        if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            self.trainer.strategy.checkpoint_io = WholeCheckpointIO()
         recipe = self._get(self.config, "model").as_dict().get("init_args", {}).get("network")
         if recipe is not None:
             remember(self.model.network, recipe)
@@ -221,6 +221,14 @@ def run(arguments: list[str]) -> None:
     keep_freed_memory()
     arguments = [arguments[0], *map(_with_package, arguments[1:])]
     import_from_here()
+    try:
+        _run(arguments)
+    except SIGTERMException as stop:
+        # Lightning's own exit status says that all went well.
+        raise SystemExit(128 + signal.SIGTERM) from stop
+
+
+def _run(arguments: list[str]) -> None:
     ImgcolorCLI(
         ColourTask,
         ImageDataModule,
@@ -238,8 +246,8 @@ def run(arguments: list[str]) -> None:
                 BaselineMetrics(),
                 MetricsFiles(),
                 CurvePlot(),
-                # One of its own: save_last of the best one's callback writes only when there is a new best.
-                ModelCheckpoint(filename="last", save_on_train_epoch_end=True, enable_version_counter=False),
+                LastCheckpoint(),
+                ResumeHint(arguments),
             ]
         },
         parser_kwargs={

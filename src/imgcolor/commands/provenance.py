@@ -1,5 +1,6 @@
 """Where a run comes from, so that its figures can be doubted and made again."""
 
+import contextlib
 import json
 import os
 import platform
@@ -14,7 +15,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 import imgcolor
 from imgcolor.callbacks.run_folder import run_folder
-from imgcolor.errors import DivergedError
+from imgcolor.errors import DivergedError, ImgcolorError
 from imgcolor.files import RUN_FILE, write_whole
 
 
@@ -50,9 +51,12 @@ class Provenance(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Note that it did not, and why."""
         if isinstance(exception, DivergedError):
-            self._write(trainer, "diverged")
+            status = "diverged"
         else:
-            self._write(trainer, "stopped" if isinstance(exception, KeyboardInterrupt) else "failed")
+            status = "stopped" if isinstance(exception, KeyboardInterrupt | SystemExit) else "failed"
+        # Where the disk takes no more, the exception that is told is the first one.
+        with contextlib.suppress(ImgcolorError):
+            self._write(trainer, status)
 
     def _write(self, trainer: Trainer, status: str) -> None:
         folder = run_folder(trainer)

@@ -1,0 +1,142 @@
+"""Going on with a run that was ended: which checkpoint is the last, and the command that takes it."""
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from imgcolor.callbacks import LastCheckpoint
+from imgcolor.callbacks.finding import find_callback
+from imgcolor.callbacks.run_folder import run_folder
+from imgcolor.errors import DivergedError, ImgcolorError
+from imgcolor.files import RUN_FILE
+
+_MAY_DIFFER = (
+    "ckpt_path",
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "trainer.max_time",
+    "trainer.enable_progress_bar",
+    "trainer.enable_model_summary",
+)
+"""Options that a resumed run may have otherwise: how long it goes on, and what it shows."""
+
+
+def last_checkpoint(config: Mapping[str, Any], *, fit: bool) -> Path:
+    """The checkpoint that ``--ckpt_path last`` means: that of the newest fit in the experiment's folder.
+
+    Never an older run's: where the newest has none, or a fit would go on with other options, that is an error.
+
+    Args:
+        config: The command's configuration, as plain data.
+        fit: Whether the command is fit, which must then have the options of the run.
+
+    Returns:
+        Its path.
+
+    Raises:
+        ImgcolorError: If there is no fit, its checkpoint is missing, or its options are others.
+    """
+    folder = _experiment_folder(config)
+    runs = sorted((path.parent for path in folder.glob(f"version_*/{RUN_FILE}")), key=_number)
+    if not runs:
+        raise ImgcolorError(
+            f"--ckpt_path last: expected a run of `imgcolor fit` in {folder}, found none; leave it out to "
+            "begin one"
+        )
+    path = runs[-1] / "checkpoints" / "last.ckpt"
+    if not path.is_file():
+        raise ImgcolorError(
+            f"--ckpt_path last: expected {path}, found none: {runs[-1]}, the newest run, ended before its first "
+            "epoch did; leave --ckpt_path out to begin anew, or give an older run's checkpoint by its path"
+        )
+    if fit:
+        _refuse_other_options(runs[-1], path, config)
+    return path
+
+
+def _refuse_other_options(run: Path, path: Path, config: Mapping[str, Any]) -> None:
+    file = run / "config.yaml"
+    try:
+        saved = dict(_options(yaml.safe_load(file.read_text(encoding="utf-8"))))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ImgcolorError(
+            f"{file}: expected the newest run's configuration, found none ({error})"
+        ) from error
+    given = dict(_options(config))
+    # An option that an older version of imgcolor did not have is no difference.
+    for name in saved:
+        if name not in _MAY_DIFFER and saved[name] != given.get(name):
+            raise ImgcolorError(
+                f"--ckpt_path last: expected the options of {run}, the newest run, found {name} "
+                f"{given.get(name)!r}, where it has {saved[name]!r}; to go on from it with other options, give "
+                f"--ckpt_path {path}"
+            )
+
+
+def _options(config: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """An option's whole name and its value, one after the other."""
+    if isinstance(config, Mapping) and config:
+        for key, value in config.items():
+            yield from _options(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, config
+
+
+def _experiment_folder(config: Mapping[str, Any]) -> Path:
+    logger = config["trainer"]["logger"]
+    first = logger[0] if isinstance(logger, list) and logger else logger
+    options = first.get("init_args", {}) if isinstance(first, Mapping) else {}
+    root = Path(options.get("save_dir") or config["trainer"]["default_root_dir"] or ".")
+    return root / (options.get("name") or "lightning_logs")
+
+
+def _number(run: Path) -> int:
+    number = run.name.rpartition("_")[2]
+    return int(number) if number.isdecimal() else -1
+
+
+class ResumeHint(Callback):
+    """Says, when a fit is ended before its time, where its last checkpoint is and how to go on.
+
+    Args:
+        arguments: The words behind ``imgcolor``.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._arguments = arguments
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Print it."""
+        if trainer.state.fn != "fit" or run_folder(trainer) is None or isinstance(exception, DivergedError):
+            return
+        last = find_callback(trainer, LastCheckpoint)
+        path = Path(last.best_model_path) if last is not None and last.best_model_path else None
+        if path is None or not path.is_file():
+            print("\nno checkpoint yet: the first epoch had not ended", file=sys.stderr)
+            return
+        command = resume_command(self._arguments, path)
+        print(f"\nlast checkpoint: {path}\ngo on with:      {command}", file=sys.stderr)
+
+
+def resume_command(arguments: Sequence[str], checkpoint: Path) -> str:
+    """A run's own words with another checkpoint, as one pastes them into a shell.
+
+    Args:
+        arguments: The words behind ``imgcolor``.
+        checkpoint: Where to go on from.
+
+    Returns:
+        The command.
+    """
+    kept, words = [], iter(arguments)
+    for word in words:
+        if word == "--ckpt_path":
+            next(words, None)
+        elif not word.startswith("--ckpt_path="):
+            kept.append(word)
+    return shlex.join(["imgcolor", *kept, "--ckpt_path", str(checkpoint)])
