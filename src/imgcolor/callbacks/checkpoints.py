@@ -38,7 +38,10 @@ class BestCheckpoint(ModelCheckpoint):
             **state,
             "dirpath": self.dirpath,
             "best_k_models": {moved(path): score for path, score in state["best_k_models"].items()},
-            **{name: moved(state[name]) for name in ("best_model_path", "kth_best_model_path", "last_model_path")},
+            **{
+                name: moved(state[name])
+                for name in ("best_model_path", "kth_best_model_path", "last_model_path")
+            },
         }
 
     def _is_best(self, state: dict[str, Any]) -> bool:

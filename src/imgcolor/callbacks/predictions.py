@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imgcolor.errors import ImgcolorError
 from imgcolor.files import write_whole
 from imgcolor.pictures import save_picture, to_picture
 
@@ -34,7 +35,15 @@ class PredictionWriter(Callback):
         self._pictures: list[NDArray[np.uint8]] = []
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Find where to write, and the files' names."""
+        """Find where to write, and the files' names.
+
+        Raises:
+            ImgcolorError: If several processes share the images: which one would write the array?
+        """
+        if trainer.world_size > 1:
+            raise ImgcolorError(
+                f"predict: expected one process, found {trainer.world_size}; give --trainer.devices 1"
+            )
         if self.folder is None:
             self.folder = Path(trainer.log_dir or ".") / "predictions"
         datamodule = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict

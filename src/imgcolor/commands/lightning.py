@@ -15,6 +15,7 @@ import yaml
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
@@ -99,7 +100,7 @@ class ImgcolorCLI(LightningCLI):
             plain = yaml.safe_load(self._parser(command).dump(self.config[command], skip_none=False))
             path = str(last_checkpoint(plain, fit=command == "fit"))
             self.config[command]["ckpt_path"] = path
-            print(f"--ckpt_path last: {path}", file=sys.stderr)
+            _tell(f"--ckpt_path last: {path}")
         # Lightning has words for some checkpoints, such as "best".
         self._checkpoint = None if path in (None, "best", "hpc") else read_checkpoint(path)
 
@@ -243,6 +244,11 @@ def _run(arguments: list[str]) -> None:
         },
         args=arguments,
     )
+
+
+@rank_zero_only
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _with_package(word: str) -> str:

@@ -45,7 +45,8 @@ def last_checkpoint(config: Mapping[str, Any], *, fit: bool) -> Path:
     runs = sorted((path.parent for path in folder.glob(f"version_*/{RUN_FILE}")), key=_number)
     if not runs:
         raise ImgcolorError(
-            f"--ckpt_path last: expected a run of `imgcolor fit` in {folder}, found none; leave it out to begin one"
+            f"--ckpt_path last: expected a run of `imgcolor fit` in {folder}, found none; leave it out to "
+            "begin one"
         )
     path = runs[-1] / "checkpoints" / "last.ckpt"
     if not path.is_file():
@@ -63,7 +64,9 @@ def _refuse_other_options(run: Path, path: Path, config: Mapping[str, Any]) -> N
     try:
         saved = dict(_options(yaml.safe_load(file.read_text(encoding="utf-8"))))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ImgcolorError(f"{file}: expected the newest run's configuration, found none ({error})") from error
+        raise ImgcolorError(
+            f"{file}: expected the newest run's configuration, found none ({error})"
+        ) from error
     given = dict(_options(config))
     # An option that an older version of imgcolor did not have is no difference.
     for name in saved:
