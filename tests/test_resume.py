@@ -56,6 +56,8 @@ def reached(now):
     if now == moment and left == 0:
         os.kill(os.getpid(), getattr(signal, os.environ["ENDED_BY"]))
 
+# A shell that starts processes in the background has them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 imgcolor.callbacks.EpochSeed.on_train_batch_start = lambda *args: reached("step")
 
 class Half:

@@ -8,7 +8,7 @@ from lightning.pytorch import LightningModule, Trainer
 from PIL import Image
 
 from imgcolor.data import Batch, HorseColourization, ImageSet
-from imgcolor.data.sampling import BatchSampler, InMemoryImages
+from imgcolor.data.sampling import EvaluationSampler, InMemoryImages, TrainingSampler
 from imgcolor.errors import ImgcolorError
 
 
@@ -20,29 +20,69 @@ def test_batch_is_in_the_unit_range_and_exact() -> None:
     assert batch.degraded.shape == (1, 1, 16, 16)
 
 
-def order(sampler: BatchSampler, epoch: int) -> list[int]:
+def order(sampler: TrainingSampler, epoch: int) -> list[int]:
     sampler.set_epoch(epoch)
-    return torch.cat([batch for batch in sampler if isinstance(batch, torch.Tensor)]).tolist()
+    return torch.cat(list(sampler)).tolist()
 
 
 def test_shuffling_depends_on_seed_and_epoch_alone() -> None:
-    sampler = BatchSampler(23, 5, shuffle=True, seed=3)
-    assert [len(b) for b in sampler if isinstance(b, torch.Tensor)] == [5, 5, 5, 5, 3]
+    sampler = TrainingSampler(23, 5, shuffle=True, seed=3)
+    assert [len(batch) for batch in sampler] == [5, 5, 5, 5, 3]
     assert len(sampler) == 5
     first = order(sampler, 4)
     assert sorted(first) == list(range(23))
     torch.rand(5)
     np.random.default_rng(0).random(3)
-    assert order(BatchSampler(23, 5, shuffle=True, seed=3), 4) == first
-    assert order(BatchSampler(23, 7, shuffle=True, seed=3), 4) == first  # whatever the batch size
+    assert order(TrainingSampler(23, 5, shuffle=True, seed=3), 4) == first
+    assert order(TrainingSampler(23, 7, shuffle=True, seed=3), 4) == first  # whatever the batch size
     assert order(sampler, 5) != first
-    assert order(BatchSampler(23, 5, shuffle=True, seed=4), 4) != first
+    assert order(TrainingSampler(23, 5, shuffle=True, seed=4), 4) != first
+
+
+@pytest.mark.parametrize("images", [2, 3, 8, 23, 24])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_processes_share_every_training_batch_alike(images: int, processes: int) -> None:
+    one = TrainingSampler(images, 4 * processes, shuffle=True, seed=3)
+    shares = [
+        TrainingSampler(images, 4, shuffle=True, seed=3, processes=processes, process=process)
+        for process in range(processes)
+    ]
+    assert all(len(share) == len(list(share)) == len(shares[0]) for share in shares)
+    left_out = images % processes
+    dealt = [torch.cat(batches) for batches in zip(*shares, strict=True)]
+    for found, expected in zip(dealt, one, strict=False):
+        assert set(found.tolist()) <= set(expected.tolist())
+    assert len(set(torch.cat(dealt).tolist())) == len(torch.cat(dealt)) == images - left_out
+    for batches in zip(*shares, strict=True):
+        assert len({len(batch) for batch in batches}) == 1
+
+
+@pytest.mark.parametrize("images", [3, 4, 10, 23, 101])
+@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 50])
+def test_processes_evaluate_each_image_once_in_equally_many_batches(
+    images: int, processes: int, batch_size: int
+) -> None:
+    samplers = [
+        EvaluationSampler(images, batch_size, processes=processes, process=process)
+        for process in range(processes)
+    ]
+    dealt = [[list(range(images))[batch] for batch in sampler] for sampler in samplers]
+    assert len({len(batches) for batches in dealt}) == 1
+    assert all(len(batches) == len(sampler) for batches, sampler in zip(dealt, samplers, strict=True))
+    assert [index for batches in dealt for batch in batches for index in batch] == list(range(images))
+    assert all(0 < len(batch) <= max(2, batch_size) for batches in dealt for batch in batches)
+
+
+def test_fewer_images_than_processes() -> None:
+    with pytest.raises(ImgcolorError, match="at least as many images as processes, 3, found 2"):
+        EvaluationSampler(2, 5, processes=3, process=0)
 
 
 def test_order_is_kept_and_memory_shared_without_shuffling() -> None:
     pixels = torch.randint(0, 256, (7, 3, 2, 2), dtype=torch.uint8)
     images = InMemoryImages(pixels)
-    batches = [images[index] for index in BatchSampler(7, 3, shuffle=False)]
+    batches = [images[index] for index in EvaluationSampler(7, 3)]
     assert torch.equal(torch.cat(batches), pixels)
     assert batches[0].data_ptr() == pixels.data_ptr()
 

@@ -103,13 +103,12 @@ class DetailedMetrics(Callback):
             or not isinstance(pl_module, ColourTask)
         ):
             return
-        loader = datamodule.val_dataloader() if split == "val" else datamodule.test_dataloader()
         meters: dict[str, PictureMeter] = {split: PictureMeter(self.lpips).to(pl_module.device)}
         truth = Colourfulness(sync_on_compute=False).to(pl_module.device)
         known = find_callback(trainer, BaselineMetrics)
         floors: dict[str, nn.Module] = {}
         with evaluating(pl_module):
-            for number, pixels in enumerate(loader):
+            for number, pixels in enumerate(datamodule.whole(split)):
                 batch = datamodule.batch(pixels.to(pl_module.device))
                 if number == 0:
                     floors = known.baselines if known else {}

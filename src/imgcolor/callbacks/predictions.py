@@ -39,8 +39,13 @@ class PredictionWriter(Callback):
         """Find where to write, and the files' names.
 
         Raises:
-            ImgcolorError: If an image's name has several lines: the names file could not hold it.
+            ImgcolorError: If an image's name has several lines, which the names file could not hold, or several
+                processes share the images: which one would write the array?
         """
+        if trainer.world_size > 1:
+            raise ImgcolorError(
+                f"predict: expected one process, found {trainer.world_size}; give --trainer.devices 1"
+            )
         if self.folder is None:
             self.folder = Path(trainer.log_dir or ".") / "predictions"
         datamodule = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict

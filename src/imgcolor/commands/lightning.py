@@ -103,7 +103,7 @@ class ImgcolorCLI(LightningCLI):
             plain = yaml.safe_load(self._parser(command).dump(self.config[command], skip_none=False))
             path = str(last_checkpoint(plain, fit=command == "fit"))
             self.config[command]["ckpt_path"] = path
-            rank_zero_only(print)(f"--ckpt_path last: {path}", file=sys.stderr)
+            _tell(f"--ckpt_path last: {path}")
         # Lightning has words for some checkpoints, such as "best"; a file of that name it would read too.
         named = path is not None and (path not in ("best", "hpc") or Path(path).exists())
         self._checkpoint = read_checkpoint(path) if named else None
@@ -257,6 +257,11 @@ def _run(arguments: list[str]) -> None:
         },
         args=arguments,
     )
+
+
+@rank_zero_only
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _with_package(word: str) -> str:

@@ -35,7 +35,7 @@ class BaselineTrainer(Trainer):
         model.learn(datamodule)
         console = Console(stderr=True)
         figures: dict[str, float] = {}
-        loader = datamodule.val_dataloader()
+        loader = datamodule.whole("val")
         first = datamodule.batch(next(iter(loader)))
         for name, floor in fitting_floors(model, datamodule, first).items():
             meter, details = BaselineMeter(model, name, floor), PictureMeter()

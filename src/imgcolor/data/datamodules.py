@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from imgcolor.data import disk_cache
 from imgcolor.data.batch import Batch
 from imgcolor.data.degradations import BoxDownsample, LumaGrey, MeanGrey
-from imgcolor.data.sampling import BatchSampler, InMemoryImages
+from imgcolor.data.sampling import EvaluationSampler, InMemoryImages, TrainingSampler
 from imgcolor.data.sources import (
     Cifar10Source,
     FolderSource,
@@ -77,19 +77,6 @@ class ImageDataModule(LightningDataModule):
         self._sets: dict[Split, ImageSet] = {}
         self._split: tuple[ImageSet, ImageSet] | None = None
         self._fitting = False
-        self._first_epoch = 0
-
-    def state_dict(self) -> dict[str, int]:
-        """What a resumed run needs to deal its first epoch out in that epoch's own order."""
-        if self.trainer is None:
-            return {"first_epoch": 0}
-        # Counts the epoch at whose end a checkpoint is written, which trainer.current_epoch does not.
-        progress = self.trainer.fit_loop.epoch_progress.current
-        return {"first_epoch": progress.processed}  # type: ignore[attr-defined]  # declared as a smaller class
-
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Go on from a checkpoint."""
-        self._first_epoch = state_dict["first_epoch"]
 
     def images(self, split: Split) -> ImageSet:
         """The images of a split, read once and kept.
@@ -184,30 +171,45 @@ class ImageDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the training images, by default in an order of its own every epoch."""
-        return self._loader("train", self.batch_size, self.shuffle)
+        seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if self.seed is None else self.seed
+        pixels = self.images("train").pixels
+        sampler = TrainingSampler(
+            len(pixels), self.batch_size, shuffle=self.shuffle, seed=seed, **self._processes()
+        )
+        return _loader(pixels, sampler)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the validation images, in order."""
-        return self._loader("val", self.eval_batch_size)
+        return self._evaluation("val")
 
     def test_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the test images, in order."""
-        return self._loader("test", self.eval_batch_size)
+        return self._evaluation("test")
 
     def predict_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the test images, in order."""
-        return self._loader("test", self.eval_batch_size)
+        return self._evaluation("test")
 
-    def _loader(self, split: Split, batch_size: int, shuffle: bool = False) -> DataLoader[Tensor]:
-        seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if self.seed is None else self.seed
+    def whole(self, split: Split) -> DataLoader[Tensor]:
+        """Batches of all images of a split, in order, also where several processes share them otherwise."""
         pixels = self.images(split).pixels
-        sampler = BatchSampler(len(pixels), batch_size, shuffle=shuffle, seed=seed)
-        # Lightning says so before every epoch, but too late for the first one of a resumed run.
-        sampler.set_epoch(self._first_epoch)
-        # batch_size=None: the sampler deals whole batches, and indexing makes them.
-        # Its own generator: a loader draws a number for its workers, and a resumed run makes its first one sooner.
-        own = torch.Generator()
-        return DataLoader(InMemoryImages(pixels), batch_size=None, sampler=sampler, generator=own)
+        return _loader(pixels, EvaluationSampler(len(pixels), self.eval_batch_size))
+
+    def _evaluation(self, split: Split) -> DataLoader[Tensor]:
+        pixels = self.images(split).pixels
+        return _loader(pixels, EvaluationSampler(len(pixels), self.eval_batch_size, **self._processes()))
+
+    def _processes(self) -> dict[str, int]:
+        """How many processes there are, and which this one is."""
+        if self.trainer is None:
+            return {}
+        return {"processes": self.trainer.world_size, "process": self.trainer.global_rank}
+
+
+def _loader(pixels: Tensor, sampler: TrainingSampler | EvaluationSampler) -> DataLoader[Tensor]:
+    # batch_size=None: the sampler deals whole batches, and indexing makes them. A generator of its own: each
+    # iteration draws a number, and torch's would then not be the same in an epoch that a resumed run begins with.
+    return DataLoader(InMemoryImages(pixels), batch_size=None, sampler=sampler, generator=torch.Generator())
 
 
 class HorseColourization(ImageDataModule):

@@ -1,11 +1,13 @@
-"""Which images make up which batch: decided by the seed and the epoch alone."""
+"""Which images make up which batch: decided by the seed, the epoch and the number of processes alone."""
 
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, DistributedSampler
+
+from imgcolor.errors import ImgcolorError
 
 
 class InMemoryImages(Dataset[Tensor]):
@@ -26,37 +28,91 @@ class InMemoryImages(Dataset[Tensor]):
         return self.pixels[batch]
 
 
-class BatchSampler(Sampler[Tensor | slice]):
-    """Deals images out in batches; the last one of an epoch may be smaller.
+# A DistributedSampler, so that Lightning puts no other in its place: its own repeats images to fill the batches.
+class TrainingSampler(DistributedSampler[Tensor]):
+    """Deals training images out in batches, each process its share of every batch.
 
     Lightning calls ``set_epoch`` before every epoch. The order of epoch e with seed s is that of NumPy's
-    generator seeded with (s, e), so it depends neither on what ran before nor on the global generators.
+    generator seeded with (s, e), so it depends neither on what ran before nor on the global generators. P
+    processes with batches of B train on what one process with batches of P·B trains on. Their shares are always
+    equal, so that the mean of their gradients is that of all images; for that, up to P - 1 images are left out of
+    an epoch, the last ones in its order. The last batch may be smaller.
 
     Args:
         images: Number of images.
-        batch_size: Images a batch.
-        shuffle: Whether every epoch has an order of its own; otherwise batches are slices in order.
+        batch_size: Images a batch and process.
+        shuffle: Whether every epoch has an order of its own.
         seed: See above.
+        processes: Number of processes.
+        process: Which of them deals, from 0.
+
+    Raises:
+        ImgcolorError: If there are fewer images than processes.
     """
 
-    def __init__(self, images: int, batch_size: int, *, shuffle: bool, seed: int = 0) -> None:
+    def __init__(
+        self,
+        images: int,
+        batch_size: int,
+        *,
+        shuffle: bool = True,
+        seed: int = 0,
+        processes: int = 1,
+        process: int = 0,
+    ) -> None:
+        _refuse_too_few(images, processes)
+        super().__init__(InMemoryImages(torch.empty(images)), processes, process, shuffle=shuffle, seed=seed)
         self.images = images
         self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration deals out."""
-        self.epoch = epoch
+        self.dealt = images - images % processes
 
     def __len__(self) -> int:
-        return -(-self.images // self.batch_size)
+        return -(-self.dealt // (self.batch_size * self.num_replicas))
 
-    def __iter__(self) -> Iterator[Tensor | slice]:
-        if not self.shuffle:
-            for start in range(0, self.images, self.batch_size):
-                yield slice(start, start + self.batch_size)
-            return
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.images)
-        yield from torch.split(torch.from_numpy(order), self.batch_size)
+    def __iter__(self) -> Iterator[Tensor]:
+        order = np.arange(self.images)
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
+        for batch in torch.split(torch.from_numpy(order[: self.dealt]), self.batch_size * self.num_replicas):
+            yield batch[self.rank :: self.num_replicas]
+
+
+class EvaluationSampler(DistributedSampler[Tensor]):
+    """Deals images out in batches, in order and each one once, each process a share of its own.
+
+    The shares are consecutive and as equal as can be, and so are the batches. All processes have equally many,
+    because what they do together in each batch (a network's buffers are made the same) would wait for ever for
+    one that has fewer.
+
+    Args:
+        images: Number of images.
+        batch_size: Images a batch and process, at most, but for batches of 1, which can become 2.
+        processes: Number of processes.
+        process: Which of them deals, from 0.
+
+    Raises:
+        ImgcolorError: If there are fewer images than processes.
+    """
+
+    def __init__(self, images: int, batch_size: int, *, processes: int = 1, process: int = 0) -> None:
+        _refuse_too_few(images, processes)
+        super().__init__(InMemoryImages(torch.empty(images)), processes, process, shuffle=False)
+        smallest, largest = images // processes, -(-images // processes)
+        batches = min(-(-largest // batch_size), smallest)
+        shares = np.array_split(np.arange(images), processes)
+        parts = np.array_split(shares[process], batches)
+        self.batches = [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[slice]:  # type: ignore[override]  # whole batches, not single images
+        return iter(self.batches)
+
+
+def _refuse_too_few(images: int, processes: int) -> None:
+    if images < processes:
+        raise ImgcolorError(
+            f"data: expected at least as many images as processes, {processes}, found {images}; give fewer "
+            "--trainer.devices"
+        )
