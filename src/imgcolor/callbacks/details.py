@@ -128,6 +128,6 @@ class DetailedMetrics(Callback):
         own = {name: value for name, value in self.results.items() if not name.startswith("baseline/")}
         for logger in trainer.loggers:
             logger.log_metrics(own if known else self.results, step=trainer.global_step)
-        if known:
-            of_floors = {name: value for name, value in self.results.items() if name not in own}
+        of_floors = {name: value for name, value in self.results.items() if name not in own}
+        if known and of_floors:
             known.log_figures(trainer, of_floors, split)

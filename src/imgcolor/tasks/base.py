@@ -199,7 +199,9 @@ class ColourTask(LightningModule, ABC):
             DivergedError: If the loss is not finite.
         """
         loss = self._checked_loss(split, output, original)
-        self.log(f"{split}/loss", loss, prog_bar=True, batch_size=len(output), sync_dist=True)
+        # A float: of whole numbers Lightning rounds the mean over processes down.
+        count: Any = float(len(output))
+        self.log(f"{split}/loss", loss, prog_bar=True, batch_size=count, sync_dist=True)
         metrics = self.val_metrics if split == "val" else self.test_metrics
         self._measure(metrics, output, original)
         self.log_dict(metrics)
