@@ -368,3 +368,20 @@ def test_output_that_nobody_reads_is_no_error() -> None:
     )
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("precision", "has_bfloat16", "told"),
+    [("bf16-mixed", False, True), ("bf16-mixed", True, False), ("32-true", False, False)],
+)
+def test_a_processor_that_imitates_bfloat16_is_told_of(
+    precision: str,
+    has_bfloat16: bool,
+    told: bool,
+    tiny_fit: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("imgcolor.commands.lightning.has_fast_bfloat16", lambda *_: has_bfloat16)
+    tiny_fit(FIT, SMALL, f"--trainer.precision={precision}", "--trainer.max_epochs=1")
+    assert ("--trainer.precision 32-true" in capsys.readouterr().err) is told

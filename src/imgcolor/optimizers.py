@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW
 
+from imgcolor.precision import has_fast_bfloat16
+
 _STEPS = 5
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 
@@ -100,7 +102,8 @@ class Muon(AdamW):
 def orthogonalized(matrix: Tensor) -> Tensor:
     """The nearest orthogonal matrix, roughly: all singular values come between 0.6 and 1.3.
 
-    Five Newton-Schulz steps of the fifth order, with Jordan's coefficients, in bfloat16, which is enough.
+    Five Newton-Schulz steps of the fifth order, with Jordan's coefficients, in bfloat16, which is enough, or in
+    float32 where the processor would only imitate that.
 
     Args:
         matrix: Float [m, n].
@@ -108,7 +111,7 @@ def orthogonalized(matrix: Tensor) -> Tensor:
     Returns:
         [m, n], of the same dtype.
     """
-    flat = matrix.to(torch.bfloat16)
+    flat = matrix.to(torch.bfloat16 if has_fast_bfloat16(matrix.device) else torch.float32)
     wide = flat if flat.shape[0] <= flat.shape[1] else flat.T
     wide = wide / wide.norm().clamp(min=1e-7)
     for _ in range(_STEPS):

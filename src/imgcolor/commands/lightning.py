@@ -45,6 +45,7 @@ from imgcolor.commands.tensorboard import log_hyperparameters, log_origin
 from imgcolor.commands.trainer import BaselineTrainer
 from imgcolor.data import ImageDataModule
 from imgcolor.errors import ImgcolorError
+from imgcolor.precision import has_fast_bfloat16
 from imgcolor.tasks import ColourTask
 
 
@@ -158,7 +159,13 @@ class ImgcolorCLI(LightningCLI):
         )
 
     def before_fit(self) -> None:
-        """Have TensorBoard tell where this run comes from, and compare its options with those of other runs."""
+        """Say what makes this run slow, and have TensorBoard tell where it comes from and compare its options."""
+        precision = self.trainer.precision
+        if str(precision).startswith("bf16") and not has_fast_bfloat16(self.trainer.strategy.root_device):
+            _tell(
+                f"--trainer.precision {precision}: this processor has no bfloat16 and only imitates it; "
+                "--trainer.precision 32-true is many times faster here"
+            )
         logger = self.trainer.logger
         if not isinstance(logger, TensorBoardLogger) or run_folder(self.trainer) is None:
             return
