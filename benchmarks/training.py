@@ -44,9 +44,12 @@ from imgcolor.commands.provenance import commit, hardware
 from imgcolor.data import FaceColourization, HorseColourization
 from imgcolor.files import write_rows
 from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN, ResidualUNet
+from imgcolor.precision import has_fast_bfloat16
 
 RESULTS = Path(__file__).parent / "results"
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+BF16 = has_fast_bfloat16(torch.device("cpu"))
+"""Whether the best experiments' precision is worth it here."""
 
 
 @dataclass
@@ -86,14 +89,15 @@ CASES = [
         "ConvStack, batch 16", lambda: ConvStack(2, 16, 5, tanh=True), "faces/conv_stack.yaml", [], 16, "signed"
     ),
     Case(
-        "ResidualUNet, batch 50, bf16",
+        f"ResidualUNet, batch 50{', bf16' if BF16 else ''}",
         lambda: ResidualUNet(3, [32, 64, 96, 128], luminance="mean"),
         "horses/best_regression.yaml",
         ["--model.network.dropout=0", "--data.augmentation=null",
          "--trainer.callbacks=[]", "--model.lr_scheduler=null", "--model.optimizer=Adam",
-         "--model.optimizer.weight_decay=0", "--model.mirror=false"],
+         "--model.optimizer.weight_decay=0", "--model.mirror=false",
+         f"--trainer.precision={'bf16-mixed' if BF16 else '32-true'}"],
         50,
-        bf16=True,
+        bf16=BF16,
     ),
 ]  # fmt: skip
 
