@@ -16,15 +16,15 @@ import imgcolor
 from imgcolor.errors import DivergedError, ImgcolorError
 from imgcolor.files import ONLY_WRITING, cannot_write
 
+# A test holds it to one screen of 80 columns and 24 lines.
 _USAGE = """usage: imgcolor [--help] [--version] COMMAND ... [--debug]
 
-{description}
+Small networks that give images their colours and details back.
 
 commands:
 {commands}
 
-`imgcolor COMMAND --help` tells a command's options. --debug shows the traceback of an error.
-"""
+`imgcolor COMMAND --help` tells its options, --debug an error's traceback."""
 
 
 def _module(name: str) -> Callable[[list[str]], None]:
@@ -66,10 +66,10 @@ def _sweep(arguments: list[str]) -> None:
 
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "colourize": (
-        "give grey photos colour: imgcolor colourize photo.jpg (also: colorize)",
+        "give grey photos colour (also: colorize): imgcolor colourize a.jpg",
         _module("photos"),
     ),
-    "upscale": ("enlarge photos: imgcolor upscale photo.jpg", _module("photos")),
+    "upscale": ("enlarge photos: imgcolor upscale a.jpg", _module("photos")),
     "models": ("list the trained models that come with imgcolor", _function("models")),
     "demo": ("try the models on photos in the browser, on this machine alone", _function("demo")),
     "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _module("lightning")),
@@ -82,7 +82,7 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "report": ("write the results page from the tables of results", _function("report")),
     "export": ("write a trained network as ONNX, TorchScript or small weights", _export),
     "evaluate": (
-        "score predicted images by the 12-margin accuracy of the face homework",
+        "score images by the 12-margin accuracy of the face homework",
         _function("evaluate"),
     ),
     "palette": ("learn a palette of colours from images, write and draw it", _function("palette")),
@@ -170,9 +170,9 @@ def _run(arguments: list[str]) -> None:
     command = arguments[0] if arguments else "--help"
     known = _ALIASES.get(command, command)
     if command in ("--help", "-h", "help"):
-        width = max(map(len, COMMANDS)) + 2
+        width = max(map(len, COMMANDS)) + 1
         commands = "\n".join(f"  {name:{width}}{about}" for name, (about, _) in COMMANDS.items())
-        print(_USAGE.format(description=imgcolor.__doc__, commands=commands))
+        print(_USAGE.format(commands=commands))
     elif command == "--version":
         print(f"imgcolor {imgcolor.__version__}")
     elif known in COMMANDS:
