@@ -61,6 +61,44 @@ def test_exif_rotation_and_kinds_of_files(workplace: Path) -> None:
             assert picture.size == (30, 40)
 
 
+def test_a_kind_that_is_only_read_becomes_png(workplace: Path) -> None:
+    photo(workplace / "album" / "a.jpg")
+    photo(workplace / "album" / "b.gif")
+    assert main(["colourize", "album", "--format", "same"]) == 0
+    assert sorted(path.name for path in Path("coloured").iterdir()) == ["a.jpg", "b.png"]
+
+
+def test_the_comparison_names_its_photos(workplace: Path) -> None:
+    """And shows what is transparent as white, not what colour it hides."""
+    for name, alpha in (("short.png", 255), ("clear.png", 0)):
+        Image.new("RGBA", (40, 30), (90, 90, 90, alpha)).save(workplace / name)
+    assert main(["colourize", "short.png", "clear.png", "--compare"]) == 0
+    with Image.open("coloured/comparison.png") as sheet:
+        pixels = np.asarray(sheet.convert("L"))
+    assert pixels.shape[0] > 30
+    assert pixels[:30, :40].max() < 100  # in grey
+    left = 40 + 2 + 40 + 8
+    assert pixels[:30, left:].min() == 255
+    for start in (0, left):
+        assert pixels[30:, start : start + 80].min() < 100  # its name
+
+
+def test_one_result_that_cannot_be_written_does_not_stop_the_others(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(workplace / "album" / "a.png")
+    photo(workplace / "album" / "deep" / "b.png")
+    Path("coloured").mkdir()
+    Path("coloured/deep").write_text("no folder")
+    assert main(["colourize", "album"]) == 1
+    output = capsys.readouterr()
+    assert Path("coloured/a.png").exists()
+    assert "1 of 2 photos could not be done" in output.err
+    assert "coloured/deep/b.png: cannot be written" in output.err
+    assert main(["colourize", "album", "--output", "coloured/deep"]) == 1
+    assert "expected a folder to write to, found a file" in capsys.readouterr().err
+
+
 def test_results_are_not_overwritten_unawares(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo(workplace / "a.jpg")
     assert main(["colourize", "a.jpg"]) == 0
