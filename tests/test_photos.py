@@ -182,9 +182,10 @@ def test_models_are_listed_and_told_about(capsys: pytest.CaptureFixture[str]) ->
     assert main(["models"]) == 0
     listed = capsys.readouterr().out
     assert all(name in listed for name in ("faces", "horses", "superres", "MB"))
-    assert main(["models", "--name", "faces"]) == 0
+    assert main(["models", "faces"]) == 0
     assert "experiments/faces/best.yaml" in capsys.readouterr().out
-    assert main(["models", "--name", "cats"]) == 1
+    assert main(["models", "cats"]) == 1
+    assert "expected one of faces" in capsys.readouterr().err
 
 
 def test_a_shipped_models_figures_come_from_validate(workplace: Path, repository: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -70,7 +71,7 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
         _module("photos"),
     ),
     "upscale": ("enlarge photos: imgcolor upscale a.jpg", _module("photos")),
-    "models": ("list the trained models that come with imgcolor", _function("models")),
+    "models": ("list the trained models that come with imgcolor", _module("models")),
     "demo": ("try the models on photos in the browser, on this machine alone", _function("demo")),
     "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _module("lightning")),
     "validate": ("measure a trained network on the validation images", _module("lightning")),
@@ -179,7 +180,9 @@ def _run(arguments: list[str]) -> None:
         _, run = COMMANDS[known]
         run(arguments)
     else:
-        raise ImgcolorError(f"expected a command ({', '.join(COMMANDS)}), found {command!r}")
+        near = get_close_matches(command, COMMANDS, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise ImgcolorError(f"expected a command ({', '.join(COMMANDS)}), found {command!r}{meant}")
 
 
 def _fail(message: str, status: int = 1) -> int:

@@ -82,8 +82,8 @@ def run(arguments: list[str]) -> None:
         default=default,
         help="a name that `imgcolor models` lists, or a .ckpt file of a fit",
     )
-    folder = Path("enlarged" if upscale else "coloured")
-    parser.add_argument("--output", type=Path, default=folder, help="the folder for the results")
+    folder = "enlarged" if upscale else "coloured"
+    parser.add_argument("--output", type=str, default=folder, help="the folder for the results")
     kinds = ["same", *dict.fromkeys(ending.removeprefix(".") for ending in FORMATS)]
     parser.add_argument(
         "--format",
@@ -108,10 +108,11 @@ def run(arguments: list[str]) -> None:
     add_allow_import(parser)
     example = f"imgcolor {arguments[0]} photo.jpg"
     found = parse_files(parser, arguments[1:], "photos or folders", example)
-    if found.output.suffix.lower() in FORMATS and not found.output.is_dir():
-        raise ImgcolorError(f"--output {found.output}: expected a folder, found the name of an image file")
-    sheet_path = found.output / "comparison.png" if found.compare else None
-    jobs = _jobs(found.inputs, found.output, found.format, found.overwrite, sheet_path)
+    output = Path(found.output)
+    if output.suffix.lower() in FORMATS and not output.is_dir():
+        raise ImgcolorError(f"--output {output}: expected a folder, found the name of an image file")
+    sheet_path = output / "comparison.png" if found.compare else None
+    jobs = _jobs(found.inputs, output, found.format, found.overwrite, sheet_path)
     if found.allow_import:
         import_from_here()
     model = load(found.model, found.allow_import)
@@ -126,7 +127,7 @@ def run(arguments: list[str]) -> None:
     if sheet_path and sheet:
         _save(comparison_sheet(sheet), sheet_path)
     done = len(jobs) - len(failures)
-    print(f"{done} of {len(jobs)} photos in {found.output}" + (f", {sheet_path}" if sheet else ""))
+    print(f"{done} of {len(jobs)} photos in {output}" + (f", {sheet_path}" if sheet else ""))
     if failures:
         for failure in failures[:20]:
             print(f"  {failure}", file=sys.stderr)
