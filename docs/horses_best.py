@@ -1,9 +1,10 @@
-"""Draws docs/images/horses_best.png: validation images as a table, two networks of the course and ours colour them.
+"""Draws docs/images/horses_best.png: how a table, two networks of the course and ours colour validation images.
 
 python docs/horses_best.py HORSES REGRESSION_CNN COLOUR_UNET BEST_CLASSIFICATION
 
-HORSES has train/ and val/ in it, the others are the last.ckpt of `imgcolor fit --config experiments/horses/NAME.yaml
---data.source folder --data.root HORSES`. Ours in RGB is the model that comes with the package.
+HORSES has train/ and val/ in it, the others are the last.ckpt of `imgcolor fit --config
+experiments/horses/NAME.yaml --data.source folder --data.root HORSES`. Ours in RGB is the model that comes with the
+package.
 """
 
 import sys

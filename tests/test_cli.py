@@ -36,6 +36,11 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"imgcolor {imgcolor.__version__}\n"
 
 
+def test_a_misspelt_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["colourise", "a.jpg"]) == 1
+    assert capsys.readouterr().err.rstrip().endswith("did you mean colourize?")
+
+
 def test_module_runs_as_a_program() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "imgcolor", "--version"], capture_output=True, text=True, check=True

@@ -96,6 +96,15 @@ def test_arrays_come_back_as_arrays_of_their_kind(
     np.testing.assert_array_equal(array, before)
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_batch_of_arrays_is_that_of_its_pictures(channels: int, colourizer: Model, upscaler: Model) -> None:
+    batch = np.random.default_rng(0).integers(0, 256, (3, 8, 10, channels), dtype=np.uint8)
+    for run in (colourizer.colourize, upscaler.upscale):
+        together = run(batch)
+        for found, single in zip(together, batch, strict=True):
+            np.testing.assert_allclose(found.astype(int), run(single).astype(int), atol=1)
+
+
 def test_kinds_of_pictures_agree(colourizer: Model) -> None:
     pixels = (picture(20, 30) * 255).round().to(torch.uint8)
     of_tensor = colourizer.colourize(pixels)

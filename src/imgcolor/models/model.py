@@ -83,8 +83,8 @@ class Model:
         finds joins the luminance of the full size, so the result is as sharp as the picture.
 
         Args:
-            picture: A Pillow image; a NumPy array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4]; or a tensor
-                [1 or 3, H, W] or [B, 1 or 3, H, W]. Arrays and tensors are uint8, or float in [0, 1].
+            picture: A Pillow image; a NumPy array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4]; or a
+                tensor [1 or 3, H, W] or [B, 1 or 3, H, W]. Arrays and tensors are uint8, or float in [0, 1].
             scale: ``own``, or ``native``: the network runs at the picture's full size, in tiles where that is
                 large.
 
@@ -181,21 +181,22 @@ class Model:
     def _on_array(self, picture: np.ndarray, run: Callable[[Tensor], Tensor]) -> np.ndarray:
         flat = picture.ndim == 2
         array = picture[..., None] if flat else picture
-        if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        if array.ndim not in (3, 4) or array.shape[-1] not in (1, 3, 4):
             raise ImgcolorError(
-                "picture: expected an array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4], "
+                "picture: expected an array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4], "
                 f"found {list(picture.shape)}"
             )
         # A copy in this machine's byte order: torch takes no other, and warns of arrays that cannot be written to.
-        tensor = torch.from_numpy(array.astype(array.dtype.newbyteorder("="))).permute(2, 0, 1)
-        result = self._on_tensor(tensor[:3], run)
-        if array.shape[2] == 4:
-            alpha = tensor[3:].float()[None]
-            alpha = F.interpolate(alpha, result.shape[-2:], mode="bilinear")[0]
+        tensor = torch.from_numpy(array.astype(array.dtype.newbyteorder("="))).movedim(-1, -3)
+        result = self._on_tensor(tensor[..., :3, :, :], run)
+        if array.shape[-1] == 4:
+            alpha = tensor[..., 3:, :, :].float().reshape(-1, 1, *tensor.shape[-2:])
+            alpha = F.interpolate(alpha, result.shape[-2:], mode="bilinear")
+            alpha = alpha.reshape(*result.shape[:-3], 1, *result.shape[-2:])
             alpha = alpha.round() if result.dtype == torch.uint8 else alpha
-            result = torch.cat([result, alpha.to(result.dtype)])
-        pixels = result.permute(1, 2, 0).numpy()
-        return pixels[..., 0] if flat and pixels.shape[2] == 1 else pixels
+            result = torch.cat([result, alpha.to(result.dtype)], dim=-3)
+        pixels = result.movedim(-3, -1).numpy()
+        return pixels[..., 0] if flat and pixels.shape[-1] == 1 else pixels
 
     def _on_tensor(self, picture: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
         whole = picture.dtype == torch.uint8
