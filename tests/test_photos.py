@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -226,6 +227,26 @@ def test_exported_networks_take_any_shape(workplace: Path) -> None:
         (colours,) = session.run(None, {"images": grey.numpy()})
         with torch.no_grad():
             np.testing.assert_allclose(colours, task(grey).clamp(0, 1).numpy(), atol=1e-4)
+
+
+def test_exported_palettes_give_colours(tiny_fit: Callable[..., Path]) -> None:
+    import torch
+
+    from imgcolor.models import load
+
+    onnxruntime = pytest.importorskip("onnxruntime")
+    checkpoint = str(
+        tiny_fit("experiments/quickstart.yaml", "--trainer.max_epochs=1") / "checkpoints/last.ckpt"
+    )
+    task = load(checkpoint).task
+    grey = torch.rand(2, 1, 21, 34)
+    with torch.no_grad():
+        expected = task(grey).numpy()
+    assert main(["export", checkpoint, "--output", "colours.onnx"]) == 0
+    session = onnxruntime.InferenceSession("colours.onnx", providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(None, {"images": grey.numpy()})[0], expected, atol=1e-4)
+    assert main(["export", checkpoint, "--format", "torchscript", "--output", "colours.pt"]) == 0
+    np.testing.assert_allclose(torch.jit.load("colours.pt")(grey).numpy(), expected, atol=1e-4)
 
 
 def test_torchscript_and_small_weights(workplace: Path) -> None:
