@@ -148,6 +148,22 @@ def test_tiles_leave_no_seams(upscaler: Model) -> None:
     assert torch.allclose(upscaler.upscale(image), whole, atol=1e-4)
 
 
+@pytest.mark.parametrize("side", [100, 193, 225, 353, 400, 1000])
+def test_tiles_cover_a_picture_with_little_work_done_twice(side: int) -> None:
+    from imgcolor.models.model import _in_tiles
+
+    pixels: list[int] = []
+
+    def run(part: torch.Tensor) -> torch.Tensor:
+        assert max(part.shape[-2:]) <= 192
+        pixels.append(part.shape[-2] * part.shape[-1])
+        return part
+
+    images = torch.rand(1, 3, side, side)
+    torch.testing.assert_close(_in_tiles(images, run, (192, 192), 32), images)
+    assert sum(pixels) <= 1.5 * side**2
+
+
 def test_strips_of_a_tall_picture_leave_no_seams() -> None:
     model = load("horses")
     assert isinstance(model.task, ColourRegression)

@@ -1,5 +1,6 @@
 """A trained network for anyone's images: any size, any kind."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -240,10 +241,15 @@ def load(model: str | Path, allow_import: str | Sequence[str] = ()) -> Model:
 def _in_tiles(
     images: Tensor, run: Callable[[Tensor], Tensor], tile: tuple[int, int], overlap: int, factor: int = 1
 ) -> Tensor:
-    """Run a network over parts that overlap, and blend them, so that memory does not grow with the picture."""
+    """Run a network over parts that overlap, and blend them, so that memory does not grow with the picture.
+
+    The parts are of equal size, at most a tile, and no more than it takes: a picture little larger than a tile has
+    two small parts, not two whole tiles that overlap nearly everywhere.
+    """
     height, width = images.shape[-2:]
     if height <= tile[0] and width <= tile[1]:
         return run(images)
+    tile = (_part(height, tile[0], overlap), _part(width, tile[1], overlap))
     total = images.new_zeros(len(images), 3, height * factor, width * factor)
     count = images.new_zeros(1, 1, height * factor, width * factor)
     for top in _starts(height, tile[0], overlap):
@@ -261,6 +267,11 @@ def _in_tiles(
             total[where] += part * weight
             count[where] += weight
     return total.div_(count)
+
+
+def _part(length: int, tile: int, overlap: int) -> int:
+    count = max(1, math.ceil((length - overlap) / (tile - overlap)))
+    return math.ceil((length + (count - 1) * overlap) / count)
 
 
 def _starts(length: int, tile: int, overlap: int) -> list[int]:
