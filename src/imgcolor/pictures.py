@@ -96,7 +96,8 @@ def comparison_sheet(pairs: Mapping[str, tuple[Image.Image, Image.Image]], colum
             label = name.encode(errors="replace").decode()  # a file's name may be no text in any encoding
             while font.getlength(label) > width and len(label) > 2:
                 label = f"…{label[2:]}"
-            draw.text((left, top + height - _LABEL // 2), label, fill=_INK, font=font, anchor="lm")
+            bottom = top + max(before.height, after.height)
+            draw.text((left, bottom + _LABEL // 2), label, fill=_INK, font=font, anchor="lm")
         top += height + space
     return canvas
 
