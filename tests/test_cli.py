@@ -13,7 +13,7 @@ from PIL import Image
 
 import imgcolor
 from imgcolor.checkpoint import load_task
-from imgcolor.cli import main
+from imgcolor.cli import COMMANDS, main
 
 FIT = "experiments/quickstart.yaml"
 SMALL = "--model.network.filters=4"
@@ -28,9 +28,17 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert all(f"\n  {command}" in out for command in ("fit", "validate", "test", "predict", "palette"))
+    assert all(f"\n  {command} " in out for command in COMMANDS)
+    lines = out.splitlines()
+    assert len(lines) < 24, "one screen, with the prompt"
+    assert max(map(len, lines)) <= 80
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"imgcolor {imgcolor.__version__}\n"
+
+
+def test_a_misspelt_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["colourise", "a.jpg"]) == 1
+    assert capsys.readouterr().err.rstrip().endswith("did you mean colourize?")
 
 
 def test_module_runs_as_a_program() -> None:

@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,44 @@ def test_exif_rotation_and_kinds_of_files(workplace: Path) -> None:
         assert path.suffix == (".jpg" if kind == "same" else f".{kind}")
         with Image.open(path) as picture:
             assert picture.size == (30, 40)
+
+
+def test_a_kind_that_is_only_read_becomes_png(workplace: Path) -> None:
+    photo(workplace / "album" / "a.jpg")
+    photo(workplace / "album" / "b.gif")
+    assert main(["colourize", "album", "--format", "same"]) == 0
+    assert sorted(path.name for path in Path("coloured").iterdir()) == ["a.jpg", "b.png"]
+
+
+def test_the_comparison_names_its_photos(workplace: Path) -> None:
+    """And shows what is transparent as white, not what colour it hides."""
+    for name, alpha in (("short.png", 255), ("clear.png", 0)):
+        Image.new("RGBA", (40, 30), (90, 90, 90, alpha)).save(workplace / name)
+    assert main(["colourize", "short.png", "clear.png", "--compare"]) == 0
+    with Image.open("coloured/comparison.png") as sheet:
+        pixels = np.asarray(sheet.convert("L"))
+    assert pixels.shape[0] > 30
+    assert pixels[:30, :40].max() < 100  # in grey
+    left = 40 + 2 + 40 + 8
+    assert pixels[:30, left:].min() == 255
+    for start in (0, left):
+        assert pixels[30:, start : start + 80].min() < 100  # its name
+
+
+def test_one_result_that_cannot_be_written_does_not_stop_the_others(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(workplace / "album" / "a.png")
+    photo(workplace / "album" / "deep" / "b.png")
+    Path("coloured").mkdir()
+    Path("coloured/deep").write_text("no folder")
+    assert main(["colourize", "album"]) == 1
+    output = capsys.readouterr()
+    assert Path("coloured/a.png").exists()
+    assert "1 of 2 photos could not be done" in output.err
+    assert "coloured/deep/b.png: cannot be written" in output.err
+    assert main(["colourize", "album", "--output", "coloured/deep"]) == 1
+    assert "expected a folder to write to, found a file" in capsys.readouterr().err
 
 
 def test_results_are_not_overwritten_unawares(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,9 +183,10 @@ def test_models_are_listed_and_told_about(capsys: pytest.CaptureFixture[str]) ->
     assert main(["models"]) == 0
     listed = capsys.readouterr().out
     assert all(name in listed for name in ("faces", "horses", "superres", "MB"))
-    assert main(["models", "--name", "faces"]) == 0
+    assert main(["models", "faces"]) == 0
     assert "experiments/faces/best.yaml" in capsys.readouterr().out
-    assert main(["models", "--name", "cats"]) == 1
+    assert main(["models", "cats"]) == 1
+    assert "expected one of faces" in capsys.readouterr().err
 
 
 def test_a_shipped_models_figures_come_from_validate(workplace: Path, repository: Path) -> None:
@@ -187,6 +227,26 @@ def test_exported_networks_take_any_shape(workplace: Path) -> None:
         (colours,) = session.run(None, {"images": grey.numpy()})
         with torch.no_grad():
             np.testing.assert_allclose(colours, task(grey).clamp(0, 1).numpy(), atol=1e-4)
+
+
+def test_exported_palettes_give_colours(tiny_fit: Callable[..., Path]) -> None:
+    import torch
+
+    from imgcolor.models import load
+
+    onnxruntime = pytest.importorskip("onnxruntime")
+    checkpoint = str(
+        tiny_fit("experiments/quickstart.yaml", "--trainer.max_epochs=1") / "checkpoints/last.ckpt"
+    )
+    task = load(checkpoint).task
+    grey = torch.rand(2, 1, 21, 34)
+    with torch.no_grad():
+        expected = task(grey).numpy()
+    assert main(["export", checkpoint, "--output", "colours.onnx"]) == 0
+    session = onnxruntime.InferenceSession("colours.onnx", providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(None, {"images": grey.numpy()})[0], expected, atol=1e-4)
+    assert main(["export", checkpoint, "--format", "torchscript", "--output", "colours.pt"]) == 0
+    np.testing.assert_allclose(torch.jit.load("colours.pt")(grey).numpy(), expected, atol=1e-4)
 
 
 def test_torchscript_and_small_weights(workplace: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -16,15 +17,15 @@ import imgcolor
 from imgcolor.errors import DivergedError, ImgcolorError
 from imgcolor.files import ONLY_WRITING, cannot_write
 
+# A test holds it to one screen of 80 columns and 24 lines.
 _USAGE = """usage: imgcolor [--help] [--version] COMMAND ... [--debug]
 
-{description}
+Small networks that give images their colours and details back.
 
 commands:
 {commands}
 
-`imgcolor COMMAND --help` tells a command's options. --debug shows the traceback of an error.
-"""
+`imgcolor COMMAND --help` tells its options, --debug an error's traceback."""
 
 
 def _module(name: str) -> Callable[[list[str]], None]:
@@ -66,11 +67,11 @@ def _sweep(arguments: list[str]) -> None:
 
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "colourize": (
-        "give grey photos colour: imgcolor colourize photo.jpg (also: colorize)",
+        "give grey photos colour (also: colorize): imgcolor colourize a.jpg",
         _module("photos"),
     ),
-    "upscale": ("enlarge photos: imgcolor upscale photo.jpg", _module("photos")),
-    "models": ("list the trained models that come with imgcolor", _function("models")),
+    "upscale": ("enlarge photos: imgcolor upscale a.jpg", _module("photos")),
+    "models": ("list the trained models that come with imgcolor", _module("models")),
     "demo": ("try the models on photos in the browser, on this machine alone", _function("demo")),
     "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _module("lightning")),
     "validate": ("measure a trained network on the validation images", _module("lightning")),
@@ -82,7 +83,7 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "report": ("write the results page from the tables of results", _function("report")),
     "export": ("write a trained network as ONNX, TorchScript or small weights", _export),
     "evaluate": (
-        "score predicted images by the 12-margin accuracy of the face homework",
+        "score images by the 12-margin accuracy of the face homework",
         _function("evaluate"),
     ),
     "palette": ("learn a palette of colours from images, write and draw it", _function("palette")),
@@ -170,16 +171,18 @@ def _run(arguments: list[str]) -> None:
     command = arguments[0] if arguments else "--help"
     known = _ALIASES.get(command, command)
     if command in ("--help", "-h", "help"):
-        width = max(map(len, COMMANDS)) + 2
+        width = max(map(len, COMMANDS)) + 1
         commands = "\n".join(f"  {name:{width}}{about}" for name, (about, _) in COMMANDS.items())
-        print(_USAGE.format(description=imgcolor.__doc__, commands=commands))
+        print(_USAGE.format(commands=commands))
     elif command == "--version":
         print(f"imgcolor {imgcolor.__version__}")
     elif known in COMMANDS:
         _, run = COMMANDS[known]
         run(arguments)
     else:
-        raise ImgcolorError(f"expected a command ({', '.join(COMMANDS)}), found {command!r}")
+        near = get_close_matches(command, COMMANDS, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise ImgcolorError(f"expected a command ({', '.join(COMMANDS)}), found {command!r}{meant}")
 
 
 def _fail(message: str, status: int = 1) -> int:

@@ -64,10 +64,10 @@ def cannot_write(error: OSError, path: Path | None = None) -> str:
     """
     place = path or error.filename or "a file of the run"
     hint = _WAYS_OUT.get(error.errno or 0, "see what is wrong there")
-    return f"{place}: cannot be written ({error.strerror}); {hint}, or write elsewhere ({ELSEWHERE})"
-
-
-ELSEWHERE = "runs: --trainer.logger.save_dir FOLDER"
+    return (
+        f"{place}: cannot be written ({error.strerror}); {hint}, or write elsewhere (--output; runs: "
+        "--trainer.logger.save_dir FOLDER)"
+    )
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

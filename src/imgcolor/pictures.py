@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -13,6 +13,9 @@ from torchvision.transforms.v2 import functional as transforms
 from imgcolor.files import write_whole
 
 _GAP = 2
+_LABEL = 22
+"""Height of a line of text, with some room."""
+
 _INK = (32, 32, 32)
 _PAPER = (255, 255, 255)
 
@@ -64,24 +67,38 @@ def side_by_side(*images: Tensor) -> Image.Image:
     return canvas
 
 
-def comparison_sheet(pairs: Sequence[tuple[Image.Image, Image.Image]], columns: int = 3) -> Image.Image:
-    """Put pictures beside their results.
+def comparison_sheet(pairs: Mapping[str, tuple[Image.Image, Image.Image]], columns: int = 3) -> Image.Image:
+    """Put pictures beside their results, with their names below.
 
     Args:
-        pairs: Before and after; of any sizes.
+        pairs: Name to before and after, of any sizes; a long name loses its beginning.
         columns: Pairs a row.
 
     Returns:
-        An RGB picture, each pair in a cell as large as the largest needs.
+        An RGB picture, each row as high and all columns as wide as the largest in it needs.
     """
-    width = max(before.width + _GAP + after.width for before, after in pairs) + 4 * _GAP
-    height = max(picture.height for pair in pairs for picture in pair) + 4 * _GAP
-    columns = min(columns, len(pairs))
-    canvas = Image.new("RGB", (columns * width, math.ceil(len(pairs) / columns) * height), _PAPER)
-    for number, (before, after) in enumerate(pairs):
-        left, top = number % columns * width, number // columns * height
-        canvas.paste(before, (left, top))
-        canvas.paste(after, (left + before.width + _GAP, top))
+    font = ImageFont.load_default(size=14)
+    width = max(before.width + _GAP + after.width for before, after in pairs.values())
+    named = list(pairs.items())
+    rows = [named[start : start + columns] for start in range(0, len(named), columns)]
+    heights = [max(picture.height for _, pair in row for picture in pair) + _LABEL for row in rows]
+    space = 4 * _GAP
+    canvas = Image.new(
+        "RGB", (min(columns, len(named)) * (width + space) - space, sum(heights) + len(rows) * space), _PAPER
+    )
+    draw = ImageDraw.Draw(canvas)
+    top = 0
+    for row, height in zip(rows, heights, strict=True):
+        for column, (name, (before, after)) in enumerate(row):
+            left = column * (width + space)
+            canvas.paste(before, (left, top))
+            canvas.paste(after, (left + before.width + _GAP, top))
+            label = name.encode(errors="replace").decode()  # a file's name may be no text in any encoding
+            while font.getlength(label) > width and len(label) > 2:
+                label = f"…{label[2:]}"
+            bottom = top + max(before.height, after.height)
+            draw.text((left, bottom + _LABEL // 2), label, fill=_INK, font=font, anchor="lm")
+        top += height + space
     return canvas
 
 

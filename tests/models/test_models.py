@@ -96,6 +96,15 @@ def test_arrays_come_back_as_arrays_of_their_kind(
     np.testing.assert_array_equal(array, before)
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_batch_of_arrays_is_that_of_its_pictures(channels: int, colourizer: Model, upscaler: Model) -> None:
+    batch = np.random.default_rng(0).integers(0, 256, (3, 8, 10, channels), dtype=np.uint8)
+    for run in (colourizer.colourize, upscaler.upscale):
+        together = run(batch)
+        for found, single in zip(together, batch, strict=True):
+            np.testing.assert_allclose(found.astype(int), run(single).astype(int), atol=1)
+
+
 def test_kinds_of_pictures_agree(colourizer: Model) -> None:
     pixels = (picture(20, 30) * 255).round().to(torch.uint8)
     of_tensor = colourizer.colourize(pixels)
@@ -137,6 +146,22 @@ def test_tiles_leave_no_seams(upscaler: Model) -> None:
     image = picture(40, 400)
     whole = upscaler.task(image[None])[0].clamp(0, 1)  # wider than a tile
     assert torch.allclose(upscaler.upscale(image), whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [100, 193, 225, 353, 400, 1000])
+def test_tiles_cover_a_picture_with_little_work_done_twice(side: int) -> None:
+    from imgcolor.models.model import _in_tiles
+
+    pixels: list[int] = []
+
+    def run(part: torch.Tensor) -> torch.Tensor:
+        assert max(part.shape[-2:]) <= 192
+        pixels.append(part.shape[-2] * part.shape[-1])
+        return part
+
+    images = torch.rand(1, 3, side, side)
+    torch.testing.assert_close(_in_tiles(images, run, (192, 192), 32), images)
+    assert sum(pixels) <= 1.5 * side**2
 
 
 def test_strips_of_a_tall_picture_leave_no_seams() -> None:

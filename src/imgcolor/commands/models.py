@@ -1,36 +1,55 @@
 """imgcolor models: what comes with the package."""
 
+from collections.abc import Mapping
+
+from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.table import Table
 
-from imgcolor.cards import cards
+from imgcolor.cards import Card, cards
 from imgcolor.errors import ImgcolorError
 
 
-def models(name: str | None = None) -> None:
+def run(arguments: list[str]) -> None:
     """List the models that come with the package, or tell all about one.
 
     Args:
-        name: One of them.
+        arguments: The command's name and its options.
 
     Raises:
         ImgcolorError: If there is no such model.
     """
+    parser = ArgumentParser(
+        prog=f"imgcolor {arguments[0]}",
+        description="List the models that come with the package, or tell all about one.",
+        exit_on_error=False,
+    )
+    parser.add_argument("name", type=str, nargs="?", metavar="NAME", help="one of them")
+    name = parser.parse_args(arguments[1:]).name
     shipped = cards()
-    console = Console(width=110, highlight=False)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 110
     if name is None:
-        table = Table(box=None, pad_edge=False)
-        for column in ("model", "does", "trained on", "validation", "without a network", "size"):
-            table.add_column(column, no_wrap=column in ("model", "size"))
-        for card in shipped.values():
-            size = f"{card.path.stat().st_size / 1e6:.1f} MB"
-            table.add_row(card.name, card.does, card.data, card.metric, card.floor, size)
-        console.print(table)
-        print("\nimgcolor models --name NAME tells all about one.")
-        return
-    if name not in shipped:
-        raise ImgcolorError(f"name: expected one of {', '.join(shipped)}, found {name!r}")
-    card = shipped[name]
+        _list(shipped, console)
+    elif name not in shipped:
+        raise ImgcolorError(f"models: expected one of {', '.join(shipped)}, found {name!r}")
+    else:
+        _tell(shipped[name], console)
+
+
+def _list(shipped: Mapping[str, Card], console: Console) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("model", "does", "trained on", "validation", "without a network", "size"):
+        table.add_column(column, no_wrap=column in ("model", "size"))
+    for card in shipped.values():
+        size = f"{card.path.stat().st_size / 1e6:.1f} MB"
+        table.add_row(card.name, card.does, card.data, card.metric, card.floor, size)
+    console.print(table)
+    print("\nimgcolor models NAME tells all about one.")
+
+
+def _tell(card: Card, console: Console) -> None:
     rows = {
         "does": card.does,
         "trained on": card.data,
@@ -42,7 +61,7 @@ def models(name: str | None = None) -> None:
         "note": card.note,
         "file": str(card.path),
     }
-    table = Table(box=None, pad_edge=False, show_header=False, title=name, title_justify="left")
+    table = Table(box=None, pad_edge=False, show_header=False, title=card.name, title_justify="left")
     table.add_column(no_wrap=True)
     table.add_column()
     for label, text in rows.items():

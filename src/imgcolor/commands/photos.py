@@ -16,7 +16,14 @@ import torch
 from jsonargparse import ArgumentParser
 from PIL import Image
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from torch import Tensor
 
 from imgcolor.commands.allocator import keep_freed_memory
@@ -75,18 +82,20 @@ def run(arguments: list[str]) -> None:
         default=default,
         help="a name that `imgcolor models` lists, or a .ckpt file of a fit",
     )
-    folder = Path("enlarged" if upscale else "coloured")
-    parser.add_argument("--output", type=Path, default=folder, help="the folder for the results")
+    folder = "enlarged" if upscale else "coloured"
+    parser.add_argument("--output", type=str, default=folder, help="the folder for the results")
     kinds = ["same", *dict.fromkeys(ending.removeprefix(".") for ending in FORMATS)]
     parser.add_argument(
         "--format",
         default="png",
         choices=kinds,
-        help="kind of files to write; same: that of the input",
+        help="kind of files to write; same: that of the input, PNG where that is only read",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
     parser.add_argument(
-        "--compare", action="store_true", help="also write comparison.png: photos beside their results"
+        "--compare",
+        action="store_true",
+        help=f"also write comparison.png: photos beside their results, the first {_SHEET} of them",
     )
     if not upscale:
         parser.add_argument(
@@ -99,10 +108,11 @@ def run(arguments: list[str]) -> None:
     add_allow_import(parser)
     example = f"imgcolor {arguments[0]} photo.jpg"
     found = parse_files(parser, arguments[1:], "photos or folders", example)
-    if found.output.suffix.lower() in FORMATS and not found.output.is_dir():
-        raise ImgcolorError(f"--output {found.output}: expected a folder, found the name of an image file")
-    sheet_path = found.output / "comparison.png" if found.compare else None
-    jobs = _jobs(found.inputs, found.output, found.format, found.overwrite, sheet_path)
+    output = Path(found.output)
+    if output.suffix.lower() in FORMATS and not output.is_dir():
+        raise ImgcolorError(f"--output {output}: expected a folder, found the name of an image file")
+    sheet_path = output / "comparison.png" if found.compare else None
+    jobs = _jobs(found.inputs, output, found.format, found.overwrite, sheet_path)
     if found.allow_import:
         import_from_here()
     model = load(found.model, found.allow_import)
@@ -117,7 +127,7 @@ def run(arguments: list[str]) -> None:
     if sheet_path and sheet:
         _save(comparison_sheet(sheet), sheet_path)
     done = len(jobs) - len(failures)
-    print(f"{done} of {len(jobs)} photos in {found.output}" + (f", {sheet_path}" if sheet else ""))
+    print(f"{done} of {len(jobs)} photos in {output}" + (f", {sheet_path}" if sheet else ""))
     if failures:
         for failure in failures[:20]:
             print(f"  {failure}", file=sys.stderr)
@@ -148,19 +158,16 @@ def _jobs(inputs: Sequence[str], output: Path, kind: str, overwrite: bool, sheet
                 files = [file for file in files if not _real(file).is_relative_to(_real(output))]
             for file in files:
                 place = file.relative_to(match) if match.is_dir() else Path(file.name)
-                ending = place.suffix.lower() if kind == "same" else f".{kind}"
-                if ending not in FORMATS:
-                    raise ImgcolorError(
-                        f"{file}: --format same: expected an ending of {', '.join(FORMATS)}, found "
-                        f"{place.suffix!r}; choose another --format"
-                    )
+                ending = f".{kind}"
+                if kind == "same":
+                    ending = place.suffix.lower() if place.suffix.lower() in FORMATS else ".png"
                 jobs.append(Job(file, output / place.with_suffix(ending)))
     seen: dict[Path, Path] = {}
     for job in jobs:
         if job.target in seen and seen[job.target] != job.source:
             raise ImgcolorError(
-                f"{job.source} and {seen[job.target]} would both become {job.target}; convert them one after the "
-                "other, into two folders"
+                f"{job.source} and {seen[job.target]} would both become {job.target}; --format same keeps their "
+                "endings, a folder as INPUT its folders; or convert them one after the other, into two folders"
             )
         seen[job.target] = job.source
     sources = {_real(job.source) for job in jobs}
@@ -180,7 +187,18 @@ def _jobs(inputs: Sequence[str], output: Path, kind: str, overwrite: bool, sheet
         )
     if not jobs:
         raise ImgcolorError(f"{', '.join(inputs)}: expected photos, found none")
+    _check_writable(output)
     return [Job(source, target) for target, source in seen.items()]
+
+
+def _check_writable(folder: Path) -> None:
+    """Say before an hour of work what would fail behind it."""
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        found = "one where nothing may be written" if place.is_dir() else "a file"
+        raise ImgcolorError(f"--output {folder}: expected a folder to write to, found {found} ({place})")
 
 
 def _real(path: Path) -> Path:
@@ -190,32 +208,39 @@ def _real(path: Path) -> Path:
 
 def _convert(
     jobs: Sequence[Job], model: Model, convert: Callable[[Tensor], Tensor], shown: int
-) -> tuple[list[tuple[Image.Image, Image.Image]], list[str]]:
-    """Read, convert and write all photos; gives thumbnails of the first ones, and what went wrong."""
+) -> tuple[dict[str, tuple[Image.Image, Image.Image]], list[str]]:
+    """Read, convert and write all photos; gives thumbnails of the first ones by name, and what went wrong."""
     failures: list[str] = []
-    sheet: list[tuple[Image.Image, Image.Image]] = []
+    sheet: dict[str, tuple[Image.Image, Image.Image]] = {}
     console = Console(stderr=True)
-    columns = (TextColumn("Photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=console, disable=not console.is_terminal or len(jobs) < 2)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("Photos"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
     # Quiet around the threads: none can change the warnings for itself alone.
     with bar, quiet_pillow(), ThreadPoolExecutor(os.cpu_count()) as pool:
         task = bar.add_task("", total=len(jobs))
         factor = model.enlarges or 1
         for chunk in _chunks(jobs, _CHUNK // factor**2):
             read = list(pool.map(partial(_read, factor=factor), chunk))
-            failures += [str(photo) for photo in read if isinstance(photo, Exception)]
+            failed = [str(photo) for photo in read if isinstance(photo, Exception)]
+            failures += failed
+            bar.advance(task, len(failed))
             photos = [
                 (job, photo) for job, photo in zip(chunk, read, strict=True) if isinstance(photo, Photo)
             ]
-            results = _in_batches([photo for _, photo in photos], convert)
+            results = _in_batches([photo for _, photo in photos], convert, partial(bar.advance, task))
             written = list(
                 pool.map(lambda pair: _write(*pair), zip((j for j, _ in photos), results, strict=True))
             )
             failures += [message for message in written if message]
-            for (_, photo), result in list(zip(photos, results, strict=True))[: shown - len(sheet)]:
+            for (job, photo), result in list(zip(photos, results, strict=True))[: shown - len(sheet)]:
                 before = photo.with_pixels(model.grey(photo.pixels[None])[0]) if not model.enlarges else photo
-                sheet.append((_thumbnail(before), _thumbnail(result)))
-            bar.advance(task, len(chunk))
+                sheet[str(job.source)] = (_thumbnail(before), _thumbnail(result))
     return sheet, failures
 
 
@@ -253,8 +278,10 @@ def _read(job: Job, factor: int) -> Photo | Exception:
         return error
 
 
-def _in_batches(photos: Sequence[Photo], convert: Callable[[Tensor], Tensor]) -> list[Photo]:
-    """Photos of one shape go through the network together."""
+def _in_batches(
+    photos: Sequence[Photo], convert: Callable[[Tensor], Tensor], advance: Callable[[int], None]
+) -> list[Photo]:
+    """Photos of one shape go through the network together; `advance` hears how many are through."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for index, photo in enumerate(photos):
         groups.setdefault(tuple(photo.pixels.shape), []).append(index)
@@ -263,13 +290,16 @@ def _in_batches(photos: Sequence[Photo], convert: Callable[[Tensor], Tensor]) ->
         for part in (indices[start : start + 64] for start in range(0, len(indices), 64)):
             pixels = convert(torch.stack([photos[index].pixels for index in part]))
             results |= {i: photos[i].with_pixels(p) for i, p in zip(part, pixels, strict=True)}
+            advance(len(part))
     return [results[index] for index in range(len(photos))]
 
 
 def _write(job: Job, photo: Photo) -> str | None:
     try:
         _save(photo.to_image(), job.target)
-    except (OSError, ValueError) as error:
+    except ImgcolorError as error:
+        return str(error)
+    except (OSError, ValueError) as error:  # what a format cannot hold, such as 65,536 columns in a JPEG
         return f"{job.target}: cannot be written ({error})"
     return None
 
@@ -277,16 +307,22 @@ def _write(job: Job, photo: Photo) -> str | None:
 def _save(image: Image.Image, path: Path) -> None:
     """Write a file; what is there was asked about before."""
     kind = FORMATS[path.suffix.lower()]
-    if kind == "JPEG" and image.has_transparency_data:  # JPEG knows none
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image.convert("RGB"), mask=image.getchannel("A"))
-        image = white
+    if kind == "JPEG":  # it knows no transparency
+        image = _over_white(image)
     buffer = io.BytesIO()
     image.save(buffer, format=kind, **_ENCODING[kind])
     write_whole(path, buffer.getvalue())
 
 
+def _over_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image.convert("RGB"), mask=image.getchannel("A"))
+    return white
+
+
 def _thumbnail(photo: Photo) -> Image.Image:
-    image = photo.to_image().convert("RGB")
+    image = _over_white(photo.to_image()).convert("RGB")
     image.thumbnail((320, 320))
     return image

@@ -1,5 +1,6 @@
 """A trained network for anyone's images: any size, any kind."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -83,8 +84,8 @@ class Model:
         finds joins the luminance of the full size, so the result is as sharp as the picture.
 
         Args:
-            picture: A Pillow image; a NumPy array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4]; or a tensor
-                [1 or 3, H, W] or [B, 1 or 3, H, W]. Arrays and tensors are uint8, or float in [0, 1].
+            picture: A Pillow image; a NumPy array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4]; or a
+                tensor [1 or 3, H, W] or [B, 1 or 3, H, W]. Arrays and tensors are uint8, or float in [0, 1].
             scale: ``own``, or ``native``: the network runs at the picture's full size, in tiles where that is
                 large.
 
@@ -181,21 +182,22 @@ class Model:
     def _on_array(self, picture: np.ndarray, run: Callable[[Tensor], Tensor]) -> np.ndarray:
         flat = picture.ndim == 2
         array = picture[..., None] if flat else picture
-        if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        if array.ndim not in (3, 4) or array.shape[-1] not in (1, 3, 4):
             raise ImgcolorError(
-                "picture: expected an array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4], "
+                "picture: expected an array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4], "
                 f"found {list(picture.shape)}"
             )
         # A copy in this machine's byte order: torch takes no other, and warns of arrays that cannot be written to.
-        tensor = torch.from_numpy(array.astype(array.dtype.newbyteorder("="))).permute(2, 0, 1)
-        result = self._on_tensor(tensor[:3], run)
-        if array.shape[2] == 4:
-            alpha = tensor[3:].float()[None]
-            alpha = F.interpolate(alpha, result.shape[-2:], mode="bilinear")[0]
+        tensor = torch.from_numpy(array.astype(array.dtype.newbyteorder("="))).movedim(-1, -3)
+        result = self._on_tensor(tensor[..., :3, :, :], run)
+        if array.shape[-1] == 4:
+            alpha = tensor[..., 3:, :, :].float().reshape(-1, 1, *tensor.shape[-2:])
+            alpha = F.interpolate(alpha, result.shape[-2:], mode="bilinear")
+            alpha = alpha.reshape(*result.shape[:-3], 1, *result.shape[-2:])
             alpha = alpha.round() if result.dtype == torch.uint8 else alpha
-            result = torch.cat([result, alpha.to(result.dtype)])
-        pixels = result.permute(1, 2, 0).numpy()
-        return pixels[..., 0] if flat and pixels.shape[2] == 1 else pixels
+            result = torch.cat([result, alpha.to(result.dtype)], dim=-3)
+        pixels = result.movedim(-3, -1).numpy()
+        return pixels[..., 0] if flat and pixels.shape[-1] == 1 else pixels
 
     def _on_tensor(self, picture: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
         whole = picture.dtype == torch.uint8
@@ -239,10 +241,15 @@ def load(model: str | Path, allow_import: str | Sequence[str] = ()) -> Model:
 def _in_tiles(
     images: Tensor, run: Callable[[Tensor], Tensor], tile: tuple[int, int], overlap: int, factor: int = 1
 ) -> Tensor:
-    """Run a network over parts that overlap, and blend them, so that memory does not grow with the picture."""
+    """Run a network over parts that overlap, and blend them, so that memory does not grow with the picture.
+
+    The parts are of equal size, at most a tile, and no more than it takes: a picture little larger than a tile has
+    two small parts, not two whole tiles that overlap nearly everywhere.
+    """
     height, width = images.shape[-2:]
     if height <= tile[0] and width <= tile[1]:
         return run(images)
+    tile = (_part(height, tile[0], overlap), _part(width, tile[1], overlap))
     total = images.new_zeros(len(images), 3, height * factor, width * factor)
     count = images.new_zeros(1, 1, height * factor, width * factor)
     for top in _starts(height, tile[0], overlap):
@@ -260,6 +267,11 @@ def _in_tiles(
             total[where] += part * weight
             count[where] += weight
     return total.div_(count)
+
+
+def _part(length: int, tile: int, overlap: int) -> int:
+    count = max(1, math.ceil((length - overlap) / (tile - overlap)))
+    return math.ceil((length + (count - 1) * overlap) / count)
 
 
 def _starts(length: int, tile: int, overlap: int) -> list[int]:

@@ -1,0 +1,40 @@
+"""Draws docs/images/horses_best.png: how a table, two networks of the course and ours colour validation images.
+
+python docs/horses_best.py HORSES REGRESSION_CNN COLOUR_UNET BEST_CLASSIFICATION
+
+HORSES has train/ and val/ in it, the others are the last.ckpt of `imgcolor fit --config
+experiments/horses/NAME.yaml --data.source folder --data.root HORSES`. Ours in RGB is the model that comes with the
+package.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+import imgcolor
+from imgcolor.baselines import GreyLookup
+from imgcolor.checkpoint import load_task
+from imgcolor.data import HorseColourization
+from imgcolor.pictures import picture_grid, save_picture
+
+if __name__ == "__main__":
+    horses, *checkpoints = sys.argv[1:]
+    data = HorseColourization(source="folder", root=horses)
+    table = GreyLookup(bands=8)
+    table.learn(data.batch(chunk) for chunk in data.images("train").pixels.split(250))
+    grey, truth = data.batch(data.images("val").pixels[:8])
+    with torch.no_grad():
+        regression_cnn, colour_unet, classification = (
+            load_task(Path(path)).eval()(grey) for path in checkpoints
+        )
+        rows = {
+            "grey": grey,
+            "table (grey, row)": table(grey),
+            "RegressionCNN": regression_cnn,
+            "ColourUNet": colour_unet,
+            "ours, RGB": imgcolor.load("horses").colours(grey),
+            "ours, 24 colours": classification,
+            "truth": truth,
+        }
+    save_picture(picture_grid(rows), Path(__file__).with_name("images") / "horses_best.png")
