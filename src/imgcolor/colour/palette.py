@@ -250,8 +250,9 @@ class Palette(nn.Module):
             raise ValueError(f"temperature: expected a number above 0, found {temperature}")
         with torch.autocast(scores.device.type, enabled=False):
             # Colours last, as the networks' outputs lie in memory.
-            shares = (scores.float() / temperature).movedim(1, -1).softmax(dim=-1)
-            return (shares @ self.colours.float()).movedim(-1, 1)
+            precise = scores.to(torch.promote_types(scores.dtype, torch.float32))
+            shares = (precise / temperature).movedim(1, -1).softmax(dim=-1)
+            return (shares @ self.colours.to(shares.dtype)).movedim(-1, 1)
 
 
 def _is_colour(value: Any) -> bool:
