@@ -51,6 +51,10 @@ class Witness(Callback):
         if os.environ.get("KILLED") == str(trainer.global_rank) and trainer.global_step == 4:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def on_train_epoch_start(self, trainer, module):
+        if os.environ.get("DIVERGED") == str(trainer.global_rank) and trainer.current_epoch == 1:
+            module.loss = lambda output, original: output.mean() * float("nan")
+
     def on_fit_end(self, trainer, module):
         (stopping,) = (c for c in trainer.callbacks if isinstance(c, EpsilonPatience))
         torch.save(
@@ -180,6 +184,14 @@ def test_a_killed_process_ends_the_others_with_a_message(killed: int, witness: P
     assert "process 1 (SIGKILL) has ended" in line
     assert f"last checkpoint: {last}\n" in done.stderr
     assert json.loads((last.parents[1] / "run.json").read_text())["status"] == "failed"
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_in_one_process_diverged(witness: Path) -> None:
+    done = run("imgcolor", *FIT, "--data.batch_size=5", *TWO, DIVERGED="1")
+    assert done.returncode == 3, done.stderr
+    assert "training diverged: the train loss is nan in epoch 1" in done.stderr
+    assert done.stderr.strip().endswith("training diverged in another process, whose message stands above")
 
 
 def test_two_processes_validate_every_image_once(
