@@ -183,3 +183,52 @@ def test_a_diverged_and_a_failed_trial_do_not_stop_the_others(workplace: Path, r
     assert found["1000000000.0"]["status"] == "diverged"
     assert found["many"]["status"] == "failed"
     assert "many" in found["many"]["error"]
+
+
+# Two trials that wait for each other: on nodes of one core, so on two of them.
+MEET = """
+import os, pathlib, time
+from lightning.pytorch import Callback
+
+class Meet(Callback):
+    def on_fit_start(self, trainer, module):
+        meeting = pathlib.Path("meeting")
+        meeting.mkdir(exist_ok=True)
+        (meeting / str(os.getpid())).touch()
+        end = time.monotonic() + 200
+        while len(list(meeting.iterdir())) < 2:
+            assert time.monotonic() < end, "the other trial does not run at the same time"
+            time.sleep(0.1)
+"""
+
+
+@pytest.mark.slow
+def test_a_sweep_uses_all_nodes_of_a_ray_cluster(workplace: Path, repository: Path) -> None:
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    (workplace / "meet.py").write_text(MEET)
+    write(
+        workplace / "plan.yaml",
+        repository,
+        overrides={**SIZES, "trainer.max_epochs": 1, "trainer.callbacks+": "meet.Meet"},
+        parameters={"model.network.kernel_size": [3, 5]},
+    )
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+        done = subprocess.run(
+            [sys.executable, "-c", SWEEP, f"--address={cluster.address}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=400,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+    finally:
+        cluster.shutdown()
+    assert done.returncode == 0, done.stderr
+    found = rows(workplace / "lightning_logs" / "plan" / "results.csv")
+    assert [row["status"] for row in found] == ["finished", "finished"]
+    assert {row["model.network.kernel_size"] for row in found} == {"3", "5"}

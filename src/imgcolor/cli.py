@@ -14,7 +14,7 @@ from importlib import import_module
 from io import TextIOWrapper
 
 import imgcolor
-from imgcolor.errors import DivergedError, ImgcolorError
+from imgcolor.errors import DIVERGED, DivergedError, ImgcolorError
 from imgcolor.files import ONLY_WRITING, cannot_write
 
 # A test holds it to one screen of 80 columns and 24 lines.
@@ -120,7 +120,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except ImgcolorError as error:
         if debug:
             raise
-        return _fail(str(error), status=3 if isinstance(error, DivergedError) else 1)
+        return _fail(str(error), status=DIVERGED if isinstance(error, DivergedError) else 1)
     except ArgumentError as error:
         if debug:
             raise

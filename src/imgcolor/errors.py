@@ -9,4 +9,8 @@ class ImgcolorError(Exception):
 
 
 class DivergedError(ImgcolorError):
-    """Training reached a loss that is not a finite number; the command line exits with status 3."""
+    """Training reached a loss that is not a finite number; the command line exits with status :data:`DIVERGED`."""
+
+
+DIVERGED = 3
+"""The command line's exit status for it: a result, not a failure."""

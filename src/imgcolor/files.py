@@ -3,6 +3,7 @@
 import csv
 import errno
 import io
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,6 +69,14 @@ def cannot_write(error: OSError, path: Path | None = None) -> str:
         f"{place}: cannot be written ({error.strerror}); {hint}, or write elsewhere (--output; runs: "
         "--trainer.logger.save_dir FOLDER)"
     )
+
+
+def write_figures(path: Path, figures: Mapping[str, float]) -> None:
+    """Write figures as JSON, whole: name to number.
+
+    The PSNR of pictures without an error is infinite, which JSON has no word for; readers take 1e999 for it.
+    """
+    write_whole(path, json.dumps(figures, indent=1).replace(": Infinity", ": 1e999") + "\n")
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

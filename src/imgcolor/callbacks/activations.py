@@ -10,6 +10,7 @@ from torch import Tensor
 
 from imgcolor.activations import activation_grid, capture, find_modules, write_activations
 from imgcolor.callbacks.run_folder import run_folder
+from imgcolor.callbacks.thinning import is_kept
 from imgcolor.data.batch import Batch
 from imgcolor.errors import ImgcolorError
 from imgcolor.tasks import ColourTask
@@ -20,7 +21,7 @@ class ActivationLogger(Callback):
 
     Writes ``activations/epoch_NNNN/`` in the run's folder, a picture an image and block and the table
     ``activations.csv`` (see :func:`imgcolor.activations.write_activations`), and the first image's pictures to
-    TensorBoard (``activations/MODULE``).
+    TensorBoard (``activations/MODULE``), where a long run's become rarer as the grids of :class:`ImageLogger` do.
 
     Args:
         count: Number of images: the first of the first validation batch, so the same in every epoch.
@@ -67,16 +68,20 @@ class ActivationLogger(Callback):
         if trainer.sanity_checking or trainer.state.fn != "fit" or not self.every_n_epochs:
             return
         if (trainer.current_epoch + 1) % self.every_n_epochs == 0:
-            self._draw(trainer, pl_module, trainer.current_epoch)
+            kept = is_kept(trainer.current_epoch, self.every_n_epochs)
+            self._draw(trainer, pl_module, trainer.current_epoch, kept)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the last epoch, if that was not its turn."""
+        """Draw the last epoch, if that was not its turn or TensorBoard has not got it."""
         # current_epoch counts finished epochs by now.
         epoch = max(0, trainer.current_epoch - 1)
-        if self.latest is None or self.latest.name != _folder_name(epoch):
+        drawn = self.latest is not None and self.latest.name == _folder_name(epoch)
+        if not drawn or not is_kept(epoch, self.every_n_epochs):
             self._draw(trainer, pl_module, epoch)
 
-    def _draw(self, trainer: Trainer, pl_module: LightningModule, epoch: int) -> None:
+    def _draw(
+        self, trainer: Trainer, pl_module: LightningModule, epoch: int, to_tensorboard: bool = True
+    ) -> None:
         folder = run_folder(trainer)
         if folder is None or self._degraded is None:
             return
@@ -86,7 +91,7 @@ class ActivationLogger(Callback):
         self.latest = folder / "activations" / _folder_name(epoch)
         write_activations(task.network, images, names, self.latest, self.modules)
         for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
+            if to_tensorboard and isinstance(logger, TensorBoardLogger):
                 for name, maps in capture(task.network, images[:1], self.modules).items():
                     picture = np.asarray(activation_grid(maps[0], name))
                     logger.experiment.add_image(

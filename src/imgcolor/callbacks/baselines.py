@@ -79,7 +79,6 @@ class BaselineMetrics(Callback):
         """The baselines themselves, from the first validation on."""
         self._meters: list[BaselineMeter] = []
         self._floor_run: SummaryWriter | None = None
-        self._knows_place = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the figures of a run that is resumed, in the new run's folder."""
@@ -135,7 +134,6 @@ class BaselineMetrics(Callback):
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Close the floor's file."""
-        self._knows_place = False
         if self._floor_run is not None:
             self._floor_run.close()
             self._floor_run = None
@@ -181,16 +179,11 @@ class BaselineMetrics(Callback):
 
     def _draw_floor(self, trainer: Trainer, figures: Mapping[str, float], split: str) -> None:
         """Add a point to the floor's lines, where there is a TensorBoard."""
-        if not self._knows_place:
-            # Once, by every process: Lightning makes them agree, and some later calls are the first one's alone.
-            self._knows_place = True
-            folder = run_folder(trainer)
-            if folder is not None and any(
-                isinstance(logger, TensorBoardLogger) for logger in trainer.loggers
-            ):
-                self._floor_run = SummaryWriter(folder / "floor")
         if self._floor_run is None:
-            return
+            folder = run_folder(trainer)
+            if folder is None or not any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers):
+                return
+            self._floor_run = SummaryWriter(folder / "floor")
         for figure, (_, value) in best_floors(figures).items():
             self._floor_run.add_scalar(f"{split}/{figure}", value, trainer.global_step)
 

@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from imgcolor.callbacks.run_folder import run_folder
+from imgcolor.callbacks.thinning import is_kept
 from imgcolor.data.batch import Batch
 from imgcolor.errors import ImgcolorError
 from imgcolor.modes import evaluating
@@ -21,6 +22,9 @@ class ImageLogger(Callback):
     Writes a grid to TensorBoard (``val/pictures``) and to ``images/`` in the run's folder: a column an image, a
     row each for what the task's ``pictures`` gives. When a fit ends, each image's prediction and target are
     written beside each other into ``images/pairs/``. Values are shown as they are, never normalised.
+
+    TensorBoard gets the first 19 grids, then 10 in the time that the run doubles, and the last one; the folder
+    gets all.
 
     Args:
         count: Number of images: the first of the first validation batch, so the same in every epoch.
@@ -62,13 +66,15 @@ class ImageLogger(Callback):
         if trainer.state.fn != "fit":
             self._draw(trainer, pl_module, "validation.png")
         elif self.every_n_epochs and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
-            self._draw(trainer, pl_module, _file_name(trainer.current_epoch))
+            kept = is_kept(trainer.current_epoch, self.every_n_epochs)
+            self._draw(trainer, pl_module, _file_name(trainer.current_epoch), kept)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the last epoch, if that was not its turn."""
+        """Draw the last epoch, if that was not its turn or TensorBoard has not got it."""
         # current_epoch counts finished epochs by now.
-        name = _file_name(max(0, trainer.current_epoch - 1))
-        if self.latest is None or self.latest.name != name:
+        epoch = max(0, trainer.current_epoch - 1)
+        name = _file_name(epoch)
+        if self.latest is None or self.latest.name != name or not is_kept(epoch, self.every_n_epochs):
             self._draw(trainer, pl_module, name)
         self._draw_pairs(trainer, pl_module)
 
@@ -82,7 +88,9 @@ class ImageLogger(Callback):
             path = folder / "images" / "pairs" / f"{number:02d}.png"
             save_picture(side_by_side(prediction, target), path)
 
-    def _draw(self, trainer: Trainer, pl_module: LightningModule, name: str) -> None:
+    def _draw(
+        self, trainer: Trainer, pl_module: LightningModule, name: str, to_tensorboard: bool = True
+    ) -> None:
         folder = run_folder(trainer)
         if folder is None or self._batch is None or not self.every_n_epochs:
             return
@@ -93,7 +101,7 @@ class ImageLogger(Callback):
         self.latest = folder / "images" / name
         save_picture(picture, self.latest)
         for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
+            if to_tensorboard and isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(
                     "val/pictures", np.asarray(picture), trainer.global_step, dataformats="HWC"
                 )

@@ -1,6 +1,5 @@
 """A run's numbers as files that anything can read."""
 
-import json
 import time
 from typing import Any
 
@@ -11,7 +10,7 @@ from imgcolor.callbacks.details import DetailedMetrics
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.callbacks.stopping import EpsilonPatience
-from imgcolor.files import write_rows, write_whole
+from imgcolor.files import write_figures, write_rows
 
 
 class MetricsFiles(Callback):
@@ -90,7 +89,7 @@ class MetricsFiles(Callback):
     def _write_json(self, trainer: Trainer, numbers: dict[str, float]) -> None:
         folder = run_folder(trainer)
         if folder is not None:
-            write_whole(folder / "metrics.json", json.dumps(numbers, indent=1) + "\n")
+            write_figures(folder / "metrics.json", numbers)
 
     def state_dict(self) -> dict[str, Any]:
         """The rows so far."""

@@ -250,9 +250,10 @@ class Palette(nn.Module):
             raise ValueError(f"temperature: expected a number above 0, found {temperature}")
         with torch.autocast(scores.device.type, enabled=False):
             # Colours last, as the networks' outputs lie in memory.
-            shares = (scores.float() / temperature).permute(0, 2, 3, 1).softmax(dim=-1)
+            precise = scores.to(torch.promote_types(scores.dtype, torch.float32))
+            shares = (precise / temperature).permute(0, 2, 3, 1).softmax(dim=-1)
             # Not movedim(-1, 1): torch writes its -1 into ONNX files, where a permutation may have none.
-            return (shares @ self.colours.float()).permute(0, 3, 1, 2)
+            return (shares @ self.colours.to(shares.dtype)).permute(0, 3, 1, 2)
 
 
 def _is_colour(value: Any) -> bool:

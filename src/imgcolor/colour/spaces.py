@@ -16,7 +16,7 @@ def rgb_to_lab(images: Tensor) -> Tensor:
         Float [..., 3, H, W]: L* in [0, 100], a* and b* within about [-108, 99].
     """
     with torch.autocast(images.device.type, enabled=False):  # half precision is off by more than an eye tells
-        lab: Tensor = _kornia_color().rgb_to_lab(images.float())
+        lab: Tensor = _kornia_color().rgb_to_lab(_at_least_single(images))
     return lab
 
 
@@ -30,8 +30,12 @@ def lab_to_rgb(images: Tensor) -> Tensor:
         Float [..., 3, H, W] in [0, 1]; colours outside sRGB are clamped.
     """
     with torch.autocast(images.device.type, enabled=False):
-        rgb: Tensor = _kornia_color().lab_to_rgb(images.float(), clip=True)
+        rgb: Tensor = _kornia_color().lab_to_rgb(_at_least_single(images), clip=True)
     return rgb
+
+
+def _at_least_single(images: Tensor) -> Tensor:
+    return images.to(torch.promote_types(images.dtype, torch.float32))
 
 
 def _kornia_color() -> Any:

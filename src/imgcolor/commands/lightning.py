@@ -38,6 +38,7 @@ from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.checkpoint import read_checkpoint, remember
 from imgcolor.commands.allocator import keep_freed_memory
 from imgcolor.commands.functions import import_from_here
+from imgcolor.commands.processes import LostProcess
 from imgcolor.commands.provenance import Provenance
 from imgcolor.commands.results import result_table
 from imgcolor.commands.resuming import ResumeHint, last_checkpoint
@@ -228,14 +229,19 @@ def run(arguments: list[str]) -> None:
     keep_freed_memory()
     arguments = [arguments[0], *map(_with_package, arguments[1:])]
     import_from_here()
+    lost = LostProcess()
     try:
-        _run(arguments)
+        _run(arguments, lost)
     except SIGTERMException as stop:
         # Lightning's own exit status says that all went well.
         raise SystemExit(128 + signal.SIGTERM) from stop
+    except RuntimeError as error:
+        if lost.error is None:
+            raise
+        raise lost.error from error
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str], lost: LostProcess) -> None:
     ImgcolorCLI(
         ColourTask,
         ImageDataModule,
@@ -255,6 +261,7 @@ def _run(arguments: list[str]) -> None:
                 CurvePlot(),
                 LastCheckpoint(),
                 ResumeHint(arguments),
+                lost,
             ]
         },
         parser_kwargs={

@@ -21,11 +21,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from imgcolor.errors import ImgcolorError
+from imgcolor.errors import DIVERGED, ImgcolorError
 from imgcolor.files import RUN_FILE, read_rows, write_rows
-
-_DIVERGED = 3
-"""The exit status of a training that diverged: a result, not a failure."""
 
 SWEPT = "IMGCOLOR_SWEPT"
 """The variable of a trial's environment that names the options which the sweep tries, with commas between."""
@@ -332,7 +329,7 @@ def _trial(config: dict[str, Any], plan: Sweep, folder: str, place: str) -> None
     result: dict[str, Any] = {"seconds": round(time.perf_counter() - started, 1)}
     final = _newest(runs, "metrics.json")
     figures = json.loads(final.read_text()) if final is not None else {}
-    if process.returncode == _DIVERGED:
+    if process.returncode == DIVERGED:
         worst = math.inf if plan.mode == "min" else -math.inf
         tune.report({**figures, **result, plan.metric: worst, "status": "diverged"})
     elif process.returncode == 0:

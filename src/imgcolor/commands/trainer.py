@@ -1,6 +1,5 @@
 """Lightning's trainer, which can also measure what needs no training."""
 
-import json
 from pathlib import Path
 
 from lightning.pytorch import Trainer
@@ -11,7 +10,7 @@ from imgcolor.callbacks.baselines import BaselineMeter
 from imgcolor.callbacks.details import PictureMeter
 from imgcolor.commands.results import baseline_table
 from imgcolor.data import ImageDataModule
-from imgcolor.files import write_whole
+from imgcolor.files import write_figures
 from imgcolor.modes import evaluating
 from imgcolor.tasks import ColourTask
 from imgcolor.tasks.floors import fitting_floors, floor_pictures
@@ -52,4 +51,4 @@ class BaselineTrainer(Trainer):
         count = len(datamodule.images("val").names)
         Console(width=120).print(baseline_table(f"{count} validation images, without a network", figures))
         if output is not None:
-            write_whole(output, json.dumps(figures, indent=1) + "\n")
+            write_figures(output, figures)

@@ -207,8 +207,9 @@ class ColourTask(LightningModule, ABC):
         self.log_dict(metrics)
 
     def _measure(self, metrics: MetricCollection, output: Tensor, original: Tensor) -> None:
-        # Contiguous: torchmetrics' mean squared error takes no other strides, and convolutions give them.
-        metrics.update(self.to_colour(output).contiguous(), original)
+        # torchmetrics' mean squared error takes no other strides, which convolutions give, and adds up in the
+        # images' own precision.
+        metrics.update(self.to_colour(output).float().contiguous(), original.float().contiguous())
 
     def _checked_loss(self, split: str, output: Tensor, original: Tensor) -> Tensor:
         """The loss, if it is finite: what follows would only write broken weights and figures."""

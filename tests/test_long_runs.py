@@ -1,0 +1,111 @@
+"""Runs over many epochs and many files."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from imgcolor.callbacks.thinning import is_kept
+
+# Memory in MiB after every epoch, at its highest and as it is.
+MEMORY = """
+import json, resource
+import psutil
+from lightning.pytorch import Callback
+
+class Memory(Callback):
+    def __init__(self):
+        self.now = []
+
+    def on_train_epoch_end(self, trainer, module):
+        self.now.append(psutil.Process().memory_info().rss / 2**20)
+
+    def on_fit_end(self, trainer, module):
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        with open("memory.json", "w") as file:
+            json.dump({"now": self.now, "most": most}, file)
+"""
+
+
+def fit(workplace: Path, words: Sequence[str]) -> dict[str, list[float]]:
+    """A fit in a process of its own: how much memory it took."""
+    (workplace / "memory.py").write_text(MEMORY)
+    words = [
+        *("fit", *words, "--trainer.callbacks+=memory.Memory"),
+        *("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "imgcolor", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[float]] = json.loads((workplace / "memory.json").read_text())
+    return found
+
+
+def test_pictures_become_rarer_in_tensorboard() -> None:
+    for every in (1, 5):
+        kept = [(epoch + 1) // every for epoch in range(10_000 * every) if is_kept(epoch, every)]
+        assert kept[:22] == [*range(1, 21), 22, 24]
+        assert len([number for number in kept if number <= 200]) == 52
+        assert len(kept) == 109
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_200_epochs(workplace: Path, repository: Path) -> None:
+    memory = fit(
+        workplace,
+        [
+            f"--config={repository / 'experiments/horses/best_regression.yaml'}",
+            *("--data.source=synthetic", "--data.size=16", "--data.train_images=24", "--data.val_images=10"),
+            *("--data.batch_size=8", "--model.network.filters=[4,4]", "--trainer.precision=32-true"),
+            *("--trainer.max_epochs=200", "--images.every_n_epochs=1"),
+        ],
+    )
+    now = memory["now"]
+    print([round(value) for value in now[::20]], round(now[-1]))
+    assert max(now[-20:]) < max(now[10:30]) + 10
+    (run,) = (workplace / "lightning_logs" / "horses_best_regression").iterdir()
+    (file,) = run.glob("events.*")
+    print(f"{file.stat().st_size / 2**20:.2f} MiB for TensorBoard")
+    events = EventAccumulator(str(run), size_guidance={"images": 0})
+    events.Reload()
+    assert len(events.Images("val/pictures")) == 53  # the last one too
+    assert len(list((run / "images").glob("*.png"))) == 200
+
+
+@pytest.mark.slow
+def test_a_folder_of_a_hundred_thousand_files(workplace: Path, repository: Path) -> None:
+    noise = np.random.default_rng(0)
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "BMP")
+    header = file.getvalue()[: -8 * 8 * 3]
+    for split, count in (("train", 100_000), ("val", 100)):
+        for number in range(count):
+            folder = workplace / "photos" / split / f"{number // 1000}"
+            if number % 1000 == 0:
+                folder.mkdir(parents=True)
+            (folder / f"{number}.bmp").write_bytes(header + noise.bytes(8 * 8 * 3))
+    memory = fit(
+        workplace,
+        [
+            f"--config={repository / 'experiments/faces/conv_stack.yaml'}",
+            *("--data.source=folder", "--data.root=photos", "--data.size=8", "--data.batch_size=1000"),
+            *("--model.network.kernels=2", "--trainer.max_epochs=1"),
+        ],
+    )
+    print(f"{memory['most']:.0f} MiB at most")
+    assert memory["most"] < 1500
+    (run,) = (workplace / "lightning_logs" / "faces_conv_stack").iterdir()
+    assert float((run / "metrics.csv").read_text().splitlines()[1].split(",")[1]) == 100
