@@ -224,6 +224,7 @@ def test_averaged_weights_beside_it_are_refused(tmp_path: Path) -> None:
         trainer.fit(Scripted([1.0]))
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_decides_as_uninterrupted(workplace: Path) -> None:
     """SIGKILL in the middle of a streak of failures: counter and kept weights must survive it."""
     # No epoch falls by 10, so epochs 1, 2, 3 and 4 fail, the fourth failure stops, and epoch 1 comes back.
@@ -301,6 +302,7 @@ with open(f"rank{trainer.global_rank}.json", "w") as file:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_stop_together(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(TWO_PROCESSES)
     done = subprocess.run(

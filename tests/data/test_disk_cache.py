@@ -98,6 +98,7 @@ def test_no_room_is_told_in_one_line(photos: Path, monkeypatch: pytest.MonkeyPat
     assert not cached()
 
 
+@pytest.mark.slow
 def test_several_processes_share_one_file(photos: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from imgcolor.data.sources import FolderSource; "

@@ -131,6 +131,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_two_processes_count_every_image_once(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     target = torch.randint(0, 256, (7, 3, 4, 4), generator=generator)
