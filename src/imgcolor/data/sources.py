@@ -397,7 +397,7 @@ def _read_all(files: Sequence[Path], pixels: torch.Tensor, what: str, crop: floa
     try:
         with quiet_pillow():
             done = pool.map(read, range(len(files)))
-            for _ in track(done, f"Reading {what}", len(files), console=console, disable=hidden):
+            for _ in done if hidden else track(done, f"Reading {what}", len(files), console=console):
                 pass
     finally:
         pool.shutdown(cancel_futures=True)  # a bad file, or Ctrl-C, does not wait for the rest
