@@ -21,8 +21,8 @@ $(STAMP): pyproject.toml
 quickstart: $(STAMP) ## train a UNet to colour drawn horses, in under a minute
 	$(BIN)/imgcolor fit --config experiments/quickstart.yaml
 
-test: $(STAMP) ## run the tests
-	$(BIN)/python -m pytest
+test: $(STAMP) ## run the tests, on up to four cores
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-all: $(STAMP) ## run all tests, the slow ones too
 	$(BIN)/python -m pytest -m ''
