@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
+from imgcolor.colour.ranges import at_least_single
 from imgcolor.errors import ImgcolorError
 from imgcolor.files import write_whole
 
@@ -250,8 +251,7 @@ class Palette(nn.Module):
             raise ValueError(f"temperature: expected a number above 0, found {temperature}")
         with torch.autocast(scores.device.type, enabled=False):
             # Colours last, as the networks' outputs lie in memory.
-            precise = scores.to(torch.promote_types(scores.dtype, torch.float32))
-            shares = (precise / temperature).permute(0, 2, 3, 1).softmax(dim=-1)
+            shares = (at_least_single(scores) / temperature).permute(0, 2, 3, 1).softmax(dim=-1)
             # Not movedim(-1, 1): torch writes its -1 into ONNX files, where a permutation may have none.
             return (shares @ self.colours.to(shares.dtype)).permute(0, 3, 1, 2)
 

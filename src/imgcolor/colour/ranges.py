@@ -1,5 +1,6 @@
-"""The two ranges that images travel in: [0, 1] everywhere, [-1, 1] inside networks that want it."""
+"""The two ranges that images travel in, [0, 1] and, inside some networks, [-1, 1]; and the least precision."""
 
+import torch
 from torch import Tensor
 
 
@@ -25,3 +26,8 @@ def from_signed(images: Tensor) -> Tensor:
         Float of the same shape in [0, 1].
     """
     return (images + 1) / 2
+
+
+def at_least_single(values: Tensor) -> Tensor:
+    """Half precision as float32, for what would lose too much in half; float32 and float64 as they are."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from imgcolor.colour.ranges import at_least_single
+
 
 def rgb_to_lab(images: Tensor) -> Tensor:
     """Convert sRGB to CIE L*a*b* under D65 (kornia's conversion).
@@ -16,7 +18,7 @@ def rgb_to_lab(images: Tensor) -> Tensor:
         Float [..., 3, H, W]: L* in [0, 100], a* and b* within about [-108, 99].
     """
     with torch.autocast(images.device.type, enabled=False):  # half precision is off by more than an eye tells
-        lab: Tensor = _kornia_color().rgb_to_lab(_at_least_single(images))
+        lab: Tensor = _kornia_color().rgb_to_lab(at_least_single(images))
     return lab
 
 
@@ -30,12 +32,8 @@ def lab_to_rgb(images: Tensor) -> Tensor:
         Float [..., 3, H, W] in [0, 1]; colours outside sRGB are clamped.
     """
     with torch.autocast(images.device.type, enabled=False):
-        rgb: Tensor = _kornia_color().lab_to_rgb(_at_least_single(images), clip=True)
+        rgb: Tensor = _kornia_color().lab_to_rgb(at_least_single(images), clip=True)
     return rgb
-
-
-def _at_least_single(images: Tensor) -> Tensor:
-    return images.to(torch.promote_types(images.dtype, torch.float32))
 
 
 def _kornia_color() -> Any:
