@@ -38,7 +38,7 @@ def conv_block(
     return nn.Sequential(*layers)
 
 
-def same_conv(in_channels: int, out_channels: int, kernel_size: int, groups: int = 1) -> nn.Module:
+def same_conv(in_channels: int, out_channels: int, kernel_size: int, groups: int = 1) -> nn.Conv2d:
     """A convolution that keeps height and width.
 
     Args:

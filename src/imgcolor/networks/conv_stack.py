@@ -62,6 +62,7 @@ class ConvStack(nn.Module):
             self.add_module(f"conv{number}", block)
 
     def _block(self, inputs: int, outputs: int, groups: int, last: bool) -> nn.Sequential:
+        block: list[nn.Module]
         if self.separable:
             depthwise = same_conv(inputs, inputs, self.kernel_size, groups=inputs)
             block = [depthwise, nn.Conv2d(inputs, outputs, 1)]

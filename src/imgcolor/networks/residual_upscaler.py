@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import ResidualBlock
+from imgcolor.networks.blocks import ResidualBlock, same_conv
 
 
 class ResidualUpscaler(nn.Module):
@@ -77,7 +77,7 @@ class ResidualUpscaler(nn.Module):
         self.fine = nn.Sequential(
             *(ResidualBlock(fine_filters, dropout, batch_norm) for _ in range(fine_blocks))
         )
-        self.head = nn.Conv2d(fine_filters, colours, 3, padding=1)
+        self.head = same_conv(fine_filters, colours, 3)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # there is one
 
