@@ -391,5 +391,8 @@ def test_a_processor_that_imitates_bfloat16_is_told_of(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("imgcolor.commands.lightning.has_fast_bfloat16", lambda *_: has_bfloat16)
-    tiny_fit(FIT, SMALL, f"--trainer.precision={precision}", "--trainer.max_epochs=1")
+    run = tiny_fit(FIT, SMALL, f"--trainer.precision={precision}", "--trainer.max_epochs=1")
     assert ("--trainer.precision 32-true" in capsys.readouterr().err) is told
+    for command in ("validate", "predict"):
+        assert main([command, "--config", str(run / "config.yaml"), "--ckpt_path=last"]) == 0
+        assert ("--trainer.precision 32-true" in capsys.readouterr().err) is told

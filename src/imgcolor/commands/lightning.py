@@ -160,13 +160,8 @@ class ImgcolorCLI(LightningCLI):
         )
 
     def before_fit(self) -> None:
-        """Say what makes this run slow, and have TensorBoard tell where it comes from and compare its options."""
-        precision = self.trainer.precision
-        if str(precision).startswith("bf16") and not has_fast_bfloat16(self.trainer.strategy.root_device):
-            _tell(
-                f"--trainer.precision {precision}: this processor has no bfloat16 and only imitates it; "
-                "--trainer.precision 32-true is many times faster here"
-            )
+        """Have TensorBoard tell where the run comes from, and compare its options."""
+        self._warn_of_imitation()
         logger = self.trainer.logger
         if not isinstance(logger, TensorBoardLogger) or run_folder(self.trainer) is None:
             return
@@ -177,11 +172,25 @@ class ImgcolorCLI(LightningCLI):
 
     def before_validate(self) -> None:
         """Have the figures printed once, beside their floor."""
+        self._warn_of_imitation()
         self.config_init["validate"]["verbose"] = False
 
     def before_test(self) -> None:
         """Have the figures printed once, beside their floor."""
+        self._warn_of_imitation()
         self.config_init["test"]["verbose"] = False
+
+    def before_predict(self) -> None:
+        """Say what makes it slow."""
+        self._warn_of_imitation()
+
+    def _warn_of_imitation(self) -> None:
+        precision = self.trainer.precision
+        if str(precision).startswith("bf16") and not has_fast_bfloat16(self.trainer.strategy.root_device):
+            _tell(
+                f"--trainer.precision {precision}: this processor has no bfloat16 and only imitates it; "
+                "--trainer.precision 32-true is many times faster here"
+            )
 
     def after_validate(self) -> None:
         """Say how it went and where the files are."""
