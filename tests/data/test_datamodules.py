@@ -10,6 +10,8 @@ from PIL import Image
 from imgcolor.data import Batch, HorseColourization, ImageSet
 from imgcolor.data.sampling import EvaluationSampler, InMemoryImages, TrainingSampler
 from imgcolor.errors import ImgcolorError
+from imgcolor.networks import RegressionCNN
+from imgcolor.tasks import ColourRegression
 
 
 def test_batch_is_in_the_unit_range_and_exact() -> None:
@@ -85,6 +87,34 @@ def test_order_is_kept_and_memory_shared_without_shuffling() -> None:
     batches = [images[index] for index in EvaluationSampler(7, 3)]
     assert torch.equal(torch.cat(batches), pixels)
     assert batches[0].data_ptr() == pixels.data_ptr()
+
+
+def test_a_batch_of_images_on_a_device_has_its_indices_there() -> None:
+    sampler = TrainingSampler(7, 3, device="meta")  # a device that every machine has
+    images = InMemoryImages(torch.empty(7, 3, 2, 2, dtype=torch.uint8, device="meta"))
+    assert [index.device.type for index in sampler] == ["meta"] * 3
+    assert [(images[index].device.type, len(index)) for index in sampler] == [
+        ("meta", 3),
+        ("meta", 3),
+        ("meta", 1),
+    ]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="wants an NVIDIA GPU")
+def test_on_a_gpu_the_images_lie_there_and_the_figures_are_the_cpus(tmp_path: Path) -> None:
+    found = {}
+    for accelerator in ("cpu", "gpu"):
+        torch.manual_seed(0)
+        datamodule = HorseColourization(train_images=30, val_images=10, batch_size=8)
+        runner = Trainer(
+            accelerator=accelerator, devices=1, max_epochs=2, logger=False, default_root_dir=tmp_path,
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
+        runner.fit(ColourRegression(RegressionCNN(4)), datamodule)
+        for loader in (runner.train_dataloader, runner.val_dataloaders):
+            assert loader.dataset.pixels.device.type == {"cpu": "cpu", "gpu": "cuda"}[accelerator]
+        found[accelerator] = float(runner.callback_metrics["val/loss"])
+    assert found["gpu"] == pytest.approx(found["cpu"], rel=1e-3)
 
 
 def test_every_image_is_dealt_once_an_epoch() -> None:

@@ -26,9 +26,15 @@ from imgcolor.data.sources import (
 from imgcolor.data.synthetic import draw_faces, draw_horses
 from imgcolor.errors import ImgcolorError
 
+_SHARE_OF_GPU = 0.25
+"""How much of a GPU's free memory the images of a split may take; the rest is for the network's steps."""
+
 
 class ImageDataModule(LightningDataModule):
     """Images held in memory as uint8, dealt out in batches, degraded where the model is.
+
+    On an NVIDIA GPU the images that a run needs lie in its memory, if a split takes a quarter of what is free
+    there or less; otherwise every batch is copied there.
 
     Args:
         source: Where the images come from: anything with ``load(split) -> ImageSet``.
@@ -172,9 +178,14 @@ class ImageDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the training images, by default in an order of its own every epoch."""
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if self.seed is None else self.seed
-        pixels = self.images("train").pixels
+        pixels = self._near_the_model(self.images("train").pixels)
         sampler = TrainingSampler(
-            len(pixels), self.batch_size, shuffle=self.shuffle, seed=seed, **self._processes()
+            len(pixels),
+            self.batch_size,
+            shuffle=self.shuffle,
+            seed=seed,
+            device=pixels.device,
+            **self._processes(),
         )
         return _loader(pixels, sampler)
 
@@ -196,8 +207,17 @@ class ImageDataModule(LightningDataModule):
         return _loader(pixels, EvaluationSampler(len(pixels), self.eval_batch_size))
 
     def _evaluation(self, split: Split) -> DataLoader[Tensor]:
-        pixels = self.images(split).pixels
+        pixels = self._near_the_model(self.images(split).pixels)
         return _loader(pixels, EvaluationSampler(len(pixels), self.eval_batch_size, **self._processes()))
+
+    def _near_the_model(self, pixels: Tensor) -> Tensor:
+        """The images on the GPU of the trainer, so that no step copies any, if they leave room for the steps."""
+        if self.trainer is None:
+            return pixels
+        device = self.trainer.strategy.root_device
+        if device.type != "cuda" or pixels.nbytes > _SHARE_OF_GPU * torch.cuda.mem_get_info(device)[0]:
+            return pixels
+        return pixels.to(device)
 
     def _processes(self) -> dict[str, int]:
         """How many processes there are, and which this one is."""

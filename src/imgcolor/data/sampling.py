@@ -11,7 +11,7 @@ from imgcolor.errors import ImgcolorError
 
 
 class InMemoryImages(Dataset[Tensor]):
-    """Images in memory, indexed by whole batches: one index operation a batch.
+    """Images in memory, of the machine or of a device, indexed by whole batches: one index operation a batch.
 
     Args:
         pixels: uint8 [N, 3, H, W].
@@ -45,6 +45,7 @@ class TrainingSampler(DistributedSampler[Tensor]):
         seed: See above.
         processes: Number of processes.
         process: Which of them deals, from 0.
+        device: Where the images are: an epoch's order goes there once, and no batch's does.
 
     Raises:
         ImgcolorError: If there are fewer images than processes.
@@ -59,12 +60,14 @@ class TrainingSampler(DistributedSampler[Tensor]):
         seed: int = 0,
         processes: int = 1,
         process: int = 0,
+        device: torch.device | str = "cpu",
     ) -> None:
         _refuse_too_few(images, processes)
         super().__init__(InMemoryImages(torch.empty(images)), processes, process, shuffle=shuffle, seed=seed)
         self.images = images
         self.batch_size = batch_size
         self.dealt = images - images % processes
+        self.device = device
 
     def __len__(self) -> int:
         return -(-self.dealt // (self.batch_size * self.num_replicas))
@@ -73,7 +76,8 @@ class TrainingSampler(DistributedSampler[Tensor]):
         order = np.arange(self.images)
         if self.shuffle:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
-        for batch in torch.split(torch.from_numpy(order[: self.dealt]), self.batch_size * self.num_replicas):
+        dealt = torch.from_numpy(order[: self.dealt]).to(self.device)
+        for batch in torch.split(dealt, self.batch_size * self.num_replicas):
             yield batch[self.rank :: self.num_replicas]
 
 
