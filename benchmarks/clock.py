@@ -8,6 +8,12 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 
+def wait_for_gpu() -> None:
+    """A GPU works on behind the program: what has been asked of it shall be done before a clock is read."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 class Clock(Callback):
     """Times the second of two epochs: its training steps, and all of it.
 
@@ -34,10 +40,12 @@ class Clock(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Its steps are done."""
+        wait_for_gpu()
         self.steps = time.perf_counter() - self._start
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The second epoch is over, with its validation, its files and its checkpoints."""
+        wait_for_gpu()
         self.whole = time.perf_counter() - self._start
         self.loss = float(trainer.callback_metrics["train/loss"])
 

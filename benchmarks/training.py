@@ -36,7 +36,7 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 
 import imgcolor
-from clock import Clock
+from clock import Clock, wait_for_gpu
 from imgcolor.cli import main as imgcolor_main
 from imgcolor.colour import Palette
 from imgcolor.commands.allocator import keep_freed_memory
@@ -48,7 +48,9 @@ from imgcolor.precision import has_fast_bfloat16
 
 RESULTS = Path(__file__).parent / "results"
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-BF16 = has_fast_bfloat16(torch.device("cpu"))
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+"""Where all ways train: the GPU, if there is one, as Lightning chooses too."""
+BF16 = has_fast_bfloat16(DEVICE)
 """Whether the best experiments' precision is worth it here."""
 
 
@@ -130,7 +132,7 @@ class Bench:
     def network(self) -> nn.Module:
         network = self.case.network()
         network.load_state_dict(torch.load(self.folder / "weights.pt"))
-        return network
+        return network.to(DEVICE)
 
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         if self.case.faces:
@@ -152,12 +154,12 @@ class Bench:
         network = self.network().to(memory_format=torch.channels_last)
         optimizer = self.optimizer(network)
         originals = torch.from_numpy(self.pixels["train"][: self.case.batch_size]).float() / 255
-        grey = originals.mean(1, keepdim=True)
         target = self.palette.encode(originals) if self.case.loss == "classes" else originals
+        grey, target = originals.mean(1, keepdim=True).to(DEVICE), target.to(DEVICE)
         steps = -(-len(self.pixels["train"]) // self.case.batch_size)
 
         def step() -> None:
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.case.bf16):
+            with torch.autocast(DEVICE.type, torch.bfloat16, enabled=self.case.bf16):
                 loss = self.fast_loss(network(grey), target)
             optimizer.zero_grad()
             loss.backward()
@@ -165,9 +167,11 @@ class Bench:
 
         for _ in range(3):
             step()
+        wait_for_gpu()
         start = time.perf_counter()
         for _ in range(steps):
             step()
+        wait_for_gpu()
         seconds = time.perf_counter() - start
         return Timing(seconds, seconds, float("nan"))
 
@@ -247,7 +251,8 @@ class Bench:
     def _course_batches(self, greys: np.ndarray, targets: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
         for start in range(0, len(greys), self.case.batch_size):
             part = slice(start, start + self.case.batch_size)
-            yield torch.from_numpy(greys[part]).contiguous(), torch.from_numpy(targets[part]).contiguous()
+            x, y = (torch.from_numpy(arrays[part]).contiguous() for arrays in (greys, targets))
+            yield x.to(DEVICE), y.to(DEVICE)
 
     def _plot(self, greys: np.ndarray, history: list[tuple[float, float]], network: nn.Module) -> None:
         import matplotlib
@@ -256,7 +261,7 @@ class Bench:
         from matplotlib import pyplot
 
         with torch.no_grad():
-            output = network(torch.from_numpy(greys))
+            output = network(torch.from_numpy(greys).to(DEVICE)).cpu()
         if self.case.loss == "classes":
             output = self.palette.lookup(output.argmax(1))
         pictures = np.concatenate(output.clamp(0, 1).permute(0, 2, 3, 1).numpy(), axis=1)
@@ -289,14 +294,14 @@ class Bench:
             total = 0.0
             for (x, y), _ in loaders["train"]:
                 optimizer.zero_grad()
-                loss = self.loss(network(x), y)
+                loss = self.loss(network(x.to(DEVICE)), y.to(DEVICE))
                 loss.backward()
                 optimizer.step()
                 total += loss.item() * len(x)
             steps = time.perf_counter() - start
             with torch.no_grad():
                 for (x, y), _ in loaders["val"]:
-                    self.loss(network(x), y).item()
+                    self.loss(network(x.to(DEVICE)), y.to(DEVICE)).item()
             whole = time.perf_counter() - start
         return Timing(steps, whole, total / len(self.pixels["train"]))
 
@@ -325,7 +330,7 @@ class PlainModule(LightningModule):
     def _loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         images, _ = batch
         if self.bench.case.faces:
-            weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
+            weights = images.new_tensor([0.299, 0.587, 0.114])[:, None, None]
             return self.bench.loss(
                 self.network((images * weights).sum(1, keepdim=True) * 2 - 1), images * 2 - 1
             )
