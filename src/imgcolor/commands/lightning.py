@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import shutil
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -185,11 +187,12 @@ class ImgcolorCLI(LightningCLI):
         self._warn_of_imitation()
 
     def _warn_of_imitation(self) -> None:
-        precision = self.trainer.precision
-        if str(precision).startswith("bf16") and not has_fast_bfloat16(self.trainer.strategy.root_device):
+        precision, root = self.trainer.precision, self.trainer.strategy.root_device
+        if str(precision).startswith("bf16") and not has_fast_bfloat16(root):
+            device = "this processor" if root.type == "cpu" else "this GPU"
             _tell(
-                f"--trainer.precision {precision}: this processor has no bfloat16 and only imitates it; "
-                "--trainer.precision 32-true is many times faster here"
+                f"--trainer.precision {precision}: {device} has no bfloat16 and only imitates it; "
+                "--trainer.precision 32-true is faster here, on a processor many times"
             )
 
     def after_validate(self) -> None:
@@ -235,6 +238,7 @@ def run(arguments: list[str]) -> None:
         arguments: The command and its options.
     """
     _quieten()
+    _look_for_no_driver()
     keep_freed_memory()
     arguments = [arguments[0], *map(_with_package, arguments[1:])]
     import_from_here()
@@ -312,6 +316,16 @@ def _quieten() -> None:
         ".*number of training batches.*logging interval.*",  # every logged value is an epoch's
     ):
         warnings.filterwarnings("ignore", message)
+
+
+def _look_for_no_driver() -> None:
+    """Where there is no NVIDIA GPU, spare every step of an optimizer the search for its driver.
+
+    torch asks each time whether there is a GPU, and Lightning has it ask the driver, which keeps a fork safe from
+    a GPU that is in use.
+    """
+    if not torch.cuda.is_available():
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
 
 
 def _program(name: str) -> str:
