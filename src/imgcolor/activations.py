@@ -110,7 +110,7 @@ def near_zero(maps: Tensor, share: float = 0.01) -> Tensor:
     Returns:
         Float [B, C] in [0, 1]; nan for an image with values that are not finite.
     """
-    magnitudes = maps.double().abs()
+    magnitudes = maps.cpu().double().abs()  # not every device has float64
     largest = magnitudes.amax(dim=(1, 2, 3), keepdim=True)
     near = (magnitudes < share * largest) | (magnitudes == 0)
     shares = near.double().mean(dim=(2, 3))
@@ -131,7 +131,7 @@ def concentration(maps: Tensor) -> Tensor:
     Returns:
         Float [B, C] in [0, 1]; nan for a map with values that are not finite.
     """
-    magnitudes = maps.double().abs().flatten(2)
+    magnitudes = maps.cpu().double().abs().flatten(2)  # not every device has float64
     pixels = magnitudes.shape[-1]
     total = magnitudes.sum(dim=-1, keepdim=True)
     entropy = torch.special.entr(magnitudes / total).sum(dim=-1)

@@ -103,19 +103,20 @@ class GreyLookup(nn.Module):
         sums = torch.zeros(size, dtype=torch.float64)
         for grey, target in pairs:
             self._check(target)
-            key = self._keys(grey).flatten()
-            counts += torch.bincount(key, minlength=keys).cpu()
+            # Counted on the CPU: some devices have no float64, others count weights in no fixed order.
+            key, target = self._keys(grey).flatten().cpu(), target.cpu()
+            counts += torch.bincount(key, minlength=keys)
             if self.statistic == "histogram":
-                sums += torch.bincount(key * self.channels + target.flatten(), minlength=size).cpu()
+                sums += torch.bincount(key * self.channels + target.flatten(), minlength=size)
                 continue
             for channel in range(self.channels):
                 values = target[:, channel].flatten().double()
                 place = key * self.channels + channel
                 if self.statistic == "margin":
                     place = place * bins + (values * 255).round().long().clamp(0, 255)
-                    sums += torch.bincount(place, minlength=size).cpu()
+                    sums += torch.bincount(place, minlength=size)
                 else:
-                    sums += torch.bincount(place, values, minlength=size).cpu()
+                    sums += torch.bincount(place, values, minlength=size)
         if not counts.any():
             raise ValueError("pairs: expected training images, found none")
         shape = (self.bands, self.levels, self.channels, bins)

@@ -125,7 +125,7 @@ class MarginCurve(Metric):
 
     def __init__(self, sync_on_compute: bool = True) -> None:
         super().__init__(sync_on_compute=sync_on_compute)
-        self.add_state("shares_sum", torch.zeros(256, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("shares_sum", torch.zeros(256), dist_reduce_fx="sum")
         self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
@@ -143,5 +143,5 @@ class MarginCurve(Metric):
 
     def compute(self) -> Tensor:
         """The mean share over all images for the margins 0 to 256: float [257] in [0, 1]."""
-        below = F.pad(self.shares_sum.cumsum(0), (1, 0)) / self.images
-        return below.float()
+        below: Tensor = F.pad(self.shares_sum.cumsum(0), (1, 0)) / self.images
+        return below
