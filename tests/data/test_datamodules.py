@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from PIL import Image
 
 from imgcolor.data import Batch, HorseColourization, ImageSet
@@ -102,19 +102,27 @@ def test_a_batch_of_images_on_a_device_has_its_indices_there() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="wants an NVIDIA GPU")
 def test_on_a_gpu_the_images_lie_there_and_the_figures_are_the_cpus(tmp_path: Path) -> None:
-    found = {}
+    found: dict[str, float] = {}
+    where: dict[str, set[str]] = {"cpu": set(), "gpu": set()}
+
+    class Look(Callback):
+        def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+            for loader in (trainer.train_dataloader, trainer.val_dataloaders):
+                where[accelerator].add(loader.dataset.pixels.device.type)
+
     for accelerator in ("cpu", "gpu"):
         torch.manual_seed(0)
         datamodule = HorseColourization(train_images=30, val_images=10, batch_size=8)
         runner = Trainer(
             accelerator=accelerator, devices=1, max_epochs=2, logger=False, default_root_dir=tmp_path,
-            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, callbacks=[Look()],
         )  # fmt: skip
         runner.fit(ColourRegression(RegressionCNN(4)), datamodule)
         for loader in (runner.train_dataloader, runner.val_dataloaders):
-            assert loader.dataset.pixels.device.type == {"cpu": "cpu", "gpu": "cuda"}[accelerator]
+            assert loader.dataset.pixels.device.type == "cpu"  # the GPU has its memory back
         found[accelerator] = float(runner.callback_metrics["val/loss"])
-    assert found["gpu"] == pytest.approx(found["cpu"], rel=1e-3)
+    assert where == {"cpu": {"cpu"}, "gpu": {"cuda"}}
+    assert found["gpu"] == pytest.approx(found["cpu"], rel=1e-2)  # cuDNN rounds more
 
 
 def test_every_image_is_dealt_once_an_epoch() -> None:

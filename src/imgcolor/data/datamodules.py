@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.trainer.states import TrainerStatus
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -83,6 +84,7 @@ class ImageDataModule(LightningDataModule):
         self._sets: dict[Split, ImageSet] = {}
         self._split: tuple[ImageSet, ImageSet] | None = None
         self._fitting = False
+        self._on_gpu: list[tuple[InMemoryImages, Tensor]] = []
 
     def images(self, split: Split) -> ImageSet:
         """The images of a split, read once and kept.
@@ -165,8 +167,11 @@ class ImageDataModule(LightningDataModule):
             self.images(split)
 
     def teardown(self, stage: str) -> None:
-        """After a fit the validation images are the validation images again."""
+        """After a fit the validation images are the validation images again, and a GPU has its memory back."""
         self._fitting = False
+        for images, pixels in self._on_gpu:
+            images.pixels = pixels  # the trainer keeps the loaders
+        self._on_gpu.clear()
 
     def on_after_batch_transfer(self, batch: Tensor | Batch, dataloader_idx: int) -> Batch:
         """Augment (in training) and degrade a batch when it has arrived at the model's device."""
@@ -178,16 +183,16 @@ class ImageDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the training images, by default in an order of its own every epoch."""
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if self.seed is None else self.seed
-        pixels = self._near_the_model(self.images("train").pixels)
+        images = self._near_the_model("train")
         sampler = TrainingSampler(
-            len(pixels),
+            len(images),
             self.batch_size,
             shuffle=self.shuffle,
             seed=seed,
-            device=pixels.device,
+            device=images.pixels.device,
             **self._processes(),
         )
-        return _loader(pixels, sampler)
+        return _loader(images, sampler)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the validation images, in order."""
@@ -203,21 +208,23 @@ class ImageDataModule(LightningDataModule):
 
     def whole(self, split: Split) -> DataLoader[Tensor]:
         """Batches of all images of a split, in order, also where several processes share them otherwise."""
-        pixels = self.images(split).pixels
-        return _loader(pixels, EvaluationSampler(len(pixels), self.eval_batch_size))
+        images = InMemoryImages(self.images(split).pixels)
+        return _loader(images, EvaluationSampler(len(images), self.eval_batch_size))
 
     def _evaluation(self, split: Split) -> DataLoader[Tensor]:
-        pixels = self._near_the_model(self.images(split).pixels)
-        return _loader(pixels, EvaluationSampler(len(pixels), self.eval_batch_size, **self._processes()))
+        images = self._near_the_model(split)
+        return _loader(images, EvaluationSampler(len(images), self.eval_batch_size, **self._processes()))
 
-    def _near_the_model(self, pixels: Tensor) -> Tensor:
-        """The images on the GPU of the trainer, so that no step copies any, if they leave room for the steps."""
-        if self.trainer is None:
-            return pixels
+    def _near_the_model(self, split: Split) -> InMemoryImages:
+        """The images on the GPU of a trainer at work, so that no step copies any, if they leave room for it."""
+        images = InMemoryImages(self.images(split).pixels)
+        if self.trainer is None or self.trainer.state.status != TrainerStatus.RUNNING:
+            return images
         device = self.trainer.strategy.root_device
-        if device.type != "cuda" or pixels.nbytes > _SHARE_OF_GPU * torch.cuda.mem_get_info(device)[0]:
-            return pixels
-        return pixels.to(device)
+        if device.type == "cuda" and images.pixels.nbytes <= _SHARE_OF_GPU * _free_memory(device):
+            self._on_gpu.append((images, images.pixels))
+            images.pixels = images.pixels.to(device)
+        return images
 
     def _processes(self) -> dict[str, int]:
         """How many processes there are, and which this one is."""
@@ -226,10 +233,16 @@ class ImageDataModule(LightningDataModule):
         return {"processes": self.trainer.world_size, "process": self.trainer.global_rank}
 
 
-def _loader(pixels: Tensor, sampler: TrainingSampler | EvaluationSampler) -> DataLoader[Tensor]:
+def _free_memory(device: torch.device) -> int:
+    """Bytes that are free on a GPU."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return free
+
+
+def _loader(images: InMemoryImages, sampler: TrainingSampler | EvaluationSampler) -> DataLoader[Tensor]:
     # batch_size=None: the sampler deals whole batches, and indexing makes them. A generator of its own: each
     # iteration draws a number, and torch's would then not be the same in an epoch that a resumed run begins with.
-    return DataLoader(InMemoryImages(pixels), batch_size=None, sampler=sampler, generator=torch.Generator())
+    return DataLoader(images, batch_size=None, sampler=sampler, generator=torch.Generator())
 
 
 class HorseColourization(ImageDataModule):
