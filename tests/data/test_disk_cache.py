@@ -10,7 +10,7 @@ from PIL import Image
 
 from imgcolor.cli import main
 from imgcolor.data import HorseColourization
-from imgcolor.data.disk_cache import cache_folder
+from imgcolor.data.disk_cache import cache_folder, free_memory
 from imgcolor.data.sources import FolderSource
 from imgcolor.errors import ImgcolorError
 
@@ -29,6 +29,18 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def cached() -> list[Path]:
     return sorted(cache_folder().glob("*.uint8"))
+
+
+def test_files_that_lie_in_memory_unused_count_as_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("900000\n")
+    (tmp_path / "memory.stat").write_text("anon 300000\ninactive_file 500000\n")
+    monkeypatch.setattr("imgcolor.data.disk_cache._GROUP", tmp_path)
+    assert free_memory() == 600_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory() > 1_000_000  # the machine's
 
 
 def test_images_beyond_the_limit_are_the_same_from_disk(

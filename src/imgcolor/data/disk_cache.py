@@ -20,6 +20,8 @@ from imgcolor.errors import ImgcolorError
 
 _GIB = 2**30
 
+_GROUP = Path("/sys/fs/cgroup")
+
 _VERSION = 1
 """Of how images are decoded; another one makes all files anew."""
 
@@ -38,7 +40,8 @@ def read_or_map(
         files: What is read; their names, sizes and times of change tell whether the file on disk is still right.
         shape: Of each image.
         read: Fills uint8 [N, *shape].
-        memory_limit: GiB from which on the file is taken; half of the free memory by default.
+        memory_limit: GiB from which on the file is taken; half of the memory that is free now by default. It is
+            this process's: where several share a machine, all of them read the images.
 
     Returns:
         uint8 [N, *shape].
@@ -77,12 +80,13 @@ def read_or_map(
 
 
 def free_memory() -> float:
-    """Bytes of memory that this process may still take: a container's limit counts too."""
+    """Bytes of memory that this process may still take; a container's limit (cgroup v2) counts too."""
     free = int(psutil.virtual_memory().available)
     with contextlib.suppress(OSError, ValueError):  # no such limit
-        group = Path("/sys/fs/cgroup")
-        most, used = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
-        free = min(free, int(most) - int(used))
+        most, used, parts = ((_GROUP / f"memory.{name}").read_text() for name in ("max", "current", "stat"))
+        # Files that were read lie in memory until somebody else wants it.
+        given_up = dict(line.split() for line in parts.splitlines()).get("inactive_file", 0)
+        free = min(free, int(most) - int(used) + int(given_up))
     return max(0, free)
 
 
@@ -105,7 +109,7 @@ def _state(files: Sequence[Path]) -> str:
             f"{error.filename}: expected an image file, found none ({error.strerror}); put it back or take it away"
         ) from error
     # The time of change of the file's status too: copying tools set the other one back.
-    return _hash([f"{file}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ctime_ns}" for file, s in stats])
+    return _hash([f"{file.absolute()}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ctime_ns}" for file, s in stats])
 
 
 def _hash(texts: Sequence[str]) -> str:
@@ -125,6 +129,8 @@ def _write(path: Path, images: tuple[int, ...], read: Callable[[torch.Tensor], N
                 # All of the room now: writing to a mapped file on a full disk would kill the process.
                 os.posix_fallocate(file.fileno(), 0, size)
         read(_map(temporary, images))
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())  # its name must not reach the disk before its pixels
         for old in path.parent.glob(f"{place}-*.uint8"):
             old.unlink()  # of what the folder held before
         temporary.replace(path)
