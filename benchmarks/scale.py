@@ -64,8 +64,8 @@ def measure(count: int, size: int) -> dict[str, float]:
     data = ImageDataModule(RandomSource(count, size), MeanGrey(), batch_size, batch_size)
     start = time.perf_counter()
     trainer = Trainer(
-        max_epochs=2, callbacks=[clock], logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, num_sanity_val_steps=0,
+        accelerator="cpu", max_epochs=2, callbacks=[clock], logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
     )  # fmt: skip
     trainer.fit(ColourRegression(network), data)
     megabytes = count * 3 * size**2 / 1e6
