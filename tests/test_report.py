@@ -7,6 +7,7 @@ from PIL import Image
 
 from imgcolor.cli import main
 from imgcolor.commands.report import render
+from imgcolor.errors import ImgcolorError
 
 PAGE = {
     "title": "Results",
@@ -106,6 +107,21 @@ def test_tables_set_the_reports_figures_beside_ours_and_the_floor(results: Path)
     assert both == ["0.1", "0.0061", "0.005 ± 0.001 (n = 2)", "46 %", "0.6 ± 0.1 (n = 2)"]
     assert default == ["0.001", "", "0.01", "", ""]
     assert missing == ["half", "", "not run yet", "", "not run yet"]
+    assert floor == ["*floor: table*", "", "0.003", "", ""]
+
+
+def test_runs_of_other_options_are_no_seeds_of_one(results: Path) -> None:
+    other = ["e.yaml", "--model.optimizer.lr=0.1 --trainer.precision=bf16-mixed", *ROWS[0][2:]]
+    with (results / "rates.csv").open("a", newline="") as file:
+        csv.writer(file).writerow(other)
+    with pytest.raises(ImgcolorError, match=r"row \[0\.1\].*bf16-mixed.*match"):
+        render(results)
+
+
+def test_training_figures_have_no_floor(results: Path) -> None:
+    page = (results / "page.yaml").read_text()
+    (results / "page.yaml").write_text(page.replace("val/accuracy", "train/mse"))
+    *_, floor = cells(render(results))
     assert floor == ["*floor: table*", "", "0.003", "", ""]
 
 

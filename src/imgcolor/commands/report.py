@@ -115,18 +115,19 @@ def _curves(results: Path, table: Mapping[str, Any]) -> dict[str, dict[str, list
     path = curves_of(results / f"{table['results']}.csv")
     points = _counted(read_rows(path)) if path.is_file() else []
     lines: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    for row in table["rows"]:
-        found = _runs_of(row, points, points, table)
+    runs = {", ".join(map(str, row["values"])): _runs_of(row, points, points, table) for row in table["rows"]}
+    drawn = {name: found for name, found in runs.items() if found}
+    splits = ("train", "val") if len(drawn) < 3 else ("val",)  # more lines cannot be told apart
+    for name, found in drawn.items():
         # One line a row: of several seeds the first.
         names = ("overrides", "images", "seed")
         first = [point for point in found if all(point[name] == found[0][name] for name in names)]
-        splits = ("train", "val") if len(table["rows"]) < 3 else ("val",)
         columns = {
-            name: [(int(p["epoch"]), float(p[name])) for p in first if p.get(name)]
-            for name in (f"{split}/{metric}" for split in splits for metric in table["curves"])
+            column: [(int(p["epoch"]), float(p[column])) for p in first if p.get(column)]
+            for column in (f"{split}/{metric}" for split in splits for metric in table["curves"])
         }
         if any(columns.values()):
-            lines[", ".join(str(value) for value in row["values"])] = columns
+            lines[name] = columns
     return lines
 
 
@@ -168,7 +169,15 @@ def _runs_of(
     """The runs that a row of the page means."""
     if "overrides" in row:  # the values are a name for all that was changed
         return [run for run in every if run["overrides"] == row["overrides"]]
-    return [run for run in counted if _is(run, row, table)]
+    same = [run for run in counted if _is(run, row, table)]
+    different = {tuple(sorted(read_options(shlex.split(run["overrides"])).items())) for run in same}
+    if len(different) > 1:
+        found = " and ".join(sorted({run["overrides"] or "none" for run in same}))
+        raise ImgcolorError(
+            f"{table['results']}.csv: the row {row['values']} of the page: expected runs that differ in the seed "
+            f"alone, found the options {found}; say in the row's match which are meant, or take a run out"
+        )
+    return same
 
 
 def _table(results: Path, table: Mapping[str, Any]) -> list[str]:
@@ -197,8 +206,10 @@ def _table(results: Path, table: Mapping[str, Any]) -> list[str]:
     for name, label in table.get("floors", {}).items() if finished else ():
         cells = [f"*floor: {label}*", *[""] * (len(keys) - 1)]
         for figure in figures:
-            column = f"baseline/{name}/{figure.rpartition('/')[2]}"
-            cells += [""] * (figure in told) + [_mean(finished[:1], column)]
+            split, _, metric = figure.rpartition("/")
+            # The floors are measured on the validation images alone.
+            value = "" if split == "train" else _mean(finished[:1], f"baseline/{name}/{metric}")
+            cells += [""] * (figure in told) + [value]
         lines.append(cells)
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return [text, _commands(used)] if used else [text]
