@@ -1,0 +1,42 @@
+"""Draws docs/images/horses_epochs.png: how RegressionCNN colours validation images after more and more epochs.
+
+python docs/horses_epochs.py RUN [RUN ...]
+
+The runs are the folders of `imgcolor fit --config experiments/horses/regression_cnn.yaml --trainer.max_epochs=1000
+--data.source folder --data.root HORSES`, or of its parts, where it was stopped and went on; the rows are cut out
+of the grids that they drew.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.io import decode_image
+
+from imgcolor.pictures import picture_grid, save_picture
+
+SIDE, GAP, COUNT = 64, 2, 8
+"""Of a picture in a run's grid, in pixels, and how many stand in a row."""
+EPOCHS = (5, 10, 50, 100, 500, 1000)
+
+
+def row(grid: Path, number: int) -> Tensor:
+    """A row of a run's grid: float [8, 3, 32, 32] in [0, 1]."""
+    pixels = decode_image(grid)
+    pictures = pixels[:, number * (SIDE + GAP) :, -COUNT * (SIDE + GAP) :]
+    pictures = pictures.unfold(2, SIDE, SIDE + GAP)[:, :SIDE].permute(2, 0, 1, 3)
+    return pictures[..., ::2, ::2].float() / 255
+
+
+if __name__ == "__main__":
+    runs = [Path(run) for run in sys.argv[1:]]
+    grids = {
+        epochs: next(grid for run in runs if (grid := run / "images" / f"epoch_{epochs - 1:04}.png").exists())
+        for epochs in EPOCHS
+    }
+    rows = {"grey": row(grids[5], 0)}
+    rows |= {f"{epochs} epochs": row(grid, 1) for epochs, grid in grids.items()}
+    rows["truth"] = row(grids[5], 2)
+    assert all(pictures.shape == torch.Size((COUNT, 3, 32, 32)) for pictures in rows.values())
+    save_picture(picture_grid(rows), Path(__file__).with_name("images") / "horses_epochs.png")
