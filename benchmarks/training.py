@@ -376,6 +376,7 @@ def isolated(bench: Bench, way: str) -> Timing:
 def measure(case: Case, rounds: int, images: int) -> list[dict[str, object]]:
     """Train one case in every way, round by round."""
     rows = []
+    version = commit(Path(imgcolor.__file__).parent)
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench.drawn(case, images, Path(folder))
         for number in range(rounds):
@@ -393,7 +394,7 @@ def measure(case: Case, rounds: int, images: int) -> list[dict[str, object]]:
                         "case": case.name,
                         "way": way,
                         "round": number,
-                        "commit": commit(Path(imgcolor.__file__).parent),
+                        "commit": version,
                         "images": images,
                         "ms_a_step": round(timing.steps / steps * 1000, 3),
                         "steps_s": round(timing.steps, 3),
