@@ -134,6 +134,8 @@ class ImgcolorCLI(LightningCLI):
             self._checkpoint = None
         self.datamodule.prepare_data()
         self.datamodule.setup("fit" if self.subcommand == "baseline" else self.subcommand)
+        if self.subcommand != "baseline":  # runs no network
+            self._warn_of_imitation()
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -163,7 +165,6 @@ class ImgcolorCLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Have TensorBoard tell where the run comes from, and compare its options."""
-        self._warn_of_imitation()
         logger = self.trainer.logger
         if not isinstance(logger, TensorBoardLogger) or run_folder(self.trainer) is None:
             return
@@ -174,17 +175,11 @@ class ImgcolorCLI(LightningCLI):
 
     def before_validate(self) -> None:
         """Have the figures printed once, beside their floor."""
-        self._warn_of_imitation()
         self.config_init["validate"]["verbose"] = False
 
     def before_test(self) -> None:
         """Have the figures printed once, beside their floor."""
-        self._warn_of_imitation()
         self.config_init["test"]["verbose"] = False
-
-    def before_predict(self) -> None:
-        """Say what makes it slow."""
-        self._warn_of_imitation()
 
     def _warn_of_imitation(self) -> None:
         precision, root = self.trainer.precision, self.trainer.strategy.root_device
