@@ -221,7 +221,10 @@ class ImageDataModule(LightningDataModule):
         if self.trainer is None or self.trainer.state.status != TrainerStatus.RUNNING:
             return images
         device = self.trainer.strategy.root_device
-        if device.type == "cuda" and images.pixels.nbytes <= _SHARE_OF_GPU * _free_memory(device):
+        if (
+            device.type == "cuda"
+            and images.pixels.nbytes <= _SHARE_OF_GPU * torch.cuda.mem_get_info(device)[0]
+        ):
             self._on_gpu.append((images, images.pixels))
             images.pixels = images.pixels.to(device)
         return images
@@ -231,12 +234,6 @@ class ImageDataModule(LightningDataModule):
         if self.trainer is None:
             return {}
         return {"processes": self.trainer.world_size, "process": self.trainer.global_rank}
-
-
-def _free_memory(device: torch.device) -> int:
-    """Bytes that are free on a GPU."""
-    free, _ = torch.cuda.mem_get_info(device)
-    return free
 
 
 def _loader(images: InMemoryImages, sampler: TrainingSampler | EvaluationSampler) -> DataLoader[Tensor]:
