@@ -76,6 +76,15 @@ def test_the_file_is_made_once_and_again_when_the_folder_changes(photos: Path) -
     assert len(cached()) == 2  # another size is another file
 
 
+def test_one_folder_has_one_file_however_it_is_named(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    FolderSource(photos, 16, memory_limit=0).load("train")
+    (first,) = cached()
+    made = first.stat().st_mtime_ns
+    monkeypatch.chdir(photos)
+    FolderSource(Path(), 16, memory_limit=0).load("train")
+    assert [(path, path.stat().st_mtime_ns) for path in cached()] == [(first, made)]
+
+
 def test_what_a_killed_process_left_is_taken_away(photos: Path) -> None:
     FolderSource(photos, 16, memory_limit=0).load("train")
     (file,) = cached()
