@@ -1,33 +1,42 @@
-"""A callback that times a fit's second epoch, and starts it from given weights."""
+"""A callback that times a fit's epochs, and starts it from given weights."""
 
 import os
-import time
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from turns import Turn, wait_for_gpu
 
-def wait_for_gpu() -> None:
-    """A GPU works on behind the program: what has been asked of it shall be done before a clock is read."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+
+class Timing(NamedTuple):
+    """Of an epoch."""
+
+    steps: float
+    """Seconds in its training steps."""
+    whole: float
+    """Seconds with validation and what else is done every epoch."""
+    loss: float
+    """Mean training loss."""
 
 
 class Clock(Callback):
-    """Times the second of two epochs: its training steps, and all of it.
+    """Times a fit's epochs but the first, and starts it from given weights.
 
     Args:
         weights: A file of the network's first weights.
     """
 
+    turn = Turn()
+    """Who runs when; the benchmark sets it."""
     last: "Clock"
     """The newest one: the command line makes it, and the benchmark reads it."""
 
     def __init__(self, weights: Path) -> None:
         self.weights = weights
-        self.steps = self.whole = self.loss = 0.0
-        self._start = 0.0
+        self.epochs: list[Timing] = []
+        self._start = self._steps = 0.0
         Clock.last = self
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -35,19 +44,28 @@ class Clock(Callback):
         pl_module.network.load_state_dict(torch.load(self.weights))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """An epoch begins."""
-        self._start = time.perf_counter()
+        """An epoch begins, and the one before it is over."""
+        if trainer.current_epoch > 1:
+            self._close(trainer)
+        self._start = self.turn.now()
+
+    def on_train_batch_end(self, *args: object) -> None:
+        """Let the other ways take their steps."""
+        self.turn.step()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Its steps are done."""
+        """The steps are done."""
         wait_for_gpu()
-        self.steps = time.perf_counter() - self._start
+        self._steps = self.turn.now() - self._start
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The second epoch is over, with its validation, its files and its checkpoints."""
+        """The last epoch is over, with its validation, its files and its checkpoints."""
+        self._close(trainer)
+
+    def _close(self, trainer: Trainer) -> None:
         wait_for_gpu()
-        self.whole = time.perf_counter() - self._start
-        self.loss = float(trainer.callback_metrics["train/loss"])
+        loss = float(trainer.callback_metrics["train/loss"])
+        self.epochs.append(Timing(self._steps, self.turn.now() - self._start, loss))
 
 
 class ExitAfterFirstStep(Callback):

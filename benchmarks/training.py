@@ -1,29 +1,26 @@
 """Seconds an epoch: imgcolor, the loops that people use now, and the network alone.
 
-    python benchmarks/training.py [--rounds 3] [--images 5000] [--only NAME ...]
+    python benchmarks/training.py [--epochs 3] [--images 5000] [--only NAME ...]
 
-In every round each way trains the same network on the same images in the same order, one way after the other, so
-that a noisy machine hurts all alike, and each in a process of its own, so that none changes how the next one finds
-memory and threads. The figures are ratios to the network alone within a round, and their spread
-over the rounds. All ways start from the same weights and have to end at the same loss. Images are drawn, sizes are
-the courses'.
+Every way trains the same network on the same images in the same order, each in a process of its own, so that none
+changes how another finds memory and threads. They take turns, some steps each, so that a machine that is slow for
+a while is so for all of them. The first epoch is not counted. The figures are ratios to the network alone within
+an epoch, and their spread over the epochs. All ways start from the same weights and have to reach the same loss in
+every epoch. Images are drawn, sizes are the courses'.
 """
 
 import argparse
 import contextlib
 import io
-import multiprocessing
+import math
 import os
 import statistics
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,7 +33,7 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 
 import imgcolor
-from clock import Clock, wait_for_gpu
+from clock import Clock, Timing
 from imgcolor.cli import main as imgcolor_main
 from imgcolor.colour import Palette
 from imgcolor.commands.allocator import keep_freed_memory
@@ -45,6 +42,7 @@ from imgcolor.data import FaceColourization, HorseColourization
 from imgcolor.files import read_rows, write_rows
 from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN, ResidualUNet
 from imgcolor.precision import has_fast_bfloat16
+from turns import Turn, by_turns, wait_for_gpu
 
 RESULTS = Path(__file__).parent / "results"
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
@@ -52,6 +50,8 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 """Where all ways train: the GPU, if there is one, as Lightning chooses too."""
 BF16 = has_fast_bfloat16(DEVICE)
 """Whether the best experiments' precision is worth it here."""
+TURNS = 10
+"""How often in an epoch a way takes its turn."""
 
 
 @dataclass
@@ -69,17 +69,6 @@ class Case:
     @property
     def faces(self) -> bool:
         return self.loss == "signed"
-
-
-class Timing(NamedTuple):
-    """Of a second epoch."""
-
-    steps: float
-    """Seconds in its training steps."""
-    whole: float
-    """Seconds with validation and what else is done every epoch."""
-    loss: float
-    """Mean loss of the epoch."""
 
 
 CASES = [
@@ -107,9 +96,11 @@ CASES = [
 class Bench:
     """One case: its images on disk and in memory, its first weights, and every way to train it."""
 
-    def __init__(self, case: Case, folder: Path) -> None:
+    def __init__(self, case: Case, folder: Path, turn: Turn | None = None, epochs: int = 1) -> None:
         self.case = case
         self.folder = folder
+        self.turn = turn or Turn()
+        self.epochs = 1 + epochs
         self.pixels = {split: np.load(folder / f"{split}.npy") for split in ("train", "val")}
         self.palette = Palette.load(folder / "palette.json")
 
@@ -149,7 +140,7 @@ class Bench:
         return F.mse_loss(output, target)
 
     # (e) forward, backward and optimizer step on a batch that is there
-    def bare(self) -> Timing:
+    def bare(self) -> list[Timing]:
         keep_freed_memory()
         network = self.network().to(memory_format=torch.channels_last)
         optimizer = self.optimizer(network)
@@ -165,22 +156,23 @@ class Bench:
             loss.backward()
             optimizer.step()
 
-        for _ in range(3):
-            step()
-        wait_for_gpu()
-        start = time.perf_counter()
-        for _ in range(steps):
-            step()
-        wait_for_gpu()
-        seconds = time.perf_counter() - start
-        return Timing(seconds, seconds, float("nan"))
+        timings = []
+        for _ in range(self.epochs):
+            start = self.turn.now()
+            for _ in range(steps):
+                step()
+                self.turn.step()
+            wait_for_gpu()
+            seconds = self.turn.now() - start
+            timings.append(Timing(seconds, seconds, float("nan")))
+        return timings[1:]
 
     # (d)
-    def imgcolor(self) -> Timing:
+    def imgcolor(self) -> list[Timing]:
         options = [
             "fit", "--config", str(EXPERIMENTS / self.case.experiment), "--data.source=folder",
             f"--data.root={self.folder}", f"--data.batch_size={self.case.batch_size}", "--data.shuffle=false",
-            "--trainer.max_epochs=2", "--trainer.devices=1",
+            f"--trainer.max_epochs={self.epochs}", "--trainer.devices=1",
             f"--trainer.logger.init_args.save_dir={self.folder / 'logs'}",
         ]  # fmt: skip
         if self.case.loss == "classes":
@@ -190,14 +182,15 @@ class Bench:
             "--trainer.callbacks+=clock.Clock",
             f"--trainer.callbacks.weights={self.folder / 'weights.pt'}",
         ]
+        Clock.turn = self.turn
         with quiet():
             status = imgcolor_main([*options, *clock])
         if status:
             raise SystemExit(f"imgcolor {' '.join(options)}: exit status {status}")
-        return Timing(Clock.last.steps, Clock.last.whole, Clock.last.loss)
+        return Clock.last.epochs
 
     # (c) a LightningModule as one writes it, torchvision's data set, a DataLoader with workers
-    def plain_lightning(self) -> Timing:
+    def plain_lightning(self) -> list[Timing]:
         train, val = (
             DataLoader(
                 ImageFolder(self.folder / split, transform=TF.to_tensor),
@@ -207,30 +200,31 @@ class Bench:
             )
             for split in ("train", "val")
         )
+        Clock.turn = self.turn
         clock = Clock(self.folder / "weights.pt")
         with quiet():
             trainer = Trainer(
                 devices=1,
-                max_epochs=2,
+                max_epochs=self.epochs,
                 callbacks=[clock],
                 default_root_dir=self.folder,
                 precision="bf16-mixed" if self.case.bf16 else "32-true",
             )
             trainer.fit(PlainModule(self), train, val)
-        return Timing(clock.steps, clock.whole, clock.loss)
+        return clock.epochs
 
     # (a) the course's loop: NumPy arrays in batches, made into tensors, .item() every step
-    def course_loop(self, plot: bool = False) -> Timing:
+    def course_loop(self, plot: bool = False) -> list[Timing]:
         greys, targets = {}, {}
         for split, pixels in self.pixels.items():
             images = pixels.astype("float32") / 255
             greys[split] = images.mean(axis=1, keepdims=True)
             encode = self.case.loss == "classes"
             targets[split] = self.palette.encode(torch.from_numpy(images)).numpy() if encode else images
-        network, history = self.network(), []
+        network, history, timings = self.network(), [], []
         optimizer = self.optimizer(network)
-        for _ in range(2):
-            start = time.perf_counter()
+        for _ in range(self.epochs):
+            start = self.turn.now()
             network.train()
             losses = []
             for x, y in self._course_batches(greys["train"], targets["train"]):
@@ -239,7 +233,8 @@ class Bench:
                 loss.backward()
                 optimizer.step()
                 losses.append(loss.data.item())
-            steps = time.perf_counter() - start
+                self.turn.step()
+            steps = self.turn.now() - start
             network.eval()
             with torch.no_grad():
                 batches = self._course_batches(greys["val"], targets["val"])
@@ -247,8 +242,8 @@ class Bench:
             history.append((np.mean(losses), np.mean(validated)))
             if plot:
                 self._plot(greys["val"][:16], history, network)
-            whole = time.perf_counter() - start
-        return Timing(steps, whole, float(np.mean(losses)))
+            timings.append(Timing(steps, self.turn.now() - start, float(np.mean(losses))))
+        return timings[1:]
 
     def _course_batches(self, greys: np.ndarray, targets: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
         for start in range(0, len(greys), self.case.batch_size):
@@ -275,11 +270,11 @@ class Bench:
         pyplot.savefig(self.folder / "curve.png")
         pyplot.close("all")
 
-    def course_loop_with_plots(self) -> Timing:
+    def course_loop_with_plots(self) -> list[Timing]:
         return self.course_loop(plot=True)
 
     # (b) the homework's loop: every image decoded and made a tensor at every epoch
-    def homework_loop(self) -> Timing:
+    def homework_loop(self) -> list[Timing]:
         def pair(image: Image.Image) -> tuple[Tensor, Tensor]:
             return TF.to_tensor(TF.to_grayscale(image)) * 2 - 1, TF.to_tensor(image) * 2 - 1
 
@@ -289,10 +284,10 @@ class Bench:
             )
             for split in ("train", "val")
         }
-        network = self.network()
+        network, timings = self.network(), []
         optimizer = self.optimizer(network)
-        for _ in range(2):
-            start = time.perf_counter()
+        for _ in range(self.epochs):
+            start = self.turn.now()
             total = 0.0
             for (x, y), _ in loaders["train"]:
                 optimizer.zero_grad()
@@ -300,14 +295,15 @@ class Bench:
                 loss.backward()
                 optimizer.step()
                 total += loss.item() * len(x)
-            steps = time.perf_counter() - start
+                self.turn.step()
+            steps = self.turn.now() - start
             with torch.no_grad():
                 for (x, y), _ in loaders["val"]:
                     self.loss(network(x.to(DEVICE)), y.to(DEVICE)).item()
-            whole = time.perf_counter() - start
-        return Timing(steps, whole, total / len(self.pixels["train"]))
+            timings.append(Timing(steps, self.turn.now() - start, total / len(self.pixels["train"])))
+        return timings[1:]
 
-    def ways(self) -> dict[str, Callable[[], Timing]]:
+    def ways(self) -> dict[str, Callable[[], list[Timing]]]:
         ways = {
             "network alone": self.bare,
             "imgcolor fit": self.imgcolor,
@@ -362,65 +358,60 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _run(name: str, folder: Path, way: str) -> Timing:
+def train(turn: Turn, name: str, folder: Path, way: str, epochs: int) -> list[Timing]:
+    """Train in one way, in a process of its own."""
     (case,) = (case for case in CASES if case.name == name)
-    return Bench(case, folder).ways()[way]()
+    return Bench(case, folder, turn, epochs).ways()[way]()
 
 
-def isolated(bench: Bench, way: str) -> Timing:
-    """Train in one way in a new process."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_run, bench.case.name, bench.folder, way).result()
-
-
-def measure(case: Case, rounds: int, images: int) -> list[dict[str, object]]:
-    """Train one case in every way, round by round."""
-    rows = []
+def measure(case: Case, epochs: int, images: int) -> list[dict[str, object]]:
+    """Train one case in every way."""
     version = commit(Path(imgcolor.__file__).parent)
+    steps = -(-images // case.batch_size)
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench.drawn(case, images, Path(folder))
-        for number in range(rounds):
-            ways = list(bench.ways())
-            first = number % len(ways)
-            for way in ways[first:] + ways[:first]:  # none is always the one after the longest
-                timing = isolated(bench, way)
-                seconds = f"{timing.steps:8.2f} s in steps {timing.whole:8.2f} s an epoch"
-                print(
-                    f"{case.name:30} round {number}  {way:16} {seconds}, loss {timing.loss:.5f}", flush=True
-                )
-                steps = -(-images // case.batch_size)
-                rows.append(
-                    {
-                        "case": case.name,
-                        "way": way,
-                        "round": number,
-                        "commit": version,
-                        "images": images,
-                        "ms_a_step": round(timing.steps / steps * 1000, 3),
-                        "steps_s": round(timing.steps, 3),
-                        "epoch_s": round(timing.whole, 3),
-                        "loss": round(timing.loss, 6),
-                    }
-                )
-    losses = [float(str(row["loss"])) for row in rows if row["way"] != "network alone"]
-    if not max(losses) <= 1.02 * min(losses):
-        raise SystemExit(f"{case.name}: expected one loss, found {min(losses)} to {max(losses)}")
+        ways = Bench.drawn(case, images, Path(folder)).ways()
+        programs = {way: (train, (case.name, Path(folder), way, epochs)) for way in ways}
+        timings: dict[str, list[Timing]] = by_turns(programs, max(1, steps // TURNS))
+    rows: list[dict[str, object]] = []
+    for number in range(epochs):
+        losses = []
+        for way in ways:
+            timing = timings[way][number]
+            losses.append(timing.loss)
+            seconds = f"{timing.steps:8.2f} s in steps {timing.whole:8.2f} s an epoch"
+            print(f"{case.name:30} epoch {number}  {way:16} {seconds}, loss {timing.loss:.5f}", flush=True)
+            rows.append(
+                {
+                    "case": case.name,
+                    "way": way,
+                    "epoch": number,
+                    "commit": version,
+                    "images": images,
+                    "ms_a_step": round(timing.steps / steps * 1000, 3),
+                    "steps_s": round(timing.steps, 3),
+                    "epoch_s": round(timing.whole, 3),
+                    "loss": round(timing.loss, 6),
+                }
+            )
+        reached = [loss for loss in losses if not math.isnan(loss)]  # the network alone sees one batch
+        if not max(reached) <= 1.02 * min(reached):
+            raise SystemExit(f"{case.name}: expected one loss, found {min(reached)} to {max(reached)}")
     return rows
 
 
 def page(rows: list[dict[str, object]]) -> str:
-    """The results as Markdown: ratios to the network alone, median and range over the rounds."""
+    """The results as Markdown: ratios to the network alone, median and range over the epochs."""
     lines = ["| network | way | ms a step | steps: × the network alone | an epoch: × the network alone |",
              "|---|---|---|---|---|"]  # fmt: skip
     for case in dict.fromkeys(str(row["case"]) for row in rows):
         of_case = [row for row in rows if row["case"] == case]
-        alone = {row["round"]: float(str(row["steps_s"])) for row in of_case if row["way"] == "network alone"}
+        alone = {row["epoch"]: float(str(row["steps_s"])) for row in of_case if row["way"] == "network alone"}
         for way in dict.fromkeys(str(row["way"]) for row in of_case):
             of_way = [row for row in of_case if row["way"] == way]
             ms = statistics.median(float(str(row["ms_a_step"])) for row in of_way)
             cells = [case, way, f"{ms:.1f}"]
             for figure in ("steps_s", "epoch_s"):
-                ratios = [float(str(row[figure])) / alone[row["round"]] for row in of_way]
+                ratios = [float(str(row[figure])) / alone[row["epoch"]] for row in of_way]
                 cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -430,7 +421,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=3, help="that are counted, after one that is not")
     parser.add_argument(
         "--images", type=int, default=5000, help="training images; a fifth as many for validation"
     )
@@ -444,9 +435,9 @@ def main() -> None:
     for case in CASES:
         if not options.only or any(part in case.name for part in options.only):
             rows = [row for row in rows if row["case"] != case.name]
-            rows += measure(case, options.rounds, options.images)
+            rows += measure(case, options.epochs, options.images)
             write_rows(options.output, rows)
-    text = f"{origin}; {options.images} images, {options.rounds} rounds: median (range)\n\n{page(rows)}\n"
+    text = f"{origin}; {options.images} images, {options.epochs} epochs: median (range)\n\n{page(rows)}\n"
     options.output.with_suffix(".md").write_text(text)
     print(f"\n{text}")
 
