@@ -42,6 +42,7 @@ from imgcolor.data import FaceColourization, HorseColourization
 from imgcolor.files import read_rows, write_rows
 from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN, ResidualUNet
 from imgcolor.precision import has_fast_bfloat16
+from plain_networks import PlainCNN, PlainStack, PlainUNet
 from turns import Turn, by_turns, wait_for_gpu
 
 RESULTS = Path(__file__).parent / "results"
@@ -60,6 +61,8 @@ class Case:
 
     name: str
     network: Callable[[], nn.Module]
+    plain: Callable[[], nn.Module]
+    """The same as one writes it without imgcolor."""
     experiment: str
     options: list[str]
     batch_size: int
@@ -71,17 +74,24 @@ class Case:
         return self.loss == "signed"
 
 
+def best_network() -> nn.Module:
+    """That of the best regression, without dropout."""
+    return ResidualUNet(3, [32, 64, 96, 128], luminance="mean")
+
+
 CASES = [
-    Case("RegressionCNN, batch 100", RegressionCNN, "horses/regression_cnn.yaml", [], 100),
-    Case("ColourCNN, batch 100", ColourCNN, "horses/colour_cnn.yaml", [], 100, "classes"),
-    Case("ColourUNet, batch 100", ColourUNet, "horses/colour_unet.yaml", [], 100, "classes"),
-    Case("ColourUNet, batch 10", ColourUNet, "horses/colour_unet.yaml", [], 10, "classes"),
+    Case("RegressionCNN, batch 100", RegressionCNN, lambda: PlainCNN(3), "horses/regression_cnn.yaml", [], 100),
+    Case("ColourCNN, batch 100", ColourCNN, lambda: PlainCNN(24), "horses/colour_cnn.yaml", [], 100, "classes"),
+    Case("ColourUNet, batch 100", ColourUNet, PlainUNet, "horses/colour_unet.yaml", [], 100, "classes"),
+    Case("ColourUNet, batch 10", ColourUNet, PlainUNet, "horses/colour_unet.yaml", [], 10, "classes"),
     Case(
-        "ConvStack, batch 16", lambda: ConvStack(2, 16, 5, tanh=True), "faces/conv_stack.yaml", [], 16, "signed"
+        "ConvStack, batch 16", lambda: ConvStack(2, 16, 5, tanh=True), PlainStack, "faces/conv_stack.yaml", [],
+        16, "signed",
     ),
     Case(
         f"ResidualUNet, batch 50{', bf16' if BF16 else ''}",
-        lambda: ResidualUNet(3, [32, 64, 96, 128], luminance="mean"),
+        best_network,
+        best_network,  # the courses have none
         "horses/best_regression.yaml",
         ["--model.network.dropout=0", "--data.augmentation=null",
          "--trainer.callbacks=[]", "--model.lr_scheduler=null", "--model.optimizer=Adam",
@@ -120,8 +130,8 @@ class Bench:
         Palette.learned(data.images("train").pixels[:500]).save(folder / "palette.json")
         return cls(case, folder)
 
-    def network(self) -> nn.Module:
-        network = self.case.network()
+    def network(self, plain: bool = True) -> nn.Module:
+        network = self.case.plain() if plain else self.case.network()
         network.load_state_dict(torch.load(self.folder / "weights.pt"))
         return network.to(DEVICE)
 
@@ -142,7 +152,7 @@ class Bench:
     # (e) forward, backward and optimizer step on a batch that is there
     def bare(self) -> list[Timing]:
         keep_freed_memory()
-        network = self.network().to(memory_format=torch.channels_last)
+        network = self.network(plain=False).to(memory_format=torch.channels_last)
         optimizer = self.optimizer(network)
         originals = torch.from_numpy(self.pixels["train"][: self.case.batch_size]).float() / 255
         target = self.palette.encode(originals) if self.case.loss == "classes" else originals

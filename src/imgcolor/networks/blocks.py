@@ -8,17 +8,29 @@ from torch import Tensor, nn
 _FEW = 4
 
 
+class ConvBlock(nn.Sequential):
+    """Layers one after the other, of which the first, a :class:`SameConv2d`, reads any number of maps."""
+
+    def forward(self, *maps: Tensor) -> Tensor:
+        """Float [B, C1, H, W], [B, C2, H, W] ... to what the last layer gives."""
+        first, *others = self
+        output: Tensor = first(*maps)
+        for layer in others:
+            output = layer(output)
+        return output
+
+
 def conv_block(
     in_channels: int,
     out_channels: int,
     kernel_size: int,
     dropout: float = 0.0,
     resample: nn.Module | None = None,
-) -> nn.Sequential:
+) -> ConvBlock:
     """Convolution, batch norm, ReLU, then what is asked for of dropout and resampling.
 
     Args:
-        in_channels: Channels of the input.
+        in_channels: Channels of the input, or of all inputs together.
         out_channels: Channels of the output.
         kernel_size: An odd number, so that the padding keeps height and width.
         dropout: Share of the channels that training sets to zero; 0 adds no layer.
@@ -30,49 +42,76 @@ def conv_block(
     Raises:
         ValueError: If ``kernel_size`` is even or not positive.
     """
-    layers = [same_conv(in_channels, out_channels, kernel_size), nn.BatchNorm2d(out_channels), nn.ReLU()]
+    layers = [SameConv2d(in_channels, out_channels, kernel_size), nn.BatchNorm2d(out_channels), nn.ReLU()]
     if dropout > 0:
         layers.append(nn.Dropout2d(dropout))
     if resample is not None:
         layers.append(resample)
-    return nn.Sequential(*layers)
+    return ConvBlock(*layers)
 
 
-def same_conv(in_channels: int, out_channels: int, kernel_size: int, groups: int = 1) -> nn.Conv2d:
-    """A convolution that keeps height and width.
+class Double(nn.Module):
+    """Repeats every pixel twice along height and width."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Float [B, C, H, W] to [B, C, 2H, 2W]."""
+        doubled = enlarge(maps, 2)
+        if _is_cheaper_as_equal(self, maps):
+            doubled.undoubled = maps  # type: ignore[attr-defined]  # for a SameConv2d
+        return doubled
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution that keeps height and width, and reads one or more maps of that height and width side by side.
+
+    On the CPU it is trained as what it equals and takes less time:
+
+    - One over doubled maps is a transposed convolution of the maps before, with kernels of one more row and
+      column: four products a pixel in the place of nine, where kernels are 3×3.
+    - One over several maps is the sum of one over each, which need not be put side by side.
+    - One to few channels, such as a picture's three, is a transposed one with the kernels turned around, which
+      fills oneDNN's vectors.
 
     Args:
-        in_channels: Channels of the input.
+        in_channels: Channels of all inputs together.
         out_channels: Channels of the output.
         kernel_size: An odd number.
         groups: Groups of channels that do not see each other.
 
-    Returns:
-        A module from [B, in_channels, H, W] to [B, out_channels, H, W].
-
     Raises:
         ValueError: If ``kernel_size`` is even or not positive.
     """
-    if kernel_size < 1 or kernel_size % 2 == 0:
-        raise ValueError(f"kernel_size: expected an odd number such as 3 or 5, found {kernel_size}")
-    thin = groups == 1 and out_channels <= _FEW < in_channels
-    kind = ThinConv2d if thin else nn.Conv2d
-    return kind(in_channels, out_channels, kernel_size, padding=kernel_size // 2, groups=groups)
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, groups: int = 1) -> None:
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size: expected an odd number such as 3 or 5, found {kernel_size}")
+        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2, groups=groups)
+
+    def forward(self, *maps: Tensor) -> Tensor:
+        """Float [B, C1, H, W], [B, C2, H, W] ..., in_channels in all, to [B, out_channels, H, W]."""
+        if self.groups > 1 or not _is_cheaper_as_equal(self, maps[0]):
+            return super().forward(join(*maps))
+        weights = torch.split(self.weight, [m.shape[1] for m in maps], dim=1)
+        output = self._read(maps[0], weights[0], self.bias)
+        for more, weight in zip(maps[1:], weights[1:], strict=True):
+            output = output + self._read(more, weight)
+        return output
+
+    def _read(self, maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        padding = self.kernel_size[0] // 2
+        undoubled = getattr(maps, "undoubled", None)
+        if undoubled is not None and maps._version == 0:  # nobody has changed the doubled ones in place
+            # A pixel becomes two by two, so the kernels of these add up.
+            kernels = F.avg_pool2d(weight.flip(2, 3), 2, stride=1, padding=1, divisor_override=1)
+            return F.conv_transpose2d(undoubled, kernels.transpose(0, 1), bias, stride=2, padding=padding)
+        if weight.shape[0] <= _FEW < weight.shape[1]:
+            return F.conv_transpose2d(maps, weight.flip(2, 3).transpose(0, 1), bias, padding=padding)
+        return F.conv2d(maps, weight, bias, padding=padding)
 
 
-class ThinConv2d(nn.Conv2d):
-    """A convolution to few channels, such as a picture's three, that keeps height and width.
-
-    On the CPU it is trained as what it equals, a transposed convolution with the kernels turned around: oneDNN
-    finds the gradients of that in four fifths of the time.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Float [B, in_channels, H, W] to [B, out_channels, H, W]; the padding keeps height and width."""
-        if not self.training or input.device.type != "cpu":
-            return super().forward(input)
-        turned = self.weight.flip(2, 3).transpose(0, 1)
-        return F.conv_transpose2d(input, turned, self.bias, padding=self.kernel_size[0] // 2)
+def _is_cheaper_as_equal(module: nn.Module, maps: Tensor) -> bool:
+    """Whether a module trains on the CPU; elsewhere the plain operations are as fast, and are what others read."""
+    return module.training and maps.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
@@ -105,7 +144,7 @@ def enlarge(images: Tensor, factor: int) -> Tensor:
 
 def join(*maps: Tensor) -> Tensor:
     """Stack feature maps of one height and width along the channels: a skip connection."""
-    return torch.cat(maps, dim=1)
+    return maps[0] if len(maps) == 1 else torch.cat(maps, dim=1)
 
 
 class ResidualBlock(nn.Module):

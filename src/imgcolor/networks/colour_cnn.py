@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import conv_block, enlarge, pad_to_multiple, same_conv
+from imgcolor.networks.blocks import Double, SameConv2d, conv_block, enlarge, pad_to_multiple
 
 
 class ColourCNN(nn.Module):
@@ -41,9 +41,9 @@ class ColourCNN(nn.Module):
         self.downconv1 = conv_block(in_channels, filters, k, p, nn.MaxPool2d(2))
         self.downconv2 = conv_block(filters, 2 * filters, k, p, nn.MaxPool2d(2))
         self.rfconv = conv_block(2 * filters, 2 * filters, k, p)
-        self.upconv1 = conv_block(2 * filters, filters, k, p, nn.Upsample(scale_factor=2))
-        self.upconv2 = conv_block(filters, colours, k, resample=nn.Upsample(scale_factor=2))
-        self.finalconv = same_conv(colours, colours, k)
+        self.upconv1 = conv_block(2 * filters, filters, k, p, Double())
+        self.upconv2 = conv_block(filters, colours, k, resample=Double())
+        self.finalconv = SameConv2d(colours, colours, k)
 
     def forward(self, images: Tensor) -> Tensor:
         """Score every colour at every pixel.

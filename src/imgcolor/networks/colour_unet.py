@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import conv_block, enlarge, join, pad_to_multiple, same_conv
+from imgcolor.networks.blocks import Double, SameConv2d, conv_block, enlarge, pad_to_multiple
 
 
 class ColourUNet(nn.Module):
@@ -42,9 +42,9 @@ class ColourUNet(nn.Module):
         self.downconv1 = conv_block(in_channels, filters, k, p, nn.MaxPool2d(2))
         self.downconv2 = conv_block(filters, 2 * filters, k, p, nn.MaxPool2d(2))
         self.rfconv = conv_block(2 * filters, 2 * filters, k, p)
-        self.upconv1 = conv_block(4 * filters, filters, k, p, nn.Upsample(scale_factor=2))
-        self.upconv2 = conv_block(2 * filters, colours, k, resample=nn.Upsample(scale_factor=2))
-        self.finalconv = same_conv(colours + in_channels, colours, k)
+        self.upconv1 = conv_block(4 * filters, filters, k, p, Double())
+        self.upconv2 = conv_block(2 * filters, colours, k, resample=Double())
+        self.finalconv = SameConv2d(colours + in_channels, colours, k)
 
     def forward(self, images: Tensor) -> Tensor:
         """Score every colour at every pixel.
@@ -60,7 +60,7 @@ class ColourUNet(nn.Module):
         images = pad_to_multiple(images, 4)
         half = self.downconv1(images)
         quarter = self.downconv2(half)
-        maps = self.upconv1(join(self.rfconv(quarter), quarter))
-        maps = self.upconv2(join(maps, half))
-        scores: Tensor = self.finalconv(join(maps, images))
+        maps = self.upconv1(self.rfconv(quarter), quarter)
+        maps = self.upconv2(maps, half)
+        scores: Tensor = self.finalconv(maps, images)
         return scores[..., :height, :width]

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import same_conv
+from imgcolor.networks.blocks import SameConv2d
 
 
 class ConvStack(nn.Module):
@@ -64,10 +64,10 @@ class ConvStack(nn.Module):
     def _block(self, inputs: int, outputs: int, groups: int, last: bool) -> nn.Sequential:
         block: list[nn.Module]
         if self.separable:
-            depthwise = same_conv(inputs, inputs, self.kernel_size, groups=inputs)
+            depthwise = SameConv2d(inputs, inputs, self.kernel_size, groups=inputs)
             block = [depthwise, nn.Conv2d(inputs, outputs, 1)]
         else:
-            block = [same_conv(inputs, outputs, self.kernel_size, groups=groups)]
+            block = [SameConv2d(inputs, outputs, self.kernel_size, groups=groups)]
         if self.batch_norm:
             block.append(nn.BatchNorm2d(outputs))
         if not last:

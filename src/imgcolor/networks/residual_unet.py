@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import ResidualBlock, pad_to_multiple, same_conv
+from imgcolor.networks.blocks import ResidualBlock, SameConv2d, pad_to_multiple
 
 _LUMINANCE = {"mean": (1 / 3, 1 / 3, 1 / 3), "luma": (0.299, 0.587, 0.114)}
 
@@ -84,7 +84,7 @@ class ResidualUNet(nn.Module):
         for level in range(bottom - 1, -1, -1):
             self.add_module(f"enter{level}", nn.Conv2d(filters[level + 1], filters[level], 1))
             self.add_module(f"up{level}", nn.Sequential(*self._residual(filters[level])))
-        self.head = same_conv(filters[0], colours, 3)
+        self.head = SameConv2d(filters[0], colours, 3)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # there is one
 

@@ -1,10 +1,9 @@
 """Super-resolution that works at the small size and invents nothing that the input contradicts."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import ResidualBlock, same_conv
+from imgcolor.networks.blocks import ResidualBlock, SameConv2d
 
 
 class ResidualUpscaler(nn.Module):
@@ -73,11 +72,11 @@ class ResidualUpscaler(nn.Module):
         self.shuffle = nn.Sequential(
             nn.Conv2d(filters, fine_filters * upscale**2, 1), nn.PixelShuffle(upscale), nn.ReLU()
         )
-        self.join = nn.Conv2d(fine_filters + in_channels, fine_filters, 3, padding=1)
+        self.join = SameConv2d(fine_filters + in_channels, fine_filters, 3)
         self.fine = nn.Sequential(
             *(ResidualBlock(fine_filters, dropout, batch_norm) for _ in range(fine_blocks))
         )
-        self.head = same_conv(fine_filters, colours, 3)
+        self.head = SameConv2d(fine_filters, colours, 3)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # there is one
 
@@ -92,7 +91,7 @@ class ResidualUpscaler(nn.Module):
         """
         bicubic = F.interpolate(images, scale_factor=self.upscale, mode="bicubic", align_corners=False)
         maps = self.shuffle(self.body(self.stem(images)))
-        maps = self.fine(F.relu(self.join(torch.cat([maps, bicubic], dim=1))))
+        maps = self.fine(F.relu(self.join(maps, bicubic)))
         output: Tensor = self.head(maps).float()
         if self.colours == self.in_channels:
             output = output + bicubic

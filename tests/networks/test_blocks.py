@@ -1,0 +1,133 @@
+"""Convolutions that are trained as something else that they equal: the same figures as torch's own."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgcolor.networks import ColourUNet
+from imgcolor.networks.blocks import ConvBlock, Double, SameConv2d
+
+
+def assert_same_training(found: Tensor, expected: Tensor, inputs: list[Tensor]) -> None:
+    """Output and all gradients agree."""
+    torch.testing.assert_close(found, expected)
+    direction = torch.randn_like(expected)
+    wanted = torch.autograd.grad(expected, inputs, direction)
+    for gradient, reference in zip(torch.autograd.grad(found, inputs, direction), wanted, strict=True):
+        torch.testing.assert_close(gradient, reference, atol=1e-4, rtol=1e-4)
+
+
+def leaf(*shape: int) -> Tensor:
+    return torch.randn(shape).to(memory_format=torch.channels_last).requires_grad_()
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("outputs", [3, 8])
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_a_convolution_over_doubled_maps(kernel: int, outputs: int, channels_last: bool) -> None:
+    convolution = SameConv2d(6, outputs, kernel)
+    if channels_last:
+        convolution = convolution.to(memory_format=torch.channels_last)
+    maps = leaf(2, 6, 5, 7)
+    plain = F.interpolate(maps, scale_factor=2, mode="nearest")
+    expected = F.conv2d(plain, convolution.weight, convolution.bias, padding=kernel // 2)
+    assert_same_training(convolution(Double()(maps)), expected, [maps, *convolution.parameters()])
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_a_convolution_over_several_maps_of_which_one_is_doubled(kernel: int) -> None:
+    convolution = SameConv2d(4 + 3 + 1, 5, kernel)
+    small, skip, image = leaf(2, 4, 4, 3), leaf(2, 3, 8, 6), leaf(2, 1, 8, 6)
+    joined = torch.cat([F.interpolate(small, scale_factor=2, mode="nearest"), skip, image], dim=1)
+    expected = F.conv2d(joined, convolution.weight, convolution.bias, padding=kernel // 2)
+    found = convolution(Double()(small), skip, image)
+    assert_same_training(found, expected, [small, skip, image, *convolution.parameters()])
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_a_convolution_to_few_channels(kernel: int) -> None:
+    convolution = SameConv2d(8, 3, kernel)
+    maps = leaf(2, 8, 9, 12)
+    expected = F.conv2d(maps, convolution.weight, convolution.bias, padding=kernel // 2)
+    assert_same_training(convolution(maps), expected, [maps, *convolution.parameters()])
+
+
+def test_groups() -> None:
+    convolution = SameConv2d(8, 4, 3, groups=2)
+    maps = leaf(2, 8, 4, 4)
+    expected = F.conv2d(Double()(maps), convolution.weight, convolution.bias, padding=1, groups=2)
+    assert_same_training(convolution(Double()(maps)), expected, [maps, *convolution.parameters()])
+
+
+def test_doubled_maps_that_were_changed_in_place_are_read_as_they_are() -> None:
+    convolution = SameConv2d(3, 3, 3)
+    doubled = Double()(torch.randn(1, 3, 4, 4))
+    doubled[:, :, 0, 0] = 9.0
+    expected = F.conv2d(doubled, convolution.weight, convolution.bias, padding=1)
+    torch.testing.assert_close(convolution(doubled), expected)
+
+
+@pytest.mark.parametrize("frozen", ["reader", "doubler", "both"])
+def test_a_part_in_evaluation_mode(frozen: str) -> None:
+    """As when somebody trains a part of a network and freezes the rest."""
+    doubler, convolution = Double(), SameConv2d(3, 5, 3)
+    maps = torch.randn(1, 3, 4, 4)
+    expected = convolution.eval()(doubler.eval()(maps))
+    doubler.train(frozen == "reader")
+    convolution.train(frozen == "doubler")
+    torch.testing.assert_close(convolution(doubler(maps)), expected)
+
+
+def test_hooks_see_the_doubled_maps_in_training_too() -> None:
+    block = ConvBlock(SameConv2d(2, 3, 3), nn.ReLU(), Double())
+    seen = []
+    block.register_forward_hook(lambda *call: seen.append(call[-1]))
+    block(torch.randn(1, 2, 4, 4))
+    assert seen[0].shape == (1, 3, 8, 8)
+    assert torch.equal(seen[0][..., ::2, ::2], seen[0][..., 1::2, 1::2])
+
+
+class PlainUNet(nn.Module):
+    """The course's UNet as one writes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        def block(inputs: int, outputs: int, *resample: nn.Module) -> nn.Sequential:
+            convolution = nn.Conv2d(inputs, outputs, 3, padding=1)
+            return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(), *resample)
+
+        self.downconv1 = block(1, 4, nn.MaxPool2d(2))
+        self.downconv2 = block(4, 8, nn.MaxPool2d(2))
+        self.rfconv = block(8, 8)
+        self.upconv1 = block(16, 4, nn.Upsample(scale_factor=2))
+        self.upconv2 = block(8, 6, nn.Upsample(scale_factor=2))
+        self.finalconv = nn.Conv2d(7, 6, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        half = self.downconv1(images)
+        quarter = self.downconv2(half)
+        maps = self.upconv1(torch.cat([self.rfconv(quarter), quarter], dim=1))
+        maps = self.upconv2(torch.cat([maps, half], dim=1))
+        scores: Tensor = self.finalconv(torch.cat([maps, images], dim=1))
+        return scores
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_unet_is_the_one_of_torchs_layers(training: bool) -> None:
+    network, plain = ColourUNet(6, 4).train(training), PlainUNet().train(training)
+    plain.load_state_dict(network.state_dict())
+    images = torch.rand(3, 1, 16, 24)
+    found, expected = network(images), plain(images)
+    torch.testing.assert_close(found, expected)
+    target = torch.randint(6, (3, 16, 24))
+    F.cross_entropy(found, target).backward()
+    F.cross_entropy(expected, target).backward()
+    for mine, its in zip(network.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, its.grad, atol=1e-5, rtol=1e-4)
