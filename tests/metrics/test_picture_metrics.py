@@ -6,12 +6,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skimage.metrics import structural_similarity
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torchmetrics import MeanSquaredError, MetricCollection
 
 from imgcolor.errors import ImgcolorError
 from imgcolor.metrics import (
     Colourfulness,
     MarginCurve,
+    PeakSignalNoiseRatio,
     StructuralSimilarity,
     colourfulness,
     margin_accuracy,
@@ -39,6 +41,21 @@ def test_colourfulness_is_averaged_over_images() -> None:
     torch.testing.assert_close(metric.compute(), colourfulness(images).mean())
     with pytest.raises(ValueError, match="found"):
         colourfulness(images[:, :1])
+
+
+def test_psnr_is_scikit_images_and_counts_with_the_squared_error() -> None:
+    prediction, target = torch.rand(2, 5, 3, 4, 6)
+    both = MetricCollection({"mse": MeanSquaredError(), "psnr": PeakSignalNoiseRatio()})
+    for part in (slice(0, 2), slice(2, 5)):
+        both.update(prediction[part], target[part])
+    found = both.compute()
+    expected = peak_signal_noise_ratio(target.double().numpy(), prediction.double().numpy(), data_range=1)
+    assert float(found["psnr"]) == pytest.approx(expected, rel=1e-6)
+    assert float(found["mse"]) == pytest.approx(float((prediction - target).square().mean()), rel=1e-6)
+    assert len(both.compute_groups) == 1
+    perfect = PeakSignalNoiseRatio()
+    perfect.update(target, target)
+    assert math.isinf(perfect.compute())
 
 
 @settings(max_examples=25, deadline=None)

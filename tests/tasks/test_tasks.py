@@ -245,6 +245,23 @@ def test_default_optimizer_is_adam_at_one_thousandth() -> None:
     assert optimizer.param_groups[0]["lr"] == 1e-3
 
 
+def test_all_weights_are_moved_at_once_unless_the_user_says_how(tmp_path: Path) -> None:
+    """The same weights come out, bit for bit."""
+    weights = []
+    for foreach in (None, False):
+        torch.manual_seed(0)
+        task = ColourRegression(ColourUNet(3, 2), optimizer=partial(torch.optim.Adam, foreach=foreach))
+        runner = trainer(tmp_path, max_epochs=1)
+        runner.fit(task, data())
+        assert runner.optimizers[0].param_groups[0]["foreach"] == (foreach is None)
+        weights.append(list(task.parameters()))
+    assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
+    # Where it is fused, torch refuses both; L-BFGS knows neither.
+    for make in (partial(torch.optim.Adam, fused=True), torch.optim.LBFGS):
+        group = ColourRegression(RegressionCNN(2), optimizer=make).configure_optimizers().param_groups[0]
+        assert not group.get("foreach")
+
+
 def test_optimizer_and_scheduler_are_the_users(tmp_path: Path) -> None:
     task = ColourRegression(
         RegressionCNN(2),

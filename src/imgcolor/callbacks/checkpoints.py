@@ -1,6 +1,7 @@
 """The checkpoints of a run, and of one that goes on from another's."""
 
 import io
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ from lightning.pytorch.utilities import rank_zero_only
 from imgcolor.files import write_whole
 
 
-class BestCheckpoint(ModelCheckpoint):
+class _Checkpoint(ModelCheckpoint):
+    """Lightning's, whose name among the callbacks is made once: it is asked for at every hook of every step."""
+
+    @cached_property
+    def state_key(self) -> str:
+        """As Lightning's."""
+        return super().state_key
+
+
+class BestCheckpoint(_Checkpoint):
     """Lightning's checkpoints of the best epochs, which a run that goes on takes along into its own folder.
 
     Lightning's own forget in another folder what the best was, and ``best.ckpt`` of a resumed run would be the
@@ -53,7 +63,7 @@ class BestCheckpoint(ModelCheckpoint):
         return bool(own.get("best_model_score") == state["best_model_score"])
 
 
-class LastCheckpoint(ModelCheckpoint):
+class LastCheckpoint(_Checkpoint):
     """``last.ckpt``: the last whole epoch's, or, in a run that goes on, at first what it goes on from.
 
     A callback of its own: ``save_last`` of the best one's writes only when there is a new best. A run that goes

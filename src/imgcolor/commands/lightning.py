@@ -45,7 +45,7 @@ from imgcolor.commands.provenance import Provenance
 from imgcolor.commands.results import result_table
 from imgcolor.commands.resuming import ResumeHint, last_checkpoint
 from imgcolor.commands.tensorboard import log_hyperparameters, log_origin
-from imgcolor.commands.trainer import BaselineTrainer
+from imgcolor.commands.trainer import ImgcolorTrainer
 from imgcolor.data import ImageDataModule
 from imgcolor.errors import ImgcolorError
 from imgcolor.precision import has_fast_bfloat16
@@ -253,7 +253,7 @@ def _run(arguments: list[str], lost: LostProcess) -> None:
     ImgcolorCLI(
         ColourTask,
         ImageDataModule,
-        trainer_class=BaselineTrainer,
+        trainer_class=ImgcolorTrainer,
         subclass_mode_model=True,
         subclass_mode_data=True,
         auto_configure_optimizers=False,

@@ -33,11 +33,14 @@ def margin_accuracy(prediction: Tensor, target: Tensor, margin: int = 12) -> Ten
         tensor([0.5000])
     """
     # The differences are whole: this is 1 below the margin and 0 from it on, in a third of a comparison's time.
-    return (margin - _differences(prediction, target)).clamp_(0, 1).flatten(1).mean(dim=1)
+    shares = (margin - _differences(prediction, target)).clamp_(0, 1).flatten(1).mean(dim=1)
+    if shares.isnan().any():
+        _refuse_nan(prediction, target)
+    return shares
 
 
 def _differences(prediction: Tensor, target: Tensor) -> Tensor:
-    """How many levels the values are off: whole numbers in float32."""
+    """How many levels the values are off: whole numbers in float32, or NaN where either is."""
     if prediction.shape != target.shape or prediction.ndim != 4:
         raise ValueError(
             "prediction and target: expected the same shape [B, C, H, W], "
@@ -52,9 +55,13 @@ def _levels(images: Tensor, name: str) -> Tensor:
         return images.float()
     if not images.is_floating_point():
         raise ValueError(f"{name}: expected floats in [0, 1] or uint8, found {images.dtype}")
-    if images.amax().isnan():  # the maximum is NaN if any value is
-        raise ValueError(f"{name}: expected numbers, found NaN")
-    return images.float().clamp(0, 1).mul_(255).round_()
+    return images.float().mul(255).round_().clamp_(0, 255)
+
+
+def _refuse_nan(prediction: Tensor, target: Tensor) -> None:
+    for name, images in (("prediction", prediction), ("target", target)):
+        if images.isnan().any():
+            raise ValueError(f"{name}: expected numbers, found NaN")
 
 
 class MarginAccuracy(ImageMean):
@@ -135,6 +142,7 @@ class MarginCurve(Metric):
             prediction: Float [B, C, H, W] in [0, 1], or uint8.
             target: The same shape; float or uint8.
         """
+        _refuse_nan(prediction, target)
         difference = _differences(prediction, target)
         counts = torch.bincount(difference.flatten().long(), minlength=256)
         # Images of a batch have one size, so their mean share is the share of all values.

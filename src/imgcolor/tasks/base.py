@@ -16,14 +16,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 from torchmetrics import MeanMetric, MeanSquaredError, MetricCollection
-from torchmetrics.image import PeakSignalNoiseRatio
 
 import imgcolor
 from imgcolor.baselines import GreyLookup, fitting_baselines
 from imgcolor.checkpoint import KEY, class_path, describe, load_task
 from imgcolor.data import Batch, ImageDataModule
 from imgcolor.errors import DivergedError, ImgcolorError
-from imgcolor.metrics import MarginAccuracy, MarginError
+from imgcolor.metrics import MarginAccuracy, MarginError, PeakSignalNoiseRatio
 
 OptimizerCallable = Callable[[Iterable[nn.Parameter]], Optimizer]
 LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
@@ -77,7 +76,7 @@ class ColourTask(LightningModule, ABC):
         metrics = MetricCollection(
             {
                 "mse": MeanSquaredError(),
-                "psnr": PeakSignalNoiseRatio(data_range=1.0),
+                "psnr": PeakSignalNoiseRatio(),
                 "margin12": MarginAccuracy(12),
                 "margin12_error": MarginError(12),
             }
@@ -241,6 +240,10 @@ class ColourTask(LightningModule, ABC):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimizer and, where there is one, the scheduler."""
         optimizer = self._make_optimizer(self.parameters())
+        for group in optimizer.param_groups:
+            # All weights at once: the same figures in two thirds of the time. torch's default on GPUs alone.
+            if "foreach" in group and group["foreach"] is None and not group.get("fused"):
+                group["foreach"] = True
         if self._make_lr_scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": self._schedule(self._make_lr_scheduler, optimizer)}
