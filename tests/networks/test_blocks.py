@@ -1,21 +1,26 @@
 """Convolutions that are trained as something else that they equal: the same figures as torch's own."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcolor.networks import ColourUNet
+from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN
 from imgcolor.networks.blocks import ConvBlock, Double, SameConv2d
+from plain_networks import PlainCNN, PlainStack, PlainUNet
 
 
-def assert_same_training(found: Tensor, expected: Tensor, inputs: list[Tensor]) -> None:
-    """Output and all gradients agree."""
-    torch.testing.assert_close(found, expected)
-    direction = torch.randn_like(expected)
-    wanted = torch.autograd.grad(expected, inputs, direction)
+def assert_same_training(
+    found: Tensor, expected: Tensor, inputs: Sequence[Tensor], references: Sequence[Tensor] | None = None
+) -> None:
+    """Output and all gradients agree; the references are the inputs that the expected output was made of."""
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    direction = torch.randn_like(expected) / expected.numel() ** 0.5
+    wanted = torch.autograd.grad(expected, references or inputs, direction)
     for gradient, reference in zip(torch.autograd.grad(found, inputs, direction), wanted, strict=True):
-        torch.testing.assert_close(gradient, reference, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(gradient, reference, atol=1e-5, rtol=1e-4)
 
 
 def leaf(*shape: int) -> Tensor:
@@ -93,41 +98,22 @@ def test_hooks_see_the_doubled_maps_in_training_too() -> None:
     assert torch.equal(seen[0][..., ::2, ::2], seen[0][..., 1::2, 1::2])
 
 
-class PlainUNet(nn.Module):
-    """The course's UNet as one writes it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-
-        def block(inputs: int, outputs: int, *resample: nn.Module) -> nn.Sequential:
-            convolution = nn.Conv2d(inputs, outputs, 3, padding=1)
-            return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(), *resample)
-
-        self.downconv1 = block(1, 4, nn.MaxPool2d(2))
-        self.downconv2 = block(4, 8, nn.MaxPool2d(2))
-        self.rfconv = block(8, 8)
-        self.upconv1 = block(16, 4, nn.Upsample(scale_factor=2))
-        self.upconv2 = block(8, 6, nn.Upsample(scale_factor=2))
-        self.finalconv = nn.Conv2d(7, 6, 3, padding=1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        half = self.downconv1(images)
-        quarter = self.downconv2(half)
-        maps = self.upconv1(torch.cat([self.rfconv(quarter), quarter], dim=1))
-        maps = self.upconv2(torch.cat([maps, half], dim=1))
-        scores: Tensor = self.finalconv(torch.cat([maps, images], dim=1))
-        return scores
-
-
 @pytest.mark.parametrize("training", [True, False])
-def test_a_unet_is_the_one_of_torchs_layers(training: bool) -> None:
-    network, plain = ColourUNet(6, 4).train(training), PlainUNet().train(training)
-    plain.load_state_dict(network.state_dict())
+@pytest.mark.parametrize(
+    ("network", "plain"),
+    [
+        (RegressionCNN(), PlainCNN(3)),
+        (ColourCNN(), PlainCNN(24)),
+        (ColourUNet(), PlainUNet()),
+        (ConvStack(2, 16, 5, tanh=True), PlainStack()),
+    ],
+)
+def test_the_courses_networks_are_those_of_torchs_layers(
+    network: nn.Module, plain: nn.Module, training: bool
+) -> None:
+    """The plain ones are what the benchmark trains beside them."""
+    network.train(training)
+    plain.train(training).load_state_dict(network.state_dict())
     images = torch.rand(3, 1, 16, 24)
-    found, expected = network(images), plain(images)
-    torch.testing.assert_close(found, expected)
-    target = torch.randint(6, (3, 16, 24))
-    F.cross_entropy(found, target).backward()
-    F.cross_entropy(expected, target).backward()
-    for mine, its in zip(network.parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(mine.grad, its.grad, atol=1e-5, rtol=1e-4)
+    weights = [list(one.parameters()) for one in (network, plain)]
+    assert_same_training(network(images), plain(images), *weights)
