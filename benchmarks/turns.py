@@ -1,5 +1,6 @@
 """Programs that run by turns, a few steps each: a machine that is slow for some seconds is so for all of them."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -88,7 +89,9 @@ def by_turns(programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]], st
                     del running[name]
     finally:
         for process, _ in running.values():
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # one that died by itself
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
     return results
 
 

@@ -78,6 +78,27 @@ def test_doubled_maps_that_were_changed_in_place_are_read_as_they_are() -> None:
     torch.testing.assert_close(convolution(doubled), expected)
 
 
+def test_changed_before_doubling_was_read_and_gradients_that_are_asked_for() -> None:
+    convolution = SameConv2d(3, 3, 3)
+    maps = torch.randn(1, 3, 4, 4)
+    doubled = Double()(maps)
+    expected = F.conv2d(doubled, convolution.weight, convolution.bias, padding=1)
+    maps.zero_()
+    torch.testing.assert_close(convolution(doubled), expected)
+    doubled = Double()(torch.randn(1, 3, 4, 4, requires_grad=True))
+    doubled.retain_grad()
+    convolution(doubled).sum().backward()
+    assert doubled.grad is not None
+    with torch.inference_mode():
+        convolution(Double()(maps))
+
+
+def test_a_last_convolution_of_another_project() -> None:
+    network = ColourUNet(6, 4)
+    network.finalconv = nn.Conv2d(7, 2, 3, padding=1)
+    assert network(torch.rand(2, 1, 8, 8)).shape == (2, 2, 8, 8)
+
+
 @pytest.mark.parametrize("frozen", ["reader", "doubler", "both"])
 def test_a_part_in_evaluation_mode(frozen: str) -> None:
     """As when somebody trains a part of a network and freezes the rest."""

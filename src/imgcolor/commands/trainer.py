@@ -26,7 +26,7 @@ class NoProfiler(PassThroughProfiler):
 
     _nothing = nullcontext()
 
-    def profile(self, action_name: str) -> AbstractContextManager[Any]:  # type: ignore[override]  # Lightning's is one
+    def profile(self, action_name: str) -> AbstractContextManager[Any]:  # type: ignore[override]  # Lightning's says generator, and means what a with takes
         """Nothing."""
         return self._nothing
 
@@ -39,10 +39,12 @@ class ImgcolorTrainer(Trainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        given = kwargs.get("callbacks") or []
+        given = [given] if isinstance(given, Callback) else given
         if type(self.profiler) is PassThroughProfiler:
             self.profiler = NoProfiler()
         for position, callback in enumerate(self.callbacks):
-            if type(callback) is RichProgressBar and callback.refresh_rate == RichProgressBar().refresh_rate:
+            if type(callback) is RichProgressBar and callback not in given:
                 self.callbacks[position] = CalmProgressBar()
 
     def baseline(self, model: ColourTask, datamodule: ImageDataModule, output: Path | None = None) -> None:

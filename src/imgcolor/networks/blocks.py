@@ -57,7 +57,7 @@ class Double(nn.Module):
         """Float [B, C, H, W] to [B, C, 2H, 2W]."""
         doubled = enlarge(maps, 2)
         if _is_cheaper_as_equal(self, maps):
-            doubled.undoubled = maps  # type: ignore[attr-defined]  # for a SameConv2d
+            doubled.undoubled = maps, maps._version  # type: ignore[attr-defined]  # for a SameConv2d
         return doubled
 
 
@@ -89,9 +89,14 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, *maps: Tensor) -> Tensor:
         """Float [B, C1, H, W], [B, C2, H, W] ..., in_channels in all, to [B, out_channels, H, W]."""
-        if self.groups > 1 or not _is_cheaper_as_equal(self, maps[0]):
+        plain = (
+            self.groups > 1
+            or self.padding_mode != "zeros"
+            or sum(m.shape[-3] for m in maps) != self.in_channels
+        )
+        if plain or not _is_cheaper_as_equal(self, maps[0]):
             return super().forward(join(*maps))
-        weights = torch.split(self.weight, [m.shape[1] for m in maps], dim=1)
+        weights = torch.split(self.weight, [m.shape[-3] for m in maps], dim=1)
         output = self._read(maps[0], weights[0], self.bias)
         for more, weight in zip(maps[1:], weights[1:], strict=True):
             output = output + self._read(more, weight)
@@ -99,8 +104,8 @@ class SameConv2d(nn.Conv2d):
 
     def _read(self, maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         padding = self.kernel_size[0] // 2
-        undoubled = getattr(maps, "undoubled", None)
-        if undoubled is not None and maps._version == 0:  # nobody has changed the doubled ones in place
+        undoubled = _undoubled(maps)
+        if undoubled is not None:
             # A pixel becomes two by two, so the kernels of these add up.
             kernels = F.avg_pool2d(weight.flip(2, 3), 2, stride=1, padding=1, divisor_override=1)
             return F.conv_transpose2d(undoubled, kernels.transpose(0, 1), bias, stride=2, padding=padding)
@@ -111,7 +116,24 @@ class SameConv2d(nn.Conv2d):
 
 def _is_cheaper_as_equal(module: nn.Module, maps: Tensor) -> bool:
     """Whether a module trains on the CPU; elsewhere the plain operations are as fast, and are what others read."""
-    return module.training and maps.device.type == "cpu" and not torch.compiler.is_compiling()
+    trains = module.training and torch.is_grad_enabled()
+    return trains and maps.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def _undoubled(maps: Tensor) -> Tensor | None:
+    """What a Double made maps of, unless somebody has changed either or wants the gradient of the doubled ones."""
+    before, version = getattr(maps, "undoubled", (None, 0))
+    if before is None or before.is_inference() or maps.is_inference():
+        return None
+    unchanged = maps._version == 0 and before._version == version
+    asked_for = maps.requires_grad != before.requires_grad or maps.retains_grad
+    return before if unchanged and not asked_for else None
+
+
+def read(layer: nn.Module, *maps: Tensor) -> Tensor:
+    """Give a layer maps side by side: joined, unless it is one that joins them itself."""
+    output: Tensor = layer(*maps) if isinstance(layer, SameConv2d | ConvBlock) else layer(join(*maps))
+    return output
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import Double, SameConv2d, conv_block, enlarge, pad_to_multiple
+from imgcolor.networks.blocks import Double, SameConv2d, conv_block, enlarge, pad_to_multiple, read
 
 
 class ColourUNet(nn.Module):
@@ -60,7 +60,7 @@ class ColourUNet(nn.Module):
         images = pad_to_multiple(images, 4)
         half = self.downconv1(images)
         quarter = self.downconv2(half)
-        maps = self.upconv1(self.rfconv(quarter), quarter)
-        maps = self.upconv2(maps, half)
-        scores: Tensor = self.finalconv(maps, images)
+        maps = read(self.upconv1, self.rfconv(quarter), quarter)
+        maps = read(self.upconv2, maps, half)
+        scores = read(self.finalconv, maps, images)
         return scores[..., :height, :width]

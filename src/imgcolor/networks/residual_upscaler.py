@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import ResidualBlock, SameConv2d
+from imgcolor.networks.blocks import ResidualBlock, SameConv2d, read
 
 
 class ResidualUpscaler(nn.Module):
@@ -91,7 +91,7 @@ class ResidualUpscaler(nn.Module):
         """
         bicubic = F.interpolate(images, scale_factor=self.upscale, mode="bicubic", align_corners=False)
         maps = self.shuffle(self.body(self.stem(images)))
-        maps = self.fine(F.relu(self.join(maps, bicubic)))
+        maps = self.fine(F.relu(read(self.join, maps, bicubic)))
         output: Tensor = self.head(maps).float()
         if self.colours == self.in_channels:
             output = output + bicubic

@@ -242,7 +242,9 @@ class ColourTask(LightningModule, ABC):
         optimizer = self._make_optimizer(self.parameters())
         for group in optimizer.param_groups:
             # All weights at once: the same figures in two thirds of the time. torch's default on GPUs alone.
-            if "foreach" in group and group["foreach"] is None and not group.get("fused"):
+            known = isinstance(optimizer, torch.optim.Adam | torch.optim.SGD)  # the same bit for bit in these
+            special = group.get("fused") or group.get("differentiable") or isinstance(group["lr"], Tensor)
+            if known and group["foreach"] is None and not special:
                 group["foreach"] = True
         if self._make_lr_scheduler is None:
             return optimizer
