@@ -49,7 +49,7 @@ format: $(STAMP) ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMP) ## time a training epoch: imgcolor, the loops people use, the network alone (half an hour)
+bench: $(STAMP) ## time a training epoch: imgcolor, the loops people use, the network alone (three quarters of an hour)
 	$(BIN)/python benchmarks/training.py
 
 wheel: $(STAMP) ## build dist/imgcolor-*.whl

@@ -100,7 +100,7 @@ def _await_turn(name: str, process: Any, parent: Connection) -> Any:
     try:
         result = parent.recv()
     except EOFError:
-        raise SystemExit(f"{name}: expected a result, found none; see above what it says") from None
+        raise SystemExit(f"{name}: expected a result, but it ended without one") from None
     os.killpg(process.pid, signal.SIGSTOP)
     return result
 

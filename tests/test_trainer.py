@@ -20,8 +20,9 @@ def bars(trainer: ImgcolorTrainer) -> list[RichProgressBar]:
 
 
 def test_what_the_user_asks_for_stays(tmp_path: Path) -> None:
-    mine = RichProgressBar(refresh_rate=3)
-    assert bars(ImgcolorTrainer(callbacks=[mine], default_root_dir=tmp_path)) == [mine]
+    for mine in (RichProgressBar(refresh_rate=3), RichProgressBar(leave=True)):
+        assert bars(ImgcolorTrainer(callbacks=[mine], default_root_dir=tmp_path)) == [mine]
+        assert bars(ImgcolorTrainer(callbacks=mine, default_root_dir=tmp_path)) == [mine]
     assert bars(ImgcolorTrainer(enable_progress_bar=False, default_root_dir=tmp_path)) == []
     assert type(ImgcolorTrainer(profiler="simple", default_root_dir=tmp_path).profiler) is SimpleProfiler
 
@@ -42,14 +43,8 @@ def test_the_bar_of_a_fit_in_a_terminal_reaches_the_end_of_each_epoch(
 ) -> None:
     ours, theirs = pty.openpty()
     command = [
-        *(
-            sys.executable,
-            "-m",
-            "imgcolor",
-            "fit",
-            "--config",
-            str(repository / "experiments/quickstart.yaml"),
-        ),
+        *(sys.executable, "-m", "imgcolor", "fit"),
+        *("--config", str(repository / "experiments/quickstart.yaml")),
         *("--data.train_images=30", "--data.val_images=10", "--data.batch_size=10", "--trainer.max_epochs=2"),
     ]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}

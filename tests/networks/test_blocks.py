@@ -89,6 +89,11 @@ def test_changed_before_doubling_was_read_and_gradients_that_are_asked_for() -> 
     doubled.retain_grad()
     convolution(doubled).sum().backward()
     assert doubled.grad is not None
+    seen: list[Tensor] = []
+    doubled = Double()(torch.randn(1, 3, 4, 4, requires_grad=True))
+    doubled.register_hook(seen.append)
+    convolution(doubled).sum().backward()
+    assert seen
     with torch.inference_mode():
         convolution(Double()(maps))
 

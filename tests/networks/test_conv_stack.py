@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from imgcolor.networks import ConvStack
 
@@ -67,3 +68,23 @@ def test_tanh_bounds_the_output() -> None:
 def test_bad_arguments(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):
         ConvStack(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kernel_size", [3, 5])
+def test_last_convolution_trains_as_torchs_own(kernel_size: int) -> None:
+    stack = ConvStack(2, 8, kernel_size)
+    first, last = stack.conv1[0], stack.conv2[0]
+    images = torch.rand(2, 1, 9, 12)
+    padding = kernel_size // 2
+    middle = F.conv2d(images, first.weight, first.bias, padding=padding).relu()
+    expected = F.conv2d(middle, last.weight, last.bias, padding=padding)
+    target = torch.rand(2, 3, 9, 12)
+    wanted = torch.autograd.grad(F.mse_loss(expected, target), list(stack.parameters()))
+
+    found = stack(images)
+    gradients = torch.autograd.grad(F.mse_loss(found, target), list(stack.parameters()))
+
+    torch.testing.assert_close(found, expected)
+    for gradient, reference in zip(gradients, wanted, strict=True):
+        torch.testing.assert_close(gradient, reference)
+    torch.testing.assert_close(stack.eval()(images), expected)

@@ -256,8 +256,9 @@ def test_all_weights_are_moved_at_once_unless_the_user_says_how(tmp_path: Path) 
         assert runner.optimizers[0].param_groups[0]["foreach"] == (foreach is None)
         weights.append(list(task.parameters()))
     assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
-    # Where it is fused, torch refuses both; L-BFGS knows neither.
-    for make in (partial(torch.optim.Adam, fused=True), torch.optim.LBFGS):
+    # Where it is fused or its rate a tensor, torch refuses both; L-BFGS knows neither.
+    tensor_rate = partial(torch.optim.Adam, lr=torch.tensor(1e-3))
+    for make in (partial(torch.optim.Adam, fused=True), tensor_rate, torch.optim.LBFGS):
         group = ColourRegression(RegressionCNN(2), optimizer=make).configure_optimizers().param_groups[0]
         assert not group.get("foreach")
 

@@ -116,18 +116,18 @@ class SameConv2d(nn.Conv2d):
 
 def _is_cheaper_as_equal(module: nn.Module, maps: Tensor) -> bool:
     """Whether a module trains on the CPU; elsewhere the plain operations are as fast, and are what others read."""
-    trains = module.training and torch.is_grad_enabled()
+    trains = module.training and torch.is_grad_enabled() and not maps.is_inference()
     return trains and maps.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def _undoubled(maps: Tensor) -> Tensor | None:
     """What a Double made maps of, unless somebody has changed either or wants the gradient of the doubled ones."""
-    before, version = getattr(maps, "undoubled", (None, 0))
-    if before is None or before.is_inference() or maps.is_inference():
+    if not hasattr(maps, "undoubled"):
         return None
-    unchanged = maps._version == 0 and before._version == version
-    asked_for = maps.requires_grad != before.requires_grad or maps.retains_grad
-    return before if unchanged and not asked_for else None
+    before, version = maps.undoubled
+    changed = maps._version > 0 or before._version != version
+    asked_for = maps.requires_grad != before.requires_grad or maps.retains_grad or maps._backward_hooks
+    return None if changed or asked_for else before
 
 
 def read(layer: nn.Module, *maps: Tensor) -> Tensor:
