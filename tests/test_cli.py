@@ -95,6 +95,13 @@ def test_fit_ends_by_saying_where_everything_is(
     assert "--logdir lightning_logs/quickstart" in out
 
 
+def test_a_profile_that_is_asked_for_is_shown(
+    tiny_fit: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    tiny_fit(FIT, SMALL, "--trainer.profiler=simple")
+    assert "run_training_batch" in caplog.text  # Lightning's loggers write it to the terminal
+
+
 def test_same_seed_same_weights_bit_for_bit(tiny_fit: Callable[..., Path]) -> None:
     first = weights(tiny_fit(FIT, SMALL, "--model.network.dropout=0.2"))
     torch.rand(3)  # what ran before must not matter

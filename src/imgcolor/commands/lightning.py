@@ -302,6 +302,7 @@ def _with_package(word: str) -> str:
 def _quieten() -> None:
     """Leave out what Lightning says that does not hold here or asks nothing of the user."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)  # how a profile is shown
     for message in (
         "LightningCLI's args parameter",  # main() hands its words on
         ".*does not have many workers.*",  # the images are in memory
