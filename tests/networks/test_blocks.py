@@ -98,9 +98,10 @@ def test_changed_before_doubling_was_read_and_gradients_that_are_asked_for() -> 
         convolution(Double()(maps))
 
 
-def test_a_last_convolution_of_another_project() -> None:
+def test_convolutions_of_another_project() -> None:
     network = ColourUNet(6, 4)
     network.finalconv = nn.Conv2d(7, 2, 3, padding=1)
+    network.upconv1[0] = nn.Conv2d(16, 4, 5, padding=2)
     assert network(torch.rand(2, 1, 8, 8)).shape == (2, 2, 8, 8)
 
 

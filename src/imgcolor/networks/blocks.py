@@ -9,12 +9,12 @@ _FEW = 4
 
 
 class ConvBlock(nn.Sequential):
-    """Layers one after the other, of which the first, a :class:`SameConv2d`, reads any number of maps."""
+    """Layers one after the other, of which the first, such as a :class:`SameConv2d`, reads any number of maps."""
 
     def forward(self, *maps: Tensor) -> Tensor:
         """Float [B, C1, H, W], [B, C2, H, W] ... to what the last layer gives."""
         first, *others = self
-        output: Tensor = first(*maps)
+        output = read(first, *maps)
         for layer in others:
             output = layer(output)
         return output
