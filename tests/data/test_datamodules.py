@@ -120,6 +120,7 @@ def test_on_a_gpu_the_images_lie_there_and_the_figures_are_the_cpus(tmp_path: Pa
         runner.fit(ColourRegression(RegressionCNN(4)), datamodule)
         for loader in (runner.train_dataloader, runner.val_dataloaders):
             assert loader.dataset.pixels.device.type == "cpu"  # the GPU has its memory back
+            assert len(next(iter(loader))) > 0
         found[accelerator] = float(runner.callback_metrics["val/loss"])
     assert where == {"cpu": {"cpu"}, "gpu": {"cuda"}}
     assert found["gpu"] == pytest.approx(found["cpu"], rel=1e-2)  # cuDNN rounds more

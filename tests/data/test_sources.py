@@ -478,6 +478,17 @@ def test_progress_goes_to_stderr_for_many_files_on_a_terminal(
     assert ("Reading train" in err) == terminal
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_files_are_read_in_parts_that_make_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    for seed in range(5):
+        save(tmp_path / "train" / f"{seed}.png", noise(seed=seed))
+    monkeypatch.setattr(sources, "_AT_ONCE", at_once)
+    pixels = FolderSource(tmp_path, 8).load("train").pixels.permute(0, 2, 3, 1)
+    assert np.array_equal(pixels, [noise(seed=seed) for seed in range(5)])
+
+
 # --- SyntheticSource --------------------------------------------------------------------------------------
 
 

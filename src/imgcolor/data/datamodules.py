@@ -85,6 +85,7 @@ class ImageDataModule(LightningDataModule):
         self._split: tuple[ImageSet, ImageSet] | None = None
         self._fitting = False
         self._on_gpu: list[tuple[InMemoryImages, Tensor]] = []
+        self._sampler: TrainingSampler | None = None
 
     def images(self, split: Split) -> ImageSet:
         """The images of a split, read once and kept.
@@ -171,6 +172,8 @@ class ImageDataModule(LightningDataModule):
         self._fitting = False
         for images, pixels in self._on_gpu:
             images.pixels = pixels  # the trainer keeps the loaders
+            if self._sampler is not None:
+                self._sampler.device = pixels.device
         self._on_gpu.clear()
 
     def on_after_batch_transfer(self, batch: Tensor | Batch, dataloader_idx: int) -> Batch:
@@ -184,7 +187,7 @@ class ImageDataModule(LightningDataModule):
         """Batches of the training images, by default in an order of its own every epoch."""
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if self.seed is None else self.seed
         images = self._near_the_model("train")
-        sampler = TrainingSampler(
+        self._sampler = TrainingSampler(
             len(images),
             self.batch_size,
             shuffle=self.shuffle,
@@ -192,7 +195,7 @@ class ImageDataModule(LightningDataModule):
             device=images.pixels.device,
             **self._processes(),
         )
-        return _loader(images, sampler)
+        return _loader(images, self._sampler)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the validation images, in order."""

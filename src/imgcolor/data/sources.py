@@ -5,6 +5,7 @@ A source is any object with `load(split) -> ImageSet`. What becomes of the image
 
 import contextlib
 import http.client
+import itertools
 import os
 import tempfile
 import threading
@@ -46,6 +47,7 @@ _OUTSIDE = {"BUFR", "EPS", "GRIB", "HDF5", "WMF"}
 """Formats that Pillow leaves to other programs, such as Ghostscript, which are not run on files of strangers."""
 
 _PROGRESS_FROM = 500  # fewer files are read before a progress bar could be of use
+_AT_ONCE = 10_000  # files that wait for a thread
 
 
 @dataclass(frozen=True, eq=False)  # no ==: comparing tensors gives no single bool
@@ -394,9 +396,11 @@ def _read_all(files: Sequence[Path], pixels: torch.Tensor, what: str, crop: floa
     console = Console(stderr=True)
     hidden = len(files) <= _PROGRESS_FROM or not console.is_terminal
     pool = ThreadPoolExecutor(os.cpu_count())  # Pillow decodes outside the interpreter's lock
+    # A part at a time: of a million files the pool would keep a million notes, beside which images are small.
+    parts = (range(start, min(start + _AT_ONCE, len(files))) for start in range(0, len(files), _AT_ONCE))
     try:
         with quiet_pillow():
-            done = pool.map(read, range(len(files)))
+            done = itertools.chain.from_iterable(pool.map(read, part) for part in parts)
             for _ in done if hidden else track(done, f"Reading {what}", len(files), console=console):
                 pass
     finally:
