@@ -2,8 +2,9 @@
 
     python benchmarks/inference.py [--rounds 3]
 
-The loop is what one writes without the command: open, colourize, save, one file after the other. Both count from
-the start of a process that has imported everything and loaded the model.
+The loop is what one writes without the command: open, colourize, save, one file after the other, with PNG files
+compressed as the command's are. Both count from the start of a process that has imported everything and loaded the
+model.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from PIL import Image
 
 import imgcolor
 from imgcolor.commands.photos import run
+from imgcolor.commands.provenance import commit, hardware
 from imgcolor.data import FaceColourization
 from imgcolor.files import write_rows
 
@@ -48,7 +50,7 @@ def loop(folder: Path, output: Path) -> None:
     output.mkdir()
     for path in sorted(folder.iterdir()):
         with Image.open(path) as photo:
-            model.colourize(photo).save(output / path.name)
+            model.colourize(photo).save(output / path.name, compress_level=3)
 
 
 def main() -> None:
@@ -73,6 +75,8 @@ def main() -> None:
                     rows.append(
                         {
                             "size": size,
+                            "commit": commit(Path(imgcolor.__file__).parent),
+                            "hardware": hardware(),
                             "way": way.__name__,
                             "round": number,
                             "images_a_second": round(count / seconds, 2),

@@ -4,6 +4,7 @@ import functools
 from collections import defaultdict
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.profilers import Profiler
 
@@ -11,40 +12,41 @@ from clock import Clock
 from turns import wait_for_gpu
 
 NETWORK, LOSS, FIGURES, IMAGES, FILES, REST = (
-    "network and optimizer", "loss", "target, decoding and figures", "images", "checkpoints and files",
+    "network and optimizer", "loss", "target, pictures and figures", "images", "checkpoints and files",
     "loop and callbacks",
 )  # fmt: skip
 PARTS = {
-    "imgcolor.network": NETWORK,
-    ".backward": NETWORK,
-    "optimizer_step": NETWORK,
-    "zero_grad": NETWORK,
-    "imgcolor.loss": LOSS,
-    "imgcolor.figures": FIGURES,
-    "dataloader_next": IMAGES,
+    "network": NETWORK,
+    "backward": NETWORK,
+    "optimizer": NETWORK,
+    "optimizer_zero_grad": NETWORK,
+    "loss": LOSS,
+    "figures": FIGURES,
+    "train_dataloader_next": IMAGES,
     "val_next": IMAGES,
-    "batch_transfer": IMAGES,
     "batch_to_device": IMAGES,
-    "transfer_batch": IMAGES,
+    "on_before_batch_transfer": IMAGES,
+    "transfer_batch_to_device": IMAGES,
+    "on_after_batch_transfer": IMAGES,
     "save_checkpoint": FILES,
-    "Checkpoint": FILES,
-    "MetricsFiles": FILES,
-    "": REST,
 }
-"""What an action's name holds, and the part that it is counted to; the first counts."""
+"""The part that an action's seconds are counted to, where they are not the loop's."""
+
+VALIDATION = "validation"
 
 
 class Parts(Profiler):
     """Adds up seconds by stage and part, each without what is inside of it."""
 
     last: "Parts"
-    """The newest one: the command line makes it, and the callback reads it."""
+    """The newest one: the command line makes it, and the benchmark reads it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seconds: dict[tuple[str, str], float] = defaultdict(float)
-        self.stage = "training"
+        self.is_over = False
         self._open: list[list[Any]] = []  # action, start, seconds inside
+        self._on_gpu = torch.cuda.is_available()
         Parts.last = self
 
     def start(self, action_name: str) -> None:
@@ -53,11 +55,13 @@ class Parts(Profiler):
 
     def stop(self, action_name: str) -> None:
         """It ends."""
-        wait_for_gpu()
+        if self._on_gpu:
+            wait_for_gpu()
+        stage = VALIDATION if any(name == VALIDATION for name, *_ in self._open) else "training"
         name, start, inside = self._open.pop()
         seconds = Clock.turn.now() - start
-        part = next(part for words, part in PARTS.items() if words in name)
-        self.seconds[self.stage, part] += seconds - inside
+        if not self.is_over:
+            self.seconds[stage, part(name)] += seconds - inside
         if self._open:
             self._open[-1][2] += seconds
 
@@ -66,34 +70,35 @@ class Parts(Profiler):
         return ""
 
 
+@functools.cache
+def part(action: str) -> str:
+    """What an action is counted to, by the end of its name: Lightning's are such as [Strategy]X.backward."""
+    who, _, what = action.rpartition(".")
+    if who.startswith("[Callback]"):
+        return FILES if what == "on_train_epoch_end" and ("Checkpoint" in who or "Files" in who) else REST
+    return PARTS.get(what, REST)
+
+
 class Marks(Callback):
     """Tells :class:`Parts` what a step consists of, and where epochs begin."""
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Time the parts of a step."""
-        mark(pl_module.network, "forward", "imgcolor.network")
-        mark(pl_module, "loss", "imgcolor.loss")
-        mark(pl_module, "target", "imgcolor.figures")
-        mark(pl_module, "_measure", "imgcolor.figures")
-        if hasattr(pl_module, "val_accuracy"):
-            mark(pl_module.val_accuracy, "update", "imgcolor.figures")
+        mark(trainer.optimizers[0], "step", "optimizer")
+        mark(trainer.fit_loop.epoch_loop.val_loop, "run", VALIDATION)
+        mark(pl_module.network, "forward", "network")
+        mark(pl_module, "loss", "loss")
+        for method in ("target", "_measure", "evaluate"):
+            mark(pl_module, method, "figures")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The first epoch does not count."""
         if trainer.current_epoch == 1:
             Parts.last.seconds.clear()
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What follows is validation."""
-        Parts.last.stage = "validation"
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What follows is training."""
-        Parts.last.stage = "training"
-
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The last epoch is over."""
-        Parts.last.stage = "end"
+        """What is done once, after all epochs, does not either."""
+        Parts.last.is_over = True
 
 
 def mark(holder: Any, method: str, action: str) -> None:

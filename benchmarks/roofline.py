@@ -3,13 +3,15 @@
     python benchmarks/roofline.py [--rounds 5]
 
 FLOPs of a training step as it is done (forward and backward; a multiplication and an addition are two) are counted
-by torch; the peak is a large matrix product, measured beside each network in every round.
+by torch; the peak is a large matrix product, measured beside each network in every round. One more step a round is
+profiled by torch: the share of its time that each kind of operation takes.
 """
 
 import argparse
 import contextlib
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+import imgcolor
 from imgcolor.commands.allocator import keep_freed_memory
+from imgcolor.commands.provenance import commit, hardware
 from imgcolor.files import write_rows
 from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN, ResidualUNet, ResidualUpscaler
 from imgcolor.precision import has_fast_bfloat16
@@ -41,6 +45,19 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 }
 
 
+KINDS = {
+    "conv": "convolutions",
+    "batch_norm": "batch norm",
+    "relu": "ReLU",
+    "clamp_min": "ReLU",
+    "threshold_backward": "ReLU",
+    "pool": "pooling and doubling",
+    "upsample": "pooling and doubling",
+    "": "rest",
+}
+"""What an operation's name holds, and its kind; the first counts."""
+
+
 class Untracked(contextlib.nullcontext[None]):
     """In the place of what tells torch's counter which module runs."""
 
@@ -61,11 +78,23 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def step(network: nn.Module, images: Tensor, bf16: bool) -> None:
-    """Forward and backward."""
+    """Forward and backward, with a gradient that lies in memory as the output does."""
     network.zero_grad()
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         output = network(images)
-    output.float().square().mean().backward()
+    output.backward(torch.ones_like(output))
+
+
+def shares(network: nn.Module, images: Tensor, bf16: bool) -> dict[str, float]:
+    """The share of a step's time that each kind of operation takes."""
+    # One step: over several, the profiler's notes would lie where the next step's maps want to.
+    with torch.autograd.profiler.profile(use_kineto=False) as profile:
+        step(network, images, bf16)
+    seconds: Counter[str] = Counter()
+    for event in profile.key_averages():
+        kind = next(kind for word, kind in KINDS.items() if word in event.key.lower())
+        seconds[kind] += event.self_cpu_time_total
+    return {kind: seconds[kind] / seconds.total() for kind in dict.fromkeys(KINDS.values())}
 
 
 def main() -> None:
@@ -93,9 +122,12 @@ def main() -> None:
             for number in range(options.rounds):
                 peak = matmul(torch.bfloat16 if bf16 else torch.float32)
                 seconds = min(_seconds(lambda: step(network, images, bf16)) for _ in range(3))  # noqa: B023  # called at once
+                kinds = {kind: round(share, 3) for kind, share in shares(network, images, bf16).items()}
                 rows.append(
                     {
                         "network": name,
+                        "commit": commit(Path(imgcolor.__file__).parent),
+                        "hardware": hardware(),
                         "precision": "bf16" if bf16 else "float32",
                         "round": number,
                         "gflop_a_step": round(gflop, 3),
@@ -103,15 +135,16 @@ def main() -> None:
                         "gflop_s": round(gflop / seconds, 1),
                         "matmul_gflop_s": round(peak, 1),
                         "share": round(gflop / seconds / peak, 3),
+                        **kinds,
                     }
                 )
             of_case = rows[-options.rounds :]
-            middle = {
-                key: statistics.median(float(str(row[key])) for row in of_case) for key in list(rows[0])[3:]
-            }
+            numbers = list(rows[0])[list(rows[0]).index("round") + 1 :]
+            middle = {key: statistics.median(float(str(row[key])) for row in of_case) for key in numbers}
             print(
                 f"{name:32} {of_case[0]['precision']:8} {gflop:7.2f} GFLOP {middle['ms_a_step']:7.1f} ms "
-                f"{middle['gflop_s']:6.1f} of {middle['matmul_gflop_s']:6.1f} GFLOP/s, {middle['share']:.0%}",
+                f"{middle['gflop_s']:6.1f} of {middle['matmul_gflop_s']:6.1f} GFLOP/s, {middle['share']:.0%}; "
+                f"{', '.join(f'{kind} {middle[kind]:.0%}' for kind in kinds)}",
                 flush=True,
             )
             write_rows(options.output, rows)

@@ -4,11 +4,13 @@
 
 A network of one 1×1 convolution, so that what is measured is the way of the images; every case in a new process.
 ``set`` is what the images take as bytes; ``beside`` is what the process took at its peak beyond that and beyond
-the imports.
+the imports. The last cases read PNG files, once into memory and once, by a memory limit of 0, into a file on disk
+that is mapped from then on, whose pages count as memory too while the system keeps them.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -19,10 +21,13 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch import Trainer
+from PIL import Image
 
+import imgcolor
 from clock import Clock
-from imgcolor.data import ImageDataModule, MeanGrey
-from imgcolor.data.sources import ImageSet, Split
+from imgcolor.commands.provenance import commit, hardware
+from imgcolor.data import FolderSource, ImageDataModule, MeanGrey
+from imgcolor.data.sources import ImageSet, ImageSource, Split
 from imgcolor.files import write_rows
 from imgcolor.networks import ConvStack
 from imgcolor.tasks import ColourRegression
@@ -30,6 +35,8 @@ from imgcolor.tasks import ColourRegression
 RESULTS = Path(__file__).parent / "results"
 PIXELS = 2 * 10**7
 """Of the cases of another size."""
+FILES = 20_000
+"""Of the cases that read files."""
 
 
 class RandomSource:
@@ -51,17 +58,33 @@ class RandomSource:
         return ImageSet(pixels, ("",) * count)
 
 
-def measure(count: int, size: int) -> dict[str, float]:
+def source(kind: str, count: int, size: int, folder: Path) -> ImageSource:
+    """Random levels from memory, or as PNG files in memory or on disk."""
+    images = RandomSource(count, size)
+    if kind == "memory":
+        return images
+    splits: tuple[Split, ...] = ("train", "val")
+    for split in splits:
+        (folder / split).mkdir()
+        for number in range(count if split == "train" else 10):  # one at a time: the peak shall not be theirs
+            pixels = torch.randint(0, 256, (size, size, 3), dtype=torch.uint8)
+            Image.fromarray(pixels.numpy()).save(folder / split / f"{number:07}.png")
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    return FolderSource(folder, size, memory_limit=0 if kind == "disk" else None)
+
+
+def measure(kind: str, count: int, size: int, folder: Path) -> dict[str, object]:
     """Train two epochs; the second one counts."""
     warnings.simplefilter("ignore")
+    images = source(kind, count, size, folder)
     before = _peak()
     torch.manual_seed(0)
     network = ConvStack(1, 1, 1)
-    weights = Path(tempfile.mkdtemp()) / "weights.pt"
+    weights = folder / "weights.pt"
     torch.save(network.state_dict(), weights)
     clock = Clock(weights)
     batch_size = max(1, 100 * 32**2 // size**2)
-    data = ImageDataModule(RandomSource(count, size), MeanGrey(), batch_size, batch_size)
+    data = ImageDataModule(images, MeanGrey(), batch_size, batch_size)
     start = time.perf_counter()
     trainer = Trainer(
         accelerator="cpu", max_epochs=2, callbacks=[clock], logger=False, enable_checkpointing=False,
@@ -71,6 +94,9 @@ def measure(count: int, size: int) -> dict[str, float]:
     whole = clock.epochs[-1].whole
     megabytes = count * 3 * size**2 / 1e6
     return {
+        "from": kind,
+        "commit": commit(Path(imgcolor.__file__).parent),
+        "hardware": hardware(),
         "images": count,
         "size": size,
         "batch_size": batch_size,
@@ -93,18 +119,19 @@ def main() -> None:
     )
     parser.add_argument("--most", type=int, default=1_000_000, help="the largest number of images")
     parser.add_argument("--output", type=Path, default=RESULTS / "scale.csv")
-    parser.add_argument(
-        "--one", nargs=2, type=int, help="images and size of one case, for a process of its own"
-    )
+    parser.add_argument("--one", nargs=3, help="kind, images and size of one case, for a process of its own")
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(measure(*options.one)))
+        kind, *numbers = options.one
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps(measure(kind, *map(int, numbers), Path(folder))))
         return
-    cases = [(count, 32) for count in (1000, 10_000, 100_000, 1_000_000) if count <= options.most]
-    cases += [(PIXELS // size**2, size) for size in (32, 64, 128, 256, 512)]
+    cases = [("memory", count, 32) for count in (1000, 10_000, 100_000, 1_000_000) if count <= options.most]
+    cases += [("memory", PIXELS // size**2, size) for size in (32, 64, 128, 256, 512)]
+    cases += [("files", FILES, 32), ("disk", FILES, 32)]
     rows = []
-    for count, size in cases:
-        command = [sys.executable, __file__, "--one", str(count), str(size)]
+    for case in cases:
+        command = [sys.executable, __file__, "--one", *map(str, case)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(rows[-1], flush=True)

@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import imgcolor
+from imgcolor.commands.provenance import commit, hardware
 from imgcolor.files import write_rows
 
 RESULTS = Path(__file__).parent / "results"
@@ -51,7 +53,15 @@ def main() -> None:
                     capture_output=True,
                     check=True,
                 )
-                rows.append({"line": name, "round": number, "seconds": round(time.perf_counter() - start, 3)})
+                rows.append(
+                    {
+                        "line": name,
+                        "commit": commit(Path(imgcolor.__file__).parent),
+                        "hardware": hardware(),
+                        "round": number,
+                        "seconds": round(time.perf_counter() - start, 3),
+                    }
+                )
                 print(rows[-1], flush=True)
     write_rows(options.output, rows)
     for name in LINES:

@@ -15,7 +15,6 @@ import io
 import math
 import os
 import statistics
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -135,10 +134,10 @@ class Bench:
         network.load_state_dict(torch.load(self.folder / "weights.pt"))
         return network.to(DEVICE)
 
-    def optimizer(self, network: nn.Module, foreach: bool | None = None) -> torch.optim.Optimizer:
+    def optimizer(self, network: nn.Module, fused: bool | None = None) -> torch.optim.Optimizer:
         if self.case.faces:
-            return torch.optim.SGD(network.parameters(), lr=0.1, foreach=foreach)
-        return torch.optim.Adam(network.parameters(), lr=0.001, foreach=foreach)
+            return torch.optim.SGD(network.parameters(), lr=0.1, fused=fused)
+        return torch.optim.Adam(network.parameters(), lr=0.001, fused=fused)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return F.cross_entropy(output, target) if self.case.loss == "classes" else F.mse_loss(output, target)
@@ -153,7 +152,7 @@ class Bench:
     def bare(self) -> list[Timing]:
         keep_freed_memory()
         network = self.network(plain=False).to(memory_format=torch.channels_last)
-        optimizer = self.optimizer(network, foreach=True)
+        optimizer = self.optimizer(network, fused=True)
         originals = torch.from_numpy(self.pixels["train"][: self.case.batch_size]).float() / 255
         target = self.palette.encode(originals) if self.case.loss == "classes" else originals
         grey, target = originals.mean(1, keepdim=True).to(DEVICE), target.to(DEVICE)
@@ -370,6 +369,9 @@ def quiet() -> Iterator[None]:
 
 def train(turn: Turn, name: str, folder: Path, way: str, epochs: int) -> list[Timing]:
     """Train in one way, in a process of its own."""
+    if way not in ("imgcolor fit", "plain Lightning"):
+        # This file's import of Lightning has torch's optimizers look for NVIDIA's driver at every step.
+        os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
     (case,) = (case for case in CASES if case.name == name)
     return Bench(case, folder, turn, epochs).ways()[way]()
 
@@ -397,6 +399,8 @@ def measure(case: Case, epochs: int, images: int) -> list[dict[str, object]]:
                     "way": way,
                     "epoch": number,
                     "commit": version,
+                    "hardware": hardware(),
+                    "torch": torch.__version__,
                     "images": images,
                     "ms_a_step": round(timing.steps / steps * 1000, 3),
                     "steps_s": round(timing.steps, 3),
@@ -410,21 +414,33 @@ def measure(case: Case, epochs: int, images: int) -> list[dict[str, object]]:
 
 
 def page(rows: list[dict[str, object]]) -> str:
-    """The results as Markdown: ratios to the network alone, median and range over the epochs."""
-    lines = ["| network | way | ms a step | steps: × the network alone | an epoch: × the network alone |",
-             "|---|---|---|---|---|"]  # fmt: skip
+    """The results as Markdown: ratios within an epoch, median and range over the epochs."""
+    lines = ["| network | way | ms a step | steps: × the network alone | an epoch: × the network alone | "
+             "an epoch: × imgcolor's |",
+             "|---|---|---|---|---|---|"]  # fmt: skip
     for case in dict.fromkeys(str(row["case"]) for row in rows):
-        of_case = [row for row in rows if row["case"] == case]
-        alone = {row["epoch"]: float(str(row["steps_s"])) for row in of_case if row["way"] == "network alone"}
-        for way in dict.fromkeys(str(row["way"]) for row in of_case):
-            of_way = [row for row in of_case if row["way"] == way]
-            ms = statistics.median(float(str(row["ms_a_step"])) for row in of_way)
-            cells = [case, way, f"{ms:.1f}"]
-            for figure in ("steps_s", "epoch_s"):
-                ratios = [float(str(row[figure])) / alone[row["epoch"]] for row in of_way]
+        seconds = {
+            (row["way"], figure, row["epoch"]): float(str(row[figure]))
+            for row in rows
+            if row["case"] == case
+            for figure in ("ms_a_step", "steps_s", "epoch_s")
+        }
+        epochs = list(dict.fromkeys(epoch for _, _, epoch in seconds))
+        for way in dict.fromkeys(way for way, _, _ in seconds):
+            cells = [case, str(way), f"{statistics.median(seconds[way, 'ms_a_step', e] for e in epochs):.1f}"]
+            for figure, limit in (
+                ("steps_s", "network alone"), ("epoch_s", "network alone"), ("epoch_s", "imgcolor fit")
+            ):  # fmt: skip
+                ratios = [seconds[way, figure, e] / seconds[limit, figure, e] for e in epochs]
                 cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def origins(rows: list[dict[str, object]]) -> str:
+    """Where rows come from, which can be several runs."""
+    found = dict.fromkeys((str(row["commit"]), str(row["hardware"]), str(row["torch"])) for row in rows)
+    return "; ".join(f"commit {version}, {machine}, torch {torch}" for version, machine, torch in found)
 
 
 def main() -> None:
@@ -438,8 +454,6 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of cases")
     parser.add_argument("--output", type=Path, default=RESULTS / "training.csv")
     options = parser.parse_args()
-    origin = f"commit {commit(Path(imgcolor.__file__).parent)}, {hardware()}, torch {torch.__version__}"
-    print(origin, file=sys.stderr)
     # Of the cases that are left out, the figures of an earlier run stay.
     rows: list[dict[str, object]] = list(read_rows(options.output)) if options.output.exists() else []
     for case in CASES:
@@ -447,7 +461,7 @@ def main() -> None:
             rows = [row for row in rows if row["case"] != case.name]
             rows += measure(case, options.epochs, options.images)
             write_rows(options.output, rows)
-    text = f"{origin}; {options.images} images, {options.epochs} epochs: median (range)\n\n{page(rows)}\n"
+    text = f"{origins(rows)}: median (range) over epochs\n\n{page(rows)}\n"
     options.output.with_suffix(".md").write_text(text)
     print(f"\n{text}")
 
