@@ -92,8 +92,8 @@ def test_pooling_before_or_after_relu_is_the_same(network: nn.Module) -> None:
     images = torch.rand(4, 1, 32, 32)
     expected = network(images)
     for name in ("downconv1", "downconv2"):
-        convolution, batch_norm, relu, pool = network.get_submodule(name)
-        setattr(network, name, nn.Sequential(convolution, batch_norm, pool, relu))
+        convolution, batch_norm, pool, relu = network.get_submodule(name)
+        setattr(network, name, nn.Sequential(convolution, batch_norm, relu, pool))
     assert torch.equal(network(images), expected)
 
 

@@ -25,16 +25,20 @@ def conv_block(
     out_channels: int,
     kernel_size: int,
     dropout: float = 0.0,
-    resample: nn.Module | None = None,
+    pool: bool = False,
+    double: bool = False,
 ) -> ConvBlock:
-    """Convolution, batch norm, ReLU, then what is asked for of dropout and resampling.
+    """Convolution, batch norm and ReLU, with what is asked for of pooling, dropout and doubling.
+
+    The maximum is taken before ReLU and dropout: the same as after them, of a quarter of the values.
 
     Args:
         in_channels: Channels of the input, or of all inputs together.
         out_channels: Channels of the output.
         kernel_size: An odd number, so that the padding keeps height and width.
         dropout: Share of the channels that training sets to zero; 0 adds no layer.
-        resample: A pooling or up-sampling layer for the end.
+        pool: Whether of every two by two pixels the maximum is kept.
+        double: Whether every pixel is repeated twice along height and width.
 
     Returns:
         A module from [B, in_channels, H, W] to [B, out_channels, H', W'].
@@ -42,11 +46,14 @@ def conv_block(
     Raises:
         ValueError: If ``kernel_size`` is even or not positive.
     """
-    layers = [SameConv2d(in_channels, out_channels, kernel_size), nn.BatchNorm2d(out_channels), nn.ReLU()]
+    layers = [SameConv2d(in_channels, out_channels, kernel_size), nn.BatchNorm2d(out_channels)]
+    if pool:
+        layers.append(nn.MaxPool2d(2))
+    layers.append(nn.ReLU())
     if dropout > 0:
         layers.append(nn.Dropout2d(dropout))
-    if resample is not None:
-        layers.append(resample)
+    if double:
+        layers.append(Double())
     return ConvBlock(*layers)
 
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import Double, SameConv2d, conv_block, enlarge, pad_to_multiple
+from imgcolor.networks.blocks import SameConv2d, conv_block, enlarge, pad_to_multiple
 
 
 class ColourCNN(nn.Module):
@@ -38,11 +38,11 @@ class ColourCNN(nn.Module):
         self.in_channels = in_channels
         self.upscale = upscale
         k, p = kernel_size, dropout
-        self.downconv1 = conv_block(in_channels, filters, k, p, nn.MaxPool2d(2))
-        self.downconv2 = conv_block(filters, 2 * filters, k, p, nn.MaxPool2d(2))
+        self.downconv1 = conv_block(in_channels, filters, k, p, pool=True)
+        self.downconv2 = conv_block(filters, 2 * filters, k, p, pool=True)
         self.rfconv = conv_block(2 * filters, 2 * filters, k, p)
-        self.upconv1 = conv_block(2 * filters, filters, k, p, Double())
-        self.upconv2 = conv_block(filters, colours, k, resample=Double())
+        self.upconv1 = conv_block(2 * filters, filters, k, p, double=True)
+        self.upconv2 = conv_block(filters, colours, k, double=True)
         self.finalconv = SameConv2d(colours, colours, k)
 
     def forward(self, images: Tensor) -> Tensor:
