@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgcolor.networks import ResidualUNet
-from imgcolor.optimizers import Muon, orthogonalized
+from imgcolor.optimizers import Muon, hasten, orthogonalized
 
 
 @pytest.mark.parametrize("shape", [(12, 40), (40, 12), (16, 16)])
@@ -109,3 +109,59 @@ def test_the_command_line_finds_it(tiny_fit: Callable[..., Path]) -> None:
     )
 
     assert "imgcolor.optimizers.Muon" in (run / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda weights: torch.optim.Adam(weights, amsgrad=True),
+        lambda weights: torch.optim.AdamW(weights, lr=0.01),
+        lambda weights: torch.optim.SGD(weights, lr=0.1, momentum=0.9),
+    ],
+)
+def test_hastened_steps_are_the_plain_ones_whatever_the_order_in_memory(
+    make: Callable[..., torch.optim.Optimizer],
+) -> None:
+    """As when a checkpoint of other strides is loaded, or weights change theirs between two steps."""
+    torch.manual_seed(0)
+    start, *gradients = torch.randn(6, 4, 3, 3, 5).unbind(-1)
+    found = []
+    for fast in (False, True):
+        weight = nn.Parameter(start.clone(memory_format=torch.channels_last))
+        optimizer = make([weight])
+        if fast:
+            hasten(optimizer)
+            assert optimizer.param_groups[0]["fused"]
+        for number, gradient in enumerate(gradients):
+            if fast and number == 2:
+                state = optimizer.state_dict()
+                for name, value in state["state"][0].items():
+                    state["state"][0][name] = value.contiguous()
+                state["param_groups"][0].update(fused=None, foreach=True)
+                optimizer = make([weight])
+                hasten(optimizer)
+                optimizer.load_state_dict(state)
+                assert optimizer.param_groups[0]["fused"]
+                assert not optimizer.param_groups[0]["foreach"]
+            if fast and number == 3:
+                weight.data = weight.data.contiguous()
+            weight.grad = torch.empty_like(weight).copy_(gradient)
+            optimizer.step()
+        found.append(weight.detach())
+    torch.testing.assert_close(found[1], found[0])
+
+
+def test_what_is_derived_and_what_the_user_says_is_not_fused() -> None:
+    def weights() -> list[nn.Parameter]:
+        return list(nn.Conv2d(2, 2, 3).parameters())
+
+    muon = Muon(nn.Sequential(nn.Conv2d(2, 2, 3), nn.Conv2d(2, 2, 3), nn.Conv2d(2, 2, 3)).parameters())
+    for optimizer, fused, foreach in (
+        (muon, None, True),
+        (torch.optim.Adam(weights(), fused=False), False, None),
+        (torch.optim.SGD(weights(), lr=0.1, foreach=False), None, False),
+        (torch.optim.Adam(weights(), differentiable=True), None, None),
+    ):
+        hasten(optimizer)
+        group = optimizer.param_groups[0]
+        assert (group["fused"], group["foreach"]) == (fused, foreach)

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from imgcolor.precision import has_fast_bfloat16
 
@@ -119,3 +119,55 @@ def orthogonalized(matrix: Tensor) -> Tensor:
         wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=_B, alpha=_C), wide, beta=_A)
     flat = wide if flat.shape[0] <= flat.shape[1] else wide.T
     return flat.to(matrix.dtype).contiguous()
+
+
+def hasten(optimizer: Optimizer) -> None:
+    """Have torch's Adam, AdamW or SGD move all weights at once, where the user has not said how.
+
+    On the CPU they become ``fused``, which takes a third of the time and rounds otherwise. What is derived from
+    them, and what is on other devices, becomes ``foreach``, with the same figures bit for bit. A group that says
+    ``foreach``, ``fused`` or ``differentiable``, or whose learning rate is a tensor, stays as it is. A state that
+    is loaded brings no other way with it.
+
+    Args:
+        optimizer: Any; of others nothing changes.
+    """
+    if not isinstance(optimizer, Adam | SGD):
+        return
+    ways = [_way(optimizer, group) for group in optimizer.param_groups]
+
+    def choose(optimizer: Optimizer) -> None:
+        for group, way in zip(optimizer.param_groups, ways, strict=False):  # groups can be added later
+            group.update(way)
+
+    choose(optimizer)
+    optimizer.register_load_state_dict_post_hook(choose)
+    if any(way.get("fused") for way in ways):
+        optimizer.register_step_pre_hook(_lay_moments_as_weights)
+
+
+def _way(optimizer: Optimizer, group: dict[str, Any]) -> dict[str, bool]:
+    said = group["foreach"] is not None or group["fused"] is not None or group["differentiable"]
+    if said or isinstance(group["lr"], Tensor):
+        return {}
+    weights = group["params"]
+    fusible = type(optimizer) in (Adam, AdamW, SGD) and all(
+        weight.device.type == "cpu" and weight.is_floating_point() for weight in weights
+    )
+    return {"fused": True, "foreach": False} if fusible else {"foreach": True}
+
+
+def _lay_moments_as_weights(optimizer: Optimizer, *_: Any) -> None:
+    """Have moments lie in memory in the order of their weights.
+
+    torch's fused steps on the CPU go through both in the order of memory, and do not look whether it is one order.
+    A checkpoint can hold them in another: they would be mixed up without a word.
+    """
+    for weight, state in optimizer.state.items():
+        for name, moment in state.items():
+            if (
+                isinstance(moment, Tensor)
+                and moment.shape == weight.shape
+                and moment.stride() != weight.stride()
+            ):
+                state[name] = torch.empty_like(weight, dtype=moment.dtype).copy_(moment)

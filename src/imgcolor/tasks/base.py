@@ -23,6 +23,7 @@ from imgcolor.checkpoint import KEY, class_path, describe, load_task
 from imgcolor.data import Batch, ImageDataModule
 from imgcolor.errors import DivergedError, ImgcolorError
 from imgcolor.metrics import MarginAccuracy, MarginError, PeakSignalNoiseRatio
+from imgcolor.optimizers import hasten
 
 OptimizerCallable = Callable[[Iterable[nn.Parameter]], Optimizer]
 LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
@@ -240,13 +241,7 @@ class ColourTask(LightningModule, ABC):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimizer and, where there is one, the scheduler."""
         optimizer = self._make_optimizer(self.parameters())
-        if isinstance(optimizer, torch.optim.Adam | torch.optim.SGD):
-            for group in optimizer.param_groups:
-                # All weights at once: the same figures bit for bit in two thirds of the time. torch's default on
-                # GPUs alone, and nothing that goes with these three.
-                special = group["fused"] or group["differentiable"] or isinstance(group["lr"], Tensor)
-                if group["foreach"] is None and not special:
-                    group["foreach"] = True
+        hasten(optimizer)
         if self._make_lr_scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": self._schedule(self._make_lr_scheduler, optimizer)}
