@@ -103,6 +103,7 @@ def main() -> None:
     for case in CASES:
         if options.only and not any(part in case.name for part in options.only):
             continue
+        torch._dynamo.reset()  # it compiles a function for so many networks and no more
         steps = ways(case)
         for once in steps.values():
             once()  # compiles, and finds its memory

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from imgcolor.networks import ColourCNN, ColourUNet, RegressionCNN
+from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN
 from imgcolor.networks.blocks import pad_to_multiple
 
 
@@ -135,3 +135,11 @@ def test_gradient_reaches_every_parameter() -> None:
     network = ColourUNet(5, 4)
     network(torch.rand(2, 1, 16, 16)).square().mean().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+@pytest.mark.parametrize("network", [RegressionCNN(4), ColourUNet(5, 4), ConvStack(2, 4)])
+def test_the_compiler_sees_a_whole_network_in_training(network: nn.Module) -> None:
+    images = torch.rand(2, 1, 8, 8)
+    torch._dynamo.reset()
+    compiled = torch.compile(network, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(images), network(images))

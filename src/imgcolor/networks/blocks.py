@@ -123,8 +123,10 @@ class SameConv2d(nn.Conv2d):
 
 def _is_cheaper_as_equal(module: nn.Module, maps: Tensor) -> bool:
     """Whether a module trains on the CPU; elsewhere the plain operations are as fast, and are what others read."""
+    if torch.compiler.is_compiling():  # asked first: the compiler cannot follow all that comes after
+        return False
     trains = module.training and torch.is_grad_enabled() and not maps.is_inference()
-    return trains and maps.device.type == "cpu" and not torch.compiler.is_compiling()
+    return trains and maps.device.type == "cpu"
 
 
 def _undoubled(maps: Tensor) -> Tensor | None:
