@@ -132,7 +132,7 @@ def hasten(optimizer: Optimizer) -> None:
     Args:
         optimizer: Any; of others nothing changes.
     """
-    if not isinstance(optimizer, Adam | SGD):
+    if not isinstance(optimizer, Adam | AdamW | SGD):
         return
     ways = [_way(optimizer, group) for group in optimizer.param_groups]
 
@@ -142,7 +142,7 @@ def hasten(optimizer: Optimizer) -> None:
 
     choose(optimizer)
     optimizer.register_load_state_dict_post_hook(choose)
-    if any(way.get("fused") for way in ways):
+    if any(group["fused"] for group in optimizer.param_groups):
         optimizer.register_step_pre_hook(_lay_moments_as_weights)
 
 
