@@ -2,37 +2,27 @@
 
     python benchmarks/choices.py [--rounds 7] [--only NAME ...]
 
-Each way goes on from the one before it, but for the last three, of which each changes one thing of what imgcolor's
-command does: the loss of the course's networks in 24 colours is cross-entropy, of the others the squared error.
-Figures are ratios within a round to the first way; a round is the best of three steps.
+The first three go on from one another: torch's layers as they come, channels last, imgcolor's networks with a
+foreach optimizer. Each of the last three changes one thing of the third; of these, the command has the fused
+optimizer. Figures are ratios within a round to the first way; a round is the best of three steps.
 """
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 import imgcolor
 from imgcolor.commands.allocator import keep_freed_memory
 from imgcolor.commands.provenance import commit, hardware
 from imgcolor.files import write_rows
+from roofline import best_of_three
 from training import CASES, RESULTS, Case, origins
 
 Step = Callable[[], None]
-
-
-def loss(case: Case, output: Tensor, target: Tensor, rows: bool) -> Tensor:
-    """Of a batch; with rows, of a table of pixels, which is how channels that are last in memory lie there."""
-    if case.loss != "classes":
-        return F.mse_loss(output, target)
-    if rows:
-        return F.cross_entropy(output.movedim(1, -1).flatten(0, 2), target.flatten())
-    return F.cross_entropy(output, target)
 
 
 def step(
@@ -56,10 +46,11 @@ def step(
     if case.loss == "classes":
         target = (target[:, 0] * 24).long()
     run = torch.compile(network) if compiled else network
+    compare = case.compare_fast if channels_last else case.compare
 
     def once() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            value = loss(case, run(grey), target, rows=channels_last)
+            value = compare(run(grey), target)
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
@@ -77,16 +68,6 @@ def ways(case: Case) -> dict[str, Step]:
         "torch.compile": step(case, case.network, compiled=True),
         "bfloat16": step(case, case.network, bf16=True),
     }
-
-
-def best_of_three(once: Step) -> float:
-    """Seconds."""
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        once()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ that parts add up to the epoch. The first epoch is not counted. The profiler its
 two fits.
 """
 
-import argparse
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,9 +19,8 @@ import torch
 import imgcolor
 from clock import Timing
 from imgcolor.commands.provenance import commit, hardware
-from imgcolor.files import read_rows, write_rows
-from profiler import PARTS, REST, VALIDATION, Parts
-from training import CASES, RESULTS, TURNS, Bench, Case, origins, train
+from profiler import ORDER, REST, TRAINING, VALIDATION, Parts
+from training import RESULTS, TURNS, Bench, Case, case_named, measure_cases, origins, train
 from turns import Turn, by_turns
 
 
@@ -30,7 +28,7 @@ def run(turn: Turn, name: str, folder: Path, way: str, epochs: int) -> tuple[lis
     """Train in one way, in a process of its own: its epochs, and the seconds of its parts."""
     if way != "profiled":
         return train(turn, name, folder, way, epochs), {}
-    (case,) = (case for case in CASES if case.name == name)
+    case = case_named(name)
     options = ["--trainer.profiler=profiler.Parts", "--trainer.callbacks+=profiler.Marks"]
     timings = Bench(replace(case, options=[*case.options, *options]), folder, turn, epochs).imgcolor()
     return timings, dict(Parts.last.seconds)
@@ -48,9 +46,8 @@ def measure(case: Case, epochs: int, images: int) -> list[dict[str, object]]:
         results = by_turns(programs, max(1, steps // TURNS))
     whole = {way: sum(timing.whole for timing in timings) / epochs for way, (timings, _) in results.items()}
     parts = {key: seconds / epochs for key, seconds in results["profiled"][1].items()}
-    parts["training", REST] += whole["profiled"] - sum(parts.values())  # between actions
-    order = [(stage, part) for stage in ("training", VALIDATION) for part in dict.fromkeys(PARTS.values())]
-    order = [*order[: len(order) // 2], ("training", REST), *order[len(order) // 2 :], (VALIDATION, REST)]
+    parts[TRAINING, REST] += whole["profiled"] - sum(parts.values())  # between actions
+    order = [(stage, part) for stage in (TRAINING, VALIDATION) for part in ORDER]
     figures = {
         "network alone": whole["network alone"],
         **{f"{stage}: {part}": parts[stage, part] for stage, part in order if (stage, part) in parts},
@@ -85,20 +82,7 @@ def page(rows: list[dict[str, object]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--epochs", type=int, default=3, help="that are counted, after one that is not")
-    parser.add_argument("--images", type=int, default=5000)
-    parser.add_argument("--only", nargs="*", default=[], help="parts of the names of cases")
-    parser.add_argument("--output", type=Path, default=RESULTS / "parts.csv")
-    options = parser.parse_args()
-    rows: list[dict[str, object]] = list(read_rows(options.output)) if options.output.exists() else []
-    for case in CASES:
-        if not options.only or any(part in case.name for part in options.only):
-            rows = [row for row in rows if row["case"] != case.name]
-            rows += measure(case, options.epochs, options.images)
-            write_rows(options.output, rows)
+    rows, _ = measure_cases(__doc__, RESULTS / "parts.csv", measure)
     print(f"{origins(rows)}\n\n{page(rows)}")
 
 

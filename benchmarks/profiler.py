@@ -11,7 +11,7 @@ from lightning.pytorch.profilers import Profiler
 from clock import Clock
 from turns import wait_for_gpu
 
-NETWORK, LOSS, FIGURES, IMAGES, FILES, REST = (
+ORDER = NETWORK, LOSS, FIGURES, IMAGES, FILES, REST = (
     "network and optimizer", "loss", "target, pictures and figures", "images", "checkpoints and files",
     "loop and callbacks",
 )  # fmt: skip
@@ -32,7 +32,7 @@ PARTS = {
 }
 """The part that an action's seconds are counted to, where they are not the loop's."""
 
-VALIDATION = "validation"
+TRAINING, VALIDATION = "training", "validation"
 
 
 class Parts(Profiler):
@@ -57,7 +57,7 @@ class Parts(Profiler):
         """It ends."""
         if self._on_gpu:
             wait_for_gpu()
-        stage = VALIDATION if any(name == VALIDATION for name, *_ in self._open) else "training"
+        stage = VALIDATION if any(name == VALIDATION for name, *_ in self._open) else TRAINING
         name, start, inside = self._open.pop()
         seconds = Clock.turn.now() - start
         if not self.is_over:

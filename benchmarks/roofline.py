@@ -68,13 +68,17 @@ def matmul(dtype: torch.dtype, size: int = 2048) -> float:
     """GFLOP/s of a large matrix product, the best of three."""
     a = torch.rand(size, size, dtype=dtype)
     a @ a
-    return max(2 * size**3 / _seconds(lambda: a @ a) / 1e9 for _ in range(3))
+    return 2 * size**3 / best_of_three(lambda: a @ a) / 1e9
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def best_of_three(work: Callable[[], object]) -> float:
+    """Seconds."""
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def step(network: nn.Module, images: Tensor, bf16: bool) -> None:
@@ -121,7 +125,7 @@ def main() -> None:
             step(network, images, bf16)
             for number in range(options.rounds):
                 peak = matmul(torch.bfloat16 if bf16 else torch.float32)
-                seconds = min(_seconds(lambda: step(network, images, bf16)) for _ in range(3))  # noqa: B023  # called at once
+                seconds = best_of_three(lambda: step(network, images, bf16))  # noqa: B023  # called at once
                 kinds = {kind: round(share, 3) for kind, share in shares(network, images, bf16).items()}
                 rows.append(
                     {

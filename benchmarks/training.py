@@ -72,6 +72,15 @@ class Case:
     def faces(self) -> bool:
         return self.loss == "signed"
 
+    def compare(self, output: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(output, target) if self.loss == "classes" else F.mse_loss(output, target)
+
+    def compare_fast(self, output: Tensor, target: Tensor) -> Tensor:
+        """The same, in the order in which torch is fastest where channels are last in memory."""
+        if self.loss == "classes":
+            return F.cross_entropy(output.movedim(1, -1).flatten(0, 2), target.flatten())
+        return F.mse_loss(output, target)
+
 
 def best_network() -> nn.Module:
     """That of the best regression, without dropout."""
@@ -139,15 +148,6 @@ class Bench:
             return torch.optim.SGD(network.parameters(), lr=0.1, fused=fused)
         return torch.optim.Adam(network.parameters(), lr=0.001, fused=fused)
 
-    def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(output, target) if self.case.loss == "classes" else F.mse_loss(output, target)
-
-    def fast_loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """The same, in the order in which torch is fastest."""
-        if self.case.loss == "classes":
-            return F.cross_entropy(output.movedim(1, -1).flatten(0, 2), target.flatten())
-        return F.mse_loss(output, target)
-
     # (e) forward, backward and optimizer step on a batch that is there, with all that makes them faster
     def bare(self) -> list[Timing]:
         keep_freed_memory()
@@ -160,7 +160,7 @@ class Bench:
 
         def step() -> None:
             with torch.autocast(DEVICE.type, torch.bfloat16, enabled=self.case.bf16):
-                loss = self.fast_loss(network(grey), target)
+                loss = self.case.compare_fast(network(grey), target)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -238,7 +238,7 @@ class Bench:
             losses = []
             for x, y in self._course_batches(greys["train"], targets["train"]):
                 optimizer.zero_grad()
-                loss = self.loss(network(x), y)
+                loss = self.case.compare(network(x), y)
                 loss.backward()
                 optimizer.step()
                 losses.append(loss.data.item())
@@ -247,7 +247,7 @@ class Bench:
             network.eval()
             with torch.no_grad():
                 batches = self._course_batches(greys["val"], targets["val"])
-                validated = [self.loss(network(x), y).item() for x, y in batches]
+                validated = [self.case.compare(network(x), y).item() for x, y in batches]
             history.append((np.mean(losses), np.mean(validated)))
             if plot:
                 self._plot(greys["val"][:16], history, network)
@@ -300,7 +300,7 @@ class Bench:
             total = 0.0
             for (x, y), _ in loaders["train"]:
                 optimizer.zero_grad()
-                loss = self.loss(network(x.to(DEVICE)), y.to(DEVICE))
+                loss = self.case.compare(network(x.to(DEVICE)), y.to(DEVICE))
                 loss.backward()
                 optimizer.step()
                 total += loss.item() * len(x)
@@ -308,7 +308,7 @@ class Bench:
             steps = self.turn.now() - start
             with torch.no_grad():
                 for (x, y), _ in loaders["val"]:
-                    self.loss(network(x.to(DEVICE)), y.to(DEVICE)).item()
+                    self.case.compare(network(x.to(DEVICE)), y.to(DEVICE)).item()
             timings.append(Timing(steps, self.turn.now() - start, total / len(self.pixels["train"])))
         return timings[1:]
 
@@ -338,11 +338,11 @@ class PlainModule(LightningModule):
         images, _ = batch
         if self.bench.case.faces:
             weights = images.new_tensor([0.299, 0.587, 0.114])[:, None, None]
-            return self.bench.loss(
+            return self.bench.case.compare(
                 self.network((images * weights).sum(1, keepdim=True) * 2 - 1), images * 2 - 1
             )
         target = self.palette.encode(images) if self.bench.case.loss == "classes" else images
-        return self.bench.loss(self.network(images.mean(1, keepdim=True)), target)
+        return self.bench.case.compare(self.network(images.mean(1, keepdim=True)), target)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss = self._loss(batch)
@@ -367,13 +367,18 @@ def quiet() -> Iterator[None]:
         yield
 
 
+def case_named(name: str) -> Case:
+    """What goes to another process by its name alone."""
+    (case,) = (case for case in CASES if case.name == name)
+    return case
+
+
 def train(turn: Turn, name: str, folder: Path, way: str, epochs: int) -> list[Timing]:
     """Train in one way, in a process of its own."""
     if way not in ("imgcolor fit", "plain Lightning"):
         # This file's import of Lightning has torch's optimizers look for NVIDIA's driver at every step.
         os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
-    (case,) = (case for case in CASES if case.name == name)
-    return Bench(case, folder, turn, epochs).ways()[way]()
+    return Bench(case_named(name), folder, turn, epochs).ways()[way]()
 
 
 def measure(case: Case, epochs: int, images: int) -> list[dict[str, object]]:
@@ -443,16 +448,21 @@ def origins(rows: list[dict[str, object]]) -> str:
     return "; ".join(f"commit {version}, {machine}, torch {torch}" for version, machine, torch in found)
 
 
-def main() -> None:
+def measure_cases(
+    description: str | None,
+    output: Path,
+    measure: Callable[[Case, int, int], list[dict[str, object]]],
+) -> tuple[list[dict[str, object]], Path]:
+    """Measure the cases that the command line names; rows, of earlier runs too, and the file that has them."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=3, help="that are counted, after one that is not")
     parser.add_argument(
         "--images", type=int, default=5000, help="training images; a fifth as many for validation"
     )
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of cases")
-    parser.add_argument("--output", type=Path, default=RESULTS / "training.csv")
+    parser.add_argument("--output", type=Path, default=output)
     options = parser.parse_args()
     # Of the cases that are left out, the figures of an earlier run stay.
     rows: list[dict[str, object]] = list(read_rows(options.output)) if options.output.exists() else []
@@ -461,8 +471,13 @@ def main() -> None:
             rows = [row for row in rows if row["case"] != case.name]
             rows += measure(case, options.epochs, options.images)
             write_rows(options.output, rows)
+    return rows, options.output
+
+
+def main() -> None:
+    rows, output = measure_cases(__doc__, RESULTS / "training.csv", measure)
     text = f"{origins(rows)}: median (range) over epochs\n\n{page(rows)}\n"
-    options.output.with_suffix(".md").write_text(text)
+    output.with_suffix(".md").write_text(text)
     print(f"\n{text}")
 
 

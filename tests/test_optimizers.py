@@ -161,6 +161,7 @@ def test_what_is_derived_and_what_the_user_says_is_not_fused() -> None:
         (torch.optim.Adam(weights(), fused=False), False, None),
         (torch.optim.SGD(weights(), lr=0.1, foreach=False), None, False),
         (torch.optim.Adam(weights(), differentiable=True), None, None),
+        (torch.optim.Adam(weights(), lr=torch.tensor(1e-3)), None, None),
     ):
         hasten(optimizer)
         group = optimizer.param_groups[0]

@@ -261,12 +261,11 @@ def test_all_weights_are_moved_at_once_unless_the_user_says_how(tmp_path: Path) 
     assert all(torch.equal(one, other) for one, other in zip(*weights[1:], strict=True))
     # Not weights: a bias before a batch norm has no effect, so its gradient is rounding, which Adam makes large.
     torch.testing.assert_close(pictures[0], pictures[2])
-    # Where its rate is a tensor, torch refuses both; L-BFGS knows neither.
+    # Where it is fused or its rate a tensor, torch refuses both; L-BFGS knows neither.
     tensor_rate = partial(torch.optim.Adam, lr=torch.tensor(1e-3))
-    for make in (tensor_rate, torch.optim.LBFGS):
+    for make in (partial(torch.optim.Adam, fused=True), tensor_rate, torch.optim.LBFGS):
         group = ColourRegression(RegressionCNN(2), optimizer=make).configure_optimizers().param_groups[0]
         assert not group.get("foreach")
-        assert not group.get("fused")
 
 
 def test_optimizer_and_scheduler_are_the_users(tmp_path: Path) -> None:
