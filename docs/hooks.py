@@ -134,7 +134,7 @@ def models_page() -> str:
             f"A model that {card.does}.\n",
             f"- trained on {card.data}",
             f"- figures: {card.metric}",
-            f"- floor, the best that needs no network: {card.floor}",
+            f"- baseline, the best that needs no network: {card.baseline}",
             f"- commit {card.commit}, {card.hardware}\n",
             f"```sh\n{card.command}\n```\n",
             f"**What to know of it.** {card.note}\n",
