@@ -354,7 +354,7 @@ def test_a_fit_of_plain_images_writes_numbers(options: list[str], workplace: Pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("experiment", "figure"),
+    ("experiment", "metric"),
     [
         (
             ["--config=experiments/horses/best_regression.yaml", "--model.network.hidden_channels=[4,8]"],
