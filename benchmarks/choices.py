@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 import imgcolor
-from imgcolor.commands.allocator import keep_freed_memory
-from imgcolor.commands.provenance import commit, hardware
-from imgcolor.files import write_rows
+from imgcolor.cli.runtime import keep_freed_memory
+from imgcolor.utils.files import write_rows
+from imgcolor.utils.provenance import commit, hardware
 from roofline import best_of_three
 from training import CASES, RESULTS, Case, origins
 

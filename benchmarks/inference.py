@@ -20,10 +20,10 @@ import torch
 from PIL import Image
 
 import imgcolor
-from imgcolor.commands.photos import run
-from imgcolor.commands.provenance import commit, hardware
+from imgcolor.cli.colourize import run
 from imgcolor.data import FaceColourization
-from imgcolor.files import write_rows
+from imgcolor.utils.files import write_rows
+from imgcolor.utils.provenance import commit, hardware
 
 RESULTS = Path(__file__).parent / "results"
 CASES = {80: 500, 1024: 24}

@@ -18,7 +18,7 @@ import torch
 
 import imgcolor
 from clock import Timing
-from imgcolor.commands.provenance import commit, hardware
+from imgcolor.utils.provenance import commit, hardware
 from profiler import ORDER, REST, TRAINING, VALIDATION, Parts
 from training import RESULTS, TURNS, Bench, Case, case_named, measure_cases, origins, train
 from turns import Turn, by_turns

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import imgcolor
-from imgcolor.commands.allocator import keep_freed_memory
-from imgcolor.commands.provenance import commit, hardware
-from imgcolor.files import write_rows
+from imgcolor.cli.runtime import keep_freed_memory
 from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN, ResidualUNet, ResidualUpscaler
-from imgcolor.precision import has_fast_bfloat16
+from imgcolor.utils.files import write_rows
+from imgcolor.utils.precision import has_fast_bfloat16
+from imgcolor.utils.provenance import commit, hardware
 
 RESULTS = Path(__file__).parent / "results"
 

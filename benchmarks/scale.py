@@ -25,12 +25,12 @@ from PIL import Image
 
 import imgcolor
 from clock import Clock
-from imgcolor.commands.provenance import commit, hardware
 from imgcolor.data import FolderSource, ImageDataModule, MeanGrey
 from imgcolor.data.sources import ImageSet, ImageSource, Split
-from imgcolor.files import write_rows
 from imgcolor.networks import ConvStack
 from imgcolor.tasks import ColourRegression
+from imgcolor.utils.files import write_rows
+from imgcolor.utils.provenance import commit, hardware
 
 RESULTS = Path(__file__).parent / "results"
 PIXELS = 2 * 10**7

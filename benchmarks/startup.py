@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 import imgcolor
-from imgcolor.commands.provenance import commit, hardware
-from imgcolor.files import write_rows
+from imgcolor.utils.files import write_rows
+from imgcolor.utils.provenance import commit, hardware
 
 RESULTS = Path(__file__).parent / "results"
 QUICKSTART = Path(__file__).parents[1] / "experiments" / "quickstart.yaml"

@@ -33,14 +33,14 @@ from torchvision.datasets import ImageFolder
 
 import imgcolor
 from clock import Clock, Timing
-from imgcolor.cli import main as imgcolor_main
+from imgcolor.cli.main import main as imgcolor_main
+from imgcolor.cli.runtime import keep_freed_memory
 from imgcolor.colour import Palette
-from imgcolor.commands.allocator import keep_freed_memory
-from imgcolor.commands.provenance import commit, hardware
 from imgcolor.data import FaceColourization, HorseColourization
-from imgcolor.files import read_rows, write_rows
 from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN, ResidualUNet
-from imgcolor.precision import has_fast_bfloat16
+from imgcolor.utils.files import read_rows, write_rows
+from imgcolor.utils.precision import has_fast_bfloat16
+from imgcolor.utils.provenance import commit, hardware
 from plain_networks import PlainCNN, PlainStack, PlainUNet
 from turns import Turn, by_turns, wait_for_gpu
 

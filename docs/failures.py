@@ -10,8 +10,8 @@ from skimage import data
 from torchvision.transforms.functional import center_crop, resize
 
 import imgcolor
-from imgcolor.data.synthetic import draw_horses
-from imgcolor.pictures import picture_grid, save_picture
+from imgcolor.data.sources.drawn_horses import draw_horses
+from imgcolor.visualization.grids import picture_grid, save_picture
 
 SIZE = 112
 

@@ -12,8 +12,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from imgcolor.cards import cards
-from imgcolor.cli import COMMANDS, main
+from imgcolor.cli.main import COMMANDS, main
+from imgcolor.pretrained.registry import cards
 
 REPOSITORY = Path(__file__).parents[1]
 RESULTS = REPOSITORY / "experiments" / "results"

@@ -14,9 +14,9 @@ import torch
 
 import imgcolor
 from imgcolor.baselines import GreyLookup
-from imgcolor.checkpoint import load_task
+from imgcolor.checkpoints.files import load_task
 from imgcolor.data import HorseColourization
-from imgcolor.pictures import picture_grid, save_picture
+from imgcolor.visualization.grids import picture_grid, save_picture
 
 if __name__ == "__main__":
     horses, *checkpoints = sys.argv[1:]

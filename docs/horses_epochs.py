@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torchvision.io import decode_image
 
-from imgcolor.pictures import picture_grid, save_picture
+from imgcolor.visualization.grids import picture_grid, save_picture
 
 SIDE, GAP, COUNT = 64, 2, 8
 """Of a picture in a run's grid, in pixels, and how many stand in a row."""

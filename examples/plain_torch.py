@@ -6,7 +6,7 @@ python examples/plain_torch.py
 import torch
 import torch.nn.functional as F
 
-from imgcolor.data.synthetic import draw_horses
+from imgcolor.data.sources.drawn_horses import draw_horses
 from imgcolor.networks import ResidualUNet
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import lightning.pytorch  # noqa: F401  # first here: its log handler would keep
 import pytest
 import torch
 
-from imgcolor.cli import main
+from imgcolor.cli.main import main
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from imgcolor.checkpoint import read_checkpoint
-from imgcolor.cli import main
+from imgcolor.checkpoints.files import read_checkpoint
+from imgcolor.cli.main import main
 
 REPOSITORY = Path(__file__).parents[1]
 TWO = ["--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.accelerator=cpu"]

@@ -11,8 +11,8 @@ import pytest
 import torch
 import yaml
 
-from imgcolor.cli import main
-from imgcolor.precision import has_fast_bfloat16
+from imgcolor.cli.main import main
+from imgcolor.utils.precision import has_fast_bfloat16
 
 EXPERIMENTS = sorted(
     path.relative_to(Path(__file__).parents[1]).as_posix()

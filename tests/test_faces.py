@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from imgcolor.cli import main
-from imgcolor.data.synthetic import draw_faces
+from imgcolor.cli.main import main
+from imgcolor.data.sources.drawn_faces import draw_faces
 
 FACES = "experiments/faces/conv_stack.yaml"
 

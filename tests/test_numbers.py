@@ -18,7 +18,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from torch import Tensor, nn
 
 from imgcolor.callbacks import BaselineMetrics, DetailedMetrics
-from imgcolor.cli import main
+from imgcolor.cli.main import main
 from imgcolor.colour import Palette, from_signed, lab_to_rgb, rgb_to_lab, to_signed
 from imgcolor.data import Batch, BoxDownsample, FolderSource, HorseColourization, MeanGrey
 from imgcolor.metrics import Colourfulness, DeltaE, MarginCurve, StructuralSimilarity

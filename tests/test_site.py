@@ -14,7 +14,7 @@ from threading import Thread
 
 import pytest
 
-from imgcolor.cli import COMMANDS
+from imgcolor.cli.main import COMMANDS
 
 pytestmark = pytest.mark.slow
 

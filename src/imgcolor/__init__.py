@@ -4,8 +4,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imgcolor.models import Model as Model
-    from imgcolor.models import load as load
+    from imgcolor.pipelines import Model as Model
+    from imgcolor.pipelines import load as load
 
 __version__ = version("imgcolor")
 
@@ -13,7 +13,7 @@ __version__ = version("imgcolor")
 def __getattr__(name: str) -> Any:
     # Late: torch and Lightning take seconds to import, and `imgcolor --help` needs neither.
     if name in ("load", "Model"):
-        from imgcolor import models
+        from imgcolor import pipelines
 
-        return getattr(models, name)
+        return getattr(pipelines, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

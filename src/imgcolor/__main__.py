@@ -2,6 +2,6 @@
 
 import sys
 
-from imgcolor.cli import main
+from imgcolor.cli.main import main
 
 sys.exit(main())

@@ -8,12 +8,12 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from imgcolor.activations import capture, concentration
 from imgcolor.callbacks import ActivationLogger
 from imgcolor.data import HorseColourization
-from imgcolor.errors import ImgcolorError
 from imgcolor.networks import ColourUNet, RegressionCNN
 from imgcolor.tasks import ColourRegression
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.visualization.activations import capture, concentration
 
 
 def fit(folder: Path, *callbacks: Any, network: Any = None, **options: Any) -> ColourRegression:

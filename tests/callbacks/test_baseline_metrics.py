@@ -10,7 +10,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from imgcolor.baselines import Interpolation
-from imgcolor.checkpoint import load_task
+from imgcolor.checkpoints.files import load_task
 from imgcolor.data import HorseSuperResolution
 
 

@@ -11,10 +11,10 @@ from PIL import Image
 from imgcolor.callbacks import ImageLogger, MetricsFiles
 from imgcolor.callbacks.predictions import png_names
 from imgcolor.data import HorseColourization
-from imgcolor.errors import ImgcolorError
-from imgcolor.modes import evaluating
 from imgcolor.networks import ColourUNet, RegressionCNN
 from imgcolor.tasks import ColourRegression
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.modes import evaluating
 
 
 def fit(folder: Path, *callbacks: Callback, network: Any = None, **options: Any) -> Trainer:

@@ -11,8 +11,8 @@ from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from imgcolor.checkpoint import load_task
-from imgcolor.cli import main
+from imgcolor.checkpoints.files import load_task
+from imgcolor.cli.main import main
 from imgcolor.data import HorseColourization
 from imgcolor.metrics import colourfulness, margin_accuracy
 

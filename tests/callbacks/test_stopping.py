@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from imgcolor.callbacks import EpsilonPatience
-from imgcolor.cli import main
-from imgcolor.errors import ImgcolorError
+from imgcolor.cli.main import main
+from imgcolor.utils.errors import ImgcolorError
 
 
 class Scripted(LightningModule):

@@ -8,12 +8,13 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from imgcolor.checkpoint import build, describe, load_task
-from imgcolor.cli import main
+from imgcolor.checkpoints.config import build, describe
+from imgcolor.checkpoints.files import load_task
+from imgcolor.cli.main import main
 from imgcolor.data import HorseColourization, MeanGrey
-from imgcolor.errors import ImgcolorError
 from imgcolor.networks import ColourCNN, ColourUNet, RegressionCNN
 from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask
+from imgcolor.utils.errors import ImgcolorError
 
 
 class Scaled(nn.Module):

@@ -18,13 +18,13 @@ from PIL import Image
 from torch import Tensor
 
 import imgcolor
-from imgcolor.checkpoint import load_task
-from imgcolor.cli import main
+from imgcolor.checkpoints.files import load_task
+from imgcolor.cli.main import main
 from imgcolor.colour import Palette
 from imgcolor.data import MeanGrey
-from imgcolor.errors import ImgcolorError
 from imgcolor.networks import ColourUNet, ConvStack
 from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask
+from imgcolor.utils.errors import ImgcolorError
 
 MODULE = """
 from pathlib import Path

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgcolor.cli import main
+from imgcolor.cli.main import main
 
 
 def photo(path: Path, size: tuple[int, int] = (40, 30), mode: str = "RGB", **options: object) -> Path:
@@ -190,7 +190,7 @@ def test_models_are_listed_and_told_about(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_shipped_models_figures_come_from_validate(workplace: Path, repository: Path) -> None:
-    from imgcolor.models import cards
+    from imgcolor.pretrained import cards
 
     options = ["--data.source=synthetic", "--data.train_images=20", "--data.val_images=10"]
     experiment = str(repository / "experiments" / "faces" / "best.yaml")
@@ -215,7 +215,7 @@ def test_the_python_example_of_the_page_runs(repository: Path, workplace: Path) 
 def test_exported_networks_take_any_shape(workplace: Path) -> None:
     import torch
 
-    from imgcolor.models import load
+    from imgcolor.pipelines import load
 
     onnxruntime = pytest.importorskip("onnxruntime")
     assert main(["export", "horses"]) == 0
@@ -232,7 +232,7 @@ def test_exported_networks_take_any_shape(workplace: Path) -> None:
 def test_exported_palettes_give_colours(tiny_fit: Callable[..., Path]) -> None:
     import torch
 
-    from imgcolor.models import load
+    from imgcolor.pipelines import load
 
     onnxruntime = pytest.importorskip("onnxruntime")
     checkpoint = str(
@@ -252,7 +252,7 @@ def test_exported_palettes_give_colours(tiny_fit: Callable[..., Path]) -> None:
 def test_torchscript_and_small_weights(workplace: Path) -> None:
     import torch
 
-    from imgcolor.models import load
+    from imgcolor.pipelines import load
 
     assert main(["export", "superres", "--format", "torchscript", "--output", "deep/s.pt"]) == 0
     small = torch.rand(3, 3, 11, 6)

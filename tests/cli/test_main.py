@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 import imgcolor
-from imgcolor.checkpoint import load_task
-from imgcolor.cli import COMMANDS, main
+from imgcolor.checkpoints.files import load_task
+from imgcolor.cli.main import COMMANDS, main
 
 FIT = "experiments/quickstart.yaml"
 SMALL = "--model.network.filters=4"
@@ -49,7 +49,9 @@ def test_module_runs_as_a_program() -> None:
 
 
 def test_help_needs_none_of_the_heavy_packages() -> None:
-    program = "import sys, imgcolor.cli; imgcolor.cli.main(['--help']); print('torch' in sys.modules)"
+    program = (
+        "import sys, imgcolor.cli.main; imgcolor.cli.main.main(['--help']); print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("False\n")
 
@@ -344,7 +346,7 @@ def test_overrides_that_have_nothing_to_override(
 
 
 def test_debug_gives_the_exception(workplace: Path) -> None:
-    with pytest.raises(imgcolor.errors.ImgcolorError):
+    with pytest.raises(imgcolor.utils.errors.ImgcolorError):
         main(["paint", "--debug"])
     assert main(["paint"]) == 1
 
@@ -397,7 +399,7 @@ def test_a_processor_that_imitates_bfloat16_is_told_of(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("imgcolor.commands.lightning.has_fast_bfloat16", lambda *_: has_bfloat16)
+    monkeypatch.setattr("imgcolor.cli.training.has_fast_bfloat16", lambda *_: has_bfloat16)
     run = tiny_fit(FIT, SMALL, f"--trainer.precision={precision}", "--trainer.max_epochs=1")
     assert ("--trainer.precision 32-true" in capsys.readouterr().err) is told
     for command in ("validate", "predict"):

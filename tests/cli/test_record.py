@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from imgcolor.cli import main
-from imgcolor.commands.provenance import commit
+from imgcolor.cli.main import main
+from imgcolor.utils.provenance import commit
 
 CNN = "experiments/horses/regression_cnn.yaml"
 

@@ -5,9 +5,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from imgcolor.cli import main
-from imgcolor.commands.report import render
-from imgcolor.errors import ImgcolorError
+from imgcolor.cli.main import main
+from imgcolor.cli.report import render
+from imgcolor.utils.errors import ImgcolorError
 
 PAGE = {
     "title": "Results",

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import torch
 
-from imgcolor.checkpoint import read_checkpoint
-from imgcolor.cli import main
-from imgcolor.commands.resuming import resume_command
+from imgcolor.callbacks.resume_hint import resume_command
+from imgcolor.checkpoints.files import read_checkpoint
+from imgcolor.cli.main import main
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 # Everything that a break could disturb: shuffling, augmentation, dropout, averaged weights, a rate that changes at
 # every step.

@@ -10,7 +10,7 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from imgcolor.cli import main
+from imgcolor.cli.main import main
 
 SIZES = {
     "data.source": "synthetic",

@@ -11,8 +11,8 @@ import pytest
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.profilers import SimpleProfiler
 
-from imgcolor.commands.progress_bar import CalmProgressBar
-from imgcolor.commands.trainer import ImgcolorTrainer, NoProfiler
+from imgcolor.callbacks.progress_bar import CalmProgressBar
+from imgcolor.cli.trainer import ImgcolorTrainer, NoProfiler
 
 
 def bars(trainer: ImgcolorTrainer) -> list[RichProgressBar]:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from imgcolor.data import FlipAndShift
-from imgcolor.errors import ImgcolorError
+from imgcolor.utils.errors import ImgcolorError
 
 
 def ramp(count: int) -> torch.Tensor:

@@ -8,10 +8,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from PIL import Image
 
 from imgcolor.data import Batch, HorseColourization, ImageSet
-from imgcolor.data.sampling import EvaluationSampler, InMemoryImages, TrainingSampler
-from imgcolor.errors import ImgcolorError
+from imgcolor.data.samplers import EvaluationSampler, InMemoryImages, TrainingSampler
 from imgcolor.networks import RegressionCNN
 from imgcolor.tasks import ColourRegression
+from imgcolor.utils.errors import ImgcolorError
 
 
 def test_batch_is_in_the_unit_range_and_exact() -> None:

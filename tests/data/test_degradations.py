@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from imgcolor.data import BoxDownsample, LumaGrey, MeanGrey
-from imgcolor.errors import ImgcolorError
+from imgcolor.utils.errors import ImgcolorError
 
 
 def test_mean_grey_is_the_plain_mean() -> None:

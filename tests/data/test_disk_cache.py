@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from imgcolor.cli import main
+from imgcolor.cli.main import main
 from imgcolor.data import HorseColourization
 from imgcolor.data.disk_cache import cache_folder, free_memory
 from imgcolor.data.sources import FolderSource
-from imgcolor.errors import ImgcolorError
+from imgcolor.utils.errors import ImgcolorError
 
 
 @pytest.fixture

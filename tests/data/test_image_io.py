@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from imgcolor.cli import main
-from imgcolor.data import sources
+from imgcolor.cli.main import main
+from imgcolor.data import image_io
 from imgcolor.data.disk_cache import cache_folder
-from imgcolor.data.sources import FolderSource, decode, read_image
-from imgcolor.errors import ImgcolorError
+from imgcolor.data.image_io import decode, read_image
+from imgcolor.data.sources import FolderSource
+from imgcolor.utils.errors import ImgcolorError
 
 SIZE = 24
 
@@ -184,7 +185,7 @@ def test_each_command_names_a_damaged_image(
     bad.write_bytes(damaged)
     np.save("estimations.npy", np.zeros((1, SIZE, SIZE, 3), np.uint8))
     Path("names.txt").write_text("b.png\n")
-    from imgcolor.cards import cards
+    from imgcolor.pretrained.registry import cards
 
     words = {
         "fit": ["--config", str(repository / "experiments/quickstart.yaml"), "--data.source=folder"],
@@ -275,7 +276,7 @@ def test_large_images_are_decoded_one_after_the_other(
     path.write_bytes(FILES["rgb.png"])
 
     def together(large: int) -> bool:
-        monkeypatch.setattr(sources, "_LARGE", large)
+        monkeypatch.setattr(image_io, "_LARGE", large)
         meeting = threading.Barrier(2)
         met = []
 
@@ -313,7 +314,7 @@ def test_no_other_program_is_run_on_an_image(tmp_path: Path, monkeypatch: pytest
         (tmp_path / name).write_bytes(script)
         with pytest.raises(ImgcolorError, match="is no image that Pillow can read"):
             read_image(tmp_path / name, SIZE)
-    assert ".eps" not in sources.readable_endings()
+    assert ".eps" not in image_io.readable_endings()
     assert not (tmp_path / "executed").exists()
 
 
@@ -353,7 +354,7 @@ def test_odd_names_are_read_and_coloured(workplace: Path, capsys: pytest.Capture
 def test_predictions_of_odd_names_are_scored(
     workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from imgcolor.cards import cards
+    from imgcolor.pretrained.registry import cards
 
     names = [*NAMES[1:], BYTES, "a\u2028b.png"]
     (workplace / "photos").mkdir()
@@ -436,14 +437,14 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Do something once the files are listed and the first of them is being read."""
-    read = sources._read
+    read = image_io._read
 
     def reading(path: Path, *options: Any) -> torch.Tensor:
         if path.name == "0.png":
             act()
         return read(path, *options)
 
-    monkeypatch.setattr(sources, "_read", reading)
+    monkeypatch.setattr(image_io, "_read", reading)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)  # one after the other
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from imgcolor.data.synthetic import draw_faces
+from imgcolor.data.sources.drawn_faces import draw_faces
 
 
 @pytest.fixture

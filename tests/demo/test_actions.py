@@ -5,11 +5,11 @@ import pytest
 import torch
 from PIL import Image
 
-from imgcolor.demo.trial import COLOURIZED_PIXELS, FIGURES, try_out
-from imgcolor.errors import ImgcolorError
+from imgcolor.demo.actions import COLOURIZED_PIXELS, FIGURES, try_out
 from imgcolor.metrics import margin_accuracy
-from imgcolor.models import Model, load
-from imgcolor.photos import Photo
+from imgcolor.pipelines import Model, load
+from imgcolor.pipelines.photo import Photo
+from imgcolor.utils.errors import ImgcolorError
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_photos_made_smaller_keep_within(size: tuple[int, int]) -> None:
 
 
 def test_what_is_enlarged_is_small_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imgcolor.demo.trial.ENLARGED_PIXELS", 200)  # 33,000 take seconds
+    monkeypatch.setattr("imgcolor.demo.actions.ENLARGED_PIXELS", 200)  # 33,000 take seconds
     Image.new("L", (400, 200), 100).save(tmp_path / "large.png")
     trial = try_out(tmp_path / "large.png", load("superres"))
     assert trial.after.size == (80, 40)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgcolor.cli import main
-from imgcolor.models import load
+from imgcolor.cli.main import main
+from imgcolor.pipelines import load
 
 gradio_client = pytest.importorskip("gradio_client")
 

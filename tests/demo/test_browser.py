@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgcolor.models import load
+from imgcolor.pipelines import load
 
 playwright = pytest.importorskip("playwright.sync_api")
 

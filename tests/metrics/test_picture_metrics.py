@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics import MeanSquaredError, MetricCollection
 
-from imgcolor.errors import ImgcolorError
 from imgcolor.metrics import (
     Colourfulness,
     MarginCurve,
@@ -19,6 +18,7 @@ from imgcolor.metrics import (
     margin_accuracy,
     perceptual_similarity,
 )
+from imgcolor.utils.errors import ImgcolorError
 
 
 def test_colourfulness_by_numpy_and_hand() -> None:

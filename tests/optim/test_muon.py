@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgcolor.networks import ResidualUNet
-from imgcolor.optimizers import Muon, hasten, orthogonalized
+from imgcolor.optim.muon import Muon, hasten, orthogonalized
 
 
 @pytest.mark.parametrize("shape", [(12, 40), (40, 12), (16, 16)])
@@ -34,7 +34,7 @@ def test_hidden_weights_move_as_by_torchs_muon_and_the_rest_as_by_adamw(
     bfloat16: bool, tolerance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # torch's computes in bfloat16 on every processor; four steps move a weight by about 0.05.
-    monkeypatch.setattr("imgcolor.optimizers.has_fast_bfloat16", lambda *_: bfloat16)
+    monkeypatch.setattr("imgcolor.optim.muon.has_fast_bfloat16", lambda *_: bfloat16)
     torch.manual_seed(0)
     network = nn.Sequential(
         nn.Conv2d(2, 5, 3), nn.BatchNorm2d(5), nn.Conv2d(5, 7, 3), nn.BatchNorm2d(7), nn.Conv2d(7, 3, 1)
@@ -104,11 +104,11 @@ def test_what_is_no_networks_parameters_is_refused() -> None:
 def test_the_command_line_finds_it(tiny_fit: Callable[..., Path]) -> None:
     run = tiny_fit(
         "experiments/horses/best_regression.yaml",
-        "--model.optimizer=imgcolor.optimizers.Muon",
+        "--model.optimizer=imgcolor.optim.Muon",
         "--model.optimizer.lr=0.002",
     )
 
-    assert "imgcolor.optimizers.Muon" in (run / "config.yaml").read_text()
+    assert "imgcolor.optim.Muon" in (run / "config.yaml").read_text()
 
 
 @pytest.mark.parametrize(

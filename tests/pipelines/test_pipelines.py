@@ -8,10 +8,11 @@ from PIL import Image
 
 import imgcolor
 from imgcolor.data import BoxDownsample, LumaGrey, MeanGrey
-from imgcolor.errors import ImgcolorError
-from imgcolor.models import Model, cards, load
 from imgcolor.networks import ResidualUNet, ResidualUpscaler
+from imgcolor.pipelines import Model, load
+from imgcolor.pretrained import cards
 from imgcolor.tasks import ColourRegression
+from imgcolor.utils.errors import ImgcolorError
 
 
 def random_model(network: torch.nn.Module, degradation: torch.nn.Module, size: int = 16) -> Model:
@@ -150,7 +151,6 @@ def test_tiles_leave_no_seams(upscaler: Model) -> None:
 
 @pytest.mark.parametrize("side", [100, 193, 225, 353, 400, 1000])
 def test_tiles_cover_a_picture_with_little_work_done_twice(side: int) -> None:
-    from imgcolor.models.model import _in_tiles
 
     pixels: list[int] = []
 
@@ -159,8 +159,10 @@ def test_tiles_cover_a_picture_with_little_work_done_twice(side: int) -> None:
         pixels.append(part.shape[-2] * part.shape[-1])
         return part
 
+    from imgcolor.pipelines.tiling import run_in_tiles
+
     images = torch.rand(1, 3, side, side)
-    torch.testing.assert_close(_in_tiles(images, run, (192, 192), 32), images)
+    torch.testing.assert_close(run_in_tiles(images, run, (192, 192), 32), images)
     assert sum(pixels) <= 1.5 * side**2
 
 
@@ -191,7 +193,7 @@ def test_results_can_be_used_in_training(colourizer: Model) -> None:
 def test_a_large_batch_goes_through_in_parts(colourizer: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = torch.rand(5, 1, 20, 24)
     whole = colourizer.colourize(batch)
-    monkeypatch.setattr("imgcolor.models.model._TOGETHER", 700)
+    monkeypatch.setattr("imgcolor.pipelines.base._TOGETHER", 700)
     assert torch.allclose(colourizer.colourize(batch), whole, atol=1e-5)
 
 

@@ -15,12 +15,12 @@ from torch.utils.data import DataLoader
 
 from imgcolor.baselines import GreyLookup
 from imgcolor.callbacks import BaselineMetrics, DetailedMetrics, MetricsFiles
-from imgcolor.checkpoint import load_task
+from imgcolor.checkpoints.files import load_task
 from imgcolor.colour import Palette, from_signed, rgb_to_lab, to_signed
 from imgcolor.data import Batch, HorseColourization, HorseSuperResolution, ImageSet
-from imgcolor.errors import DivergedError, ImgcolorError
 from imgcolor.networks import ColourUNet, RegressionCNN, ResidualUNet
 from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask
+from imgcolor.utils.errors import DivergedError, ImgcolorError
 
 BLACK_RED_WHITE = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 1]])
 

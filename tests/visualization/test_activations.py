@@ -13,11 +13,17 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
 
-from imgcolor.activations import activation_grid, capture, concentration, near_zero, write_activations
-from imgcolor.checkpoint import load_task
-from imgcolor.cli import main
-from imgcolor.errors import ImgcolorError
+from imgcolor.checkpoints.files import load_task
+from imgcolor.cli.main import main
 from imgcolor.networks import ColourCNN, ColourUNet
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.visualization.activations import (
+    activation_grid,
+    capture,
+    concentration,
+    near_zero,
+    write_activations,
+)
 
 QUICKSTART = "experiments/quickstart.yaml"
 ONE_EPOCH = "--trainer.max_epochs=1"

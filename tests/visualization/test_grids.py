@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from imgcolor.pictures import draw_palette, picture_grid, save_picture, to_picture
+from imgcolor.visualization.grids import draw_palette, picture_grid, save_picture, to_picture
 
 
 def test_values_are_shown_as_they_are() -> None:

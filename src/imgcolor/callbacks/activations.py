@@ -8,20 +8,21 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from imgcolor.activations import activation_grid, capture, find_modules, write_activations
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.callbacks.thinning import is_kept
 from imgcolor.data.batch import Batch
-from imgcolor.errors import ImgcolorError
 from imgcolor.tasks import ColourTask
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.visualization.activations import activation_grid, capture, find_modules, write_activations
 
 
 class ActivationLogger(Callback):
     """Shows what each of the network's blocks answers to the first validation images.
 
     Writes ``activations/epoch_NNNN/`` in the run's folder, a picture an image and block and the table
-    ``activations.csv`` (see :func:`imgcolor.activations.write_activations`), and the first image's pictures to
-    TensorBoard (``activations/MODULE``), where a long run's become rarer as the grids of :class:`ImageLogger` do.
+    ``activations.csv`` (see :func:`~imgcolor.visualization.activations.write_activations`), and the first image's
+    pictures to TensorBoard (``activations/MODULE``), where a long run's become rarer as the grids of
+    :class:`ImageLogger` do.
 
     Args:
         count: Number of images: the first of the first validation batch, so the same in every epoch.

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torchmetrics import MeanMetric
 
+from imgcolor.baselines.comparison import best_floors
+from imgcolor.callbacks.baseline_fitting import fitting_floors, floor_pictures, is_scores
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.data import Batch, ImageDataModule
 from imgcolor.tasks import ColourClassification, ColourTask
-from imgcolor.tasks.floors import best_floors, fitting_floors, floor_pictures, is_scores
 
 
 class BaselineMeter:
@@ -22,7 +23,7 @@ class BaselineMeter:
     Args:
         task: Whose figures are taken.
         name: Of the baseline.
-        baseline: What :func:`~imgcolor.tasks.floors.fitting_floors` gave under that name.
+        baseline: What :func:`~imgcolor.callbacks.baseline_fitting.fitting_floors` gave under that name.
     """
 
     def __init__(self, task: ColourTask, name: str, baseline: nn.Module) -> None:

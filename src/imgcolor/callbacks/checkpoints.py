@@ -11,7 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 
-from imgcolor.files import write_whole
+from imgcolor.utils.files import write_whole
 
 
 class _Checkpoint(ModelCheckpoint):

@@ -3,7 +3,7 @@
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from imgcolor.callbacks.run_folder import run_folder
-from imgcolor.plots import plot_curves, read_metrics
+from imgcolor.visualization.curves import plot_curves, read_metrics
 
 
 class CurvePlot(Callback):

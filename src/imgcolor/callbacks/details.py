@@ -6,15 +6,15 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from imgcolor.callbacks.baseline_fitting import fitting_floors, floor_pictures
 from imgcolor.callbacks.baselines import BaselineMetrics
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.data import ImageDataModule
 from imgcolor.metrics import Colourfulness, DeltaE, MarginCurve, StructuralSimilarity, perceptual_similarity
-from imgcolor.modes import evaluating
-from imgcolor.plots import plot_margins
 from imgcolor.tasks import ColourTask
-from imgcolor.tasks.floors import fitting_floors, floor_pictures
+from imgcolor.utils.modes import evaluating
+from imgcolor.visualization.curves import plot_margins
 
 MARGINS = (4, 8, 16, 24, 32)
 """The margins, beside 12, whose accuracies are logged; the picture has all of them."""

@@ -10,10 +10,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.callbacks.thinning import is_kept
 from imgcolor.data.batch import Batch
-from imgcolor.errors import ImgcolorError
-from imgcolor.modes import evaluating
-from imgcolor.pictures import picture_grid, save_picture, side_by_side
 from imgcolor.tasks import ColourTask
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.modes import evaluating
+from imgcolor.visualization.grids import picture_grid, save_picture, side_by_side
 
 
 class ImageLogger(Callback):

@@ -7,7 +7,7 @@ import time
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from imgcolor.errors import DIVERGED, DivergedError, ImgcolorError
+from imgcolor.utils.errors import DIVERGED, DivergedError, ImgcolorError
 
 _PATIENCE = 10.0
 """Seconds that the other processes are given to end by themselves."""

@@ -10,7 +10,7 @@ from imgcolor.callbacks.details import DetailedMetrics
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.callbacks.stopping import EpsilonPatience
-from imgcolor.files import write_figures, write_rows
+from imgcolor.utils.files import write_figures, write_rows
 
 
 class MetricsFiles(Callback):

@@ -12,9 +12,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imgcolor.errors import ImgcolorError
-from imgcolor.files import write_whole
-from imgcolor.pictures import save_picture, to_picture
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.files import write_whole
+from imgcolor.visualization.grids import save_picture, to_picture
 
 
 class PredictionWriter(Callback):

@@ -1,11 +1,9 @@
-"""Where a run comes from, so that its figures can be doubted and made again."""
+"""Write where a run comes from."""
 
 import contextlib
 import json
-import os
 import platform
 import shlex
-import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +13,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 import imgcolor
 from imgcolor.callbacks.run_folder import run_folder
-from imgcolor.errors import DivergedError, ImgcolorError
-from imgcolor.files import RUN_FILE, write_whole
+from imgcolor.utils.errors import DivergedError, ImgcolorError
+from imgcolor.utils.files import RUN_FILE, write_whole
+from imgcolor.utils.provenance import commit, hardware
 
 
 class Provenance(Callback):
@@ -63,35 +62,3 @@ class Provenance(Callback):
         if folder is not None and self._origin:
             content = {**self._origin, "status": status}
             write_whole(folder / RUN_FILE, json.dumps(content, indent=1) + "\n")
-
-
-def commit(folder: Path) -> str | None:
-    """The commit that a folder is checked out at.
-
-    Args:
-        folder: A folder of a Git repository.
-
-    Returns:
-        Its short name, with ``+`` where tracked files of the folder have changed since; None outside a repository.
-    """
-    try:
-        name, changed = (
-            subprocess.run(
-                ["git", *words], cwd=folder, capture_output=True, text=True, check=True
-            ).stdout.strip()
-            for words in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "-uno", "--", "."])
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return f"{name}+" if changed else name
-
-
-def hardware() -> str:
-    """What a run computes on: processor, threads, and the GPU where torch sees one."""
-    model = platform.processor() or platform.machine()
-    described = Path("/proc/cpuinfo")
-    if described.exists():
-        names = [line for line in described.read_text().splitlines() if line.startswith("model name")]
-        model = names[0].partition(":")[2].strip() if names else model
-    text = f"{model}, {torch.get_num_threads()} of {os.cpu_count()} threads"
-    return f"{text}, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else text

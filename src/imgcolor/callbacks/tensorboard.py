@@ -9,8 +9,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard.summary import hparams
 
-from imgcolor.commands.sweep import SWEPT
 from imgcolor.tasks import ColourClassification, ColourTask
+from imgcolor.utils.provenance import SWEPT
 
 _SHOWN = ("model.", "data.", "seed_everything", "trainer.max_epochs", "trainer.precision")
 _ASIDE = ("data.root", "data.memory_limit", "data.eval_batch_size")

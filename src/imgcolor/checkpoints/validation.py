@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from imgcolor.errors import ImgcolorError
+from imgcolor.utils.errors import ImgcolorError
 
 TRUSTED = (*(f"imgcolor.{name}" for name in ("baselines", "colour", "data", "networks", "tasks")), "torch.nn")
 """Packages whose classes any checkpoint may name."""
@@ -69,7 +69,7 @@ def check_archive(path: Path) -> None:
             raise zipfile.BadZipFile(f"{damaged}: marked as a folder, or of another checksum")
 
 
-def fault(own: Any, weights: Any) -> str | None:
+def find_fault(own: Any, weights: Any) -> str | None:
     """Say what in a checkpoint is not as a fit writes it.
 
     Args:

@@ -6,11 +6,11 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 from torch import Tensor
 
-from imgcolor.activations import write_activations
-from imgcolor.checkpoint import load_task
-from imgcolor.commands.functions import add_allow_import, import_from_here, parse_files
-from imgcolor.data.sources import image_size, quiet_pillow, read_image
-from imgcolor.errors import ImgcolorError
+from imgcolor.checkpoints.files import load_task
+from imgcolor.cli.options import add_allow_import, import_from_here, parse_files
+from imgcolor.data.image_io import image_size, quiet_pillow, read_image
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.visualization.activations import write_activations
 
 _SIZE = 32
 

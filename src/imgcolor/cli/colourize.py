@@ -26,14 +26,14 @@ from rich.progress import (
 )
 from torch import Tensor
 
-from imgcolor.commands.allocator import keep_freed_memory
-from imgcolor.commands.functions import add_allow_import, import_from_here, parse_files
-from imgcolor.data.sources import MAX_PIXELS, image_files, image_size, quiet_pillow
-from imgcolor.errors import ImgcolorError
-from imgcolor.files import write_whole
-from imgcolor.models import Model, load
-from imgcolor.photos import FORMATS, Photo
-from imgcolor.pictures import comparison_sheet
+from imgcolor.cli.options import add_allow_import, import_from_here, parse_files
+from imgcolor.cli.runtime import keep_freed_memory
+from imgcolor.data.image_io import MAX_PIXELS, image_files, image_size, quiet_pillow
+from imgcolor.pipelines import Model, load
+from imgcolor.pipelines.photo import FORMATS, Photo
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.files import write_whole
+from imgcolor.visualization.grids import comparison_sheet
 
 _CHUNK = 8_000_000
 """Pixels of the results that are in memory at once; a larger photo is alone."""

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from imgcolor.errors import ImgcolorError
-from imgcolor.models import cards, load
+from imgcolor.pipelines import load
+from imgcolor.pretrained import cards
+from imgcolor.utils.errors import ImgcolorError
 
 
 def demo(host: str = "127.0.0.1", port: int | None = None) -> None:
@@ -44,7 +45,7 @@ def demo(host: str = "127.0.0.1", port: int | None = None) -> None:
                 raise ImgcolorError(
                     f"demo: needs gradio, found none ({error}); install it with pip install 'imgcolor[demo]'"
                 ) from error
-            from imgcolor.demo.page import build, serve
+            from imgcolor.demo.app import build, serve
 
             page = build({name: load(name) for name in cards()}, uploads, examples)
             address = serve(page, host, port)

@@ -8,9 +8,9 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from imgcolor.data.sources import image_size, quiet_pillow, read_image
-from imgcolor.errors import ImgcolorError
+from imgcolor.data.image_io import image_size, quiet_pillow, read_image
 from imgcolor.metrics import MarginAccuracy
+from imgcolor.utils.errors import ImgcolorError
 
 
 def evaluate(estimations: Path, names: Path, root: Path, margin: int = 12) -> None:

@@ -14,8 +14,8 @@ from importlib import import_module
 from io import TextIOWrapper
 
 import imgcolor
-from imgcolor.errors import DIVERGED, DivergedError, ImgcolorError
-from imgcolor.files import ONLY_WRITING, cannot_write
+from imgcolor.utils.errors import DIVERGED, DivergedError, ImgcolorError
+from imgcolor.utils.files import ONLY_WRITING, cannot_write
 
 # A test holds it to one screen of 80 columns and 24 lines.
 _USAGE = """usage: imgcolor [--help] [--version] COMMAND ... [--debug]
@@ -29,17 +29,17 @@ commands:
 
 
 def _module(name: str) -> Callable[[list[str]], None]:
-    """What a module of imgcolor.commands runs with the command's name and its options."""
-    return lambda arguments: import_module(f"imgcolor.commands.{name}").run(arguments)
+    """What a module of imgcolor.cli runs with the command's name and its options."""
+    return lambda arguments: import_module(f"imgcolor.cli.{name}").run(arguments)
 
 
 def _function(name: str) -> Callable[[list[str]], None]:
     """The function of a module of the same name, whose parameters are the command's options."""
 
     def run(arguments: list[str]) -> None:
-        from imgcolor.commands.functions import run_command
+        from imgcolor.cli.options import run_command
 
-        run_command(getattr(import_module(f"imgcolor.commands.{name}"), name), arguments)
+        run_command(getattr(import_module(f"imgcolor.cli.{name}"), name), arguments)
 
     return run
 
@@ -68,16 +68,16 @@ def _sweep(arguments: list[str]) -> None:
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "colourize": (
         "give grey photos colour (also: colorize): imgcolor colourize a.jpg",
-        _module("photos"),
+        _module("colourize"),
     ),
-    "upscale": ("enlarge photos: imgcolor upscale a.jpg", _module("photos")),
+    "upscale": ("enlarge photos: imgcolor upscale a.jpg", _module("colourize")),
     "models": ("list the trained models that come with imgcolor", _module("models")),
     "demo": ("try the models on photos in the browser, on this machine alone", _function("demo")),
-    "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _module("lightning")),
-    "validate": ("measure a trained network on the validation images", _module("lightning")),
-    "test": ("measure a trained network on the test images", _module("lightning")),
-    "predict": ("write a trained network's pictures as PNG files", _module("lightning")),
-    "baseline": ("measure what needs no network: copies, interpolations, tables", _module("lightning")),
+    "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _module("training")),
+    "validate": ("measure a trained network on the validation images", _module("training")),
+    "test": ("measure a trained network on the test images", _module("training")),
+    "predict": ("write a trained network's pictures as PNG files", _module("training")),
+    "baseline": ("measure what needs no network: copies, interpolations, tables", _module("training")),
     "sweep": ("train an experiment with many values of its options, on Ray Tune", _sweep),
     "record": ("keep what runs ended with as rows of a table of results", _record),
     "report": ("write the results page from the tables of results", _function("report")),
@@ -124,7 +124,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except ArgumentError as error:
         if debug:
             raise
-        from imgcolor.commands.usage_errors import usage_error
+        from imgcolor.cli.usage_errors import usage_error
 
         return _fail(usage_error(error, arguments), status=2)
     except KeyboardInterrupt:

@@ -6,8 +6,8 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.table import Table
 
-from imgcolor.cards import Card, cards
-from imgcolor.errors import ImgcolorError
+from imgcolor.pretrained.registry import Card, cards
+from imgcolor.utils.errors import ImgcolorError
 
 
 def run(arguments: list[str]) -> None:

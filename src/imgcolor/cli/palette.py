@@ -5,8 +5,8 @@ from typing import Literal
 
 from imgcolor.colour import Palette
 from imgcolor.data import HorseColourization
-from imgcolor.errors import ImgcolorError
-from imgcolor.pictures import draw_palette, save_picture
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.visualization.grids import draw_palette, save_picture
 
 
 def palette(

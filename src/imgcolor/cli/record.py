@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from imgcolor.errors import ImgcolorError
-from imgcolor.files import RUN_FILE, read_rows, write_rows
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.files import RUN_FILE, read_rows, write_rows
 
 _KEY = ("experiment", "overrides", "images", "seed")
 _FIRST = (*_KEY, "commit", "hardware", "epochs", "seconds", "status")

@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from imgcolor.commands.record import curves_of, read_options, read_table
-from imgcolor.errors import ImgcolorError
-from imgcolor.files import read_rows, write_whole
-from imgcolor.plots import plot_curves, plot_swept
+from imgcolor.cli.record import curves_of, read_options, read_table
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.files import read_rows, write_whole
+from imgcolor.visualization.curves import plot_curves, plot_swept
 
 _HEAD = "<!-- Made by `imgcolor report` from results/page.yaml and results/*.csv: change those. -->"
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from imgcolor.tasks.floors import HIGHER_IS_BETTER, baselines_of, best_floors
+from imgcolor.baselines.comparison import HIGHER_IS_BETTER, baselines_of, best_floors
 
 
 def result_table(title: str, figures: Mapping[str, float]) -> Table:

@@ -1,19 +1,13 @@
-"""Going on with a run that was ended: which checkpoint is the last, and the command that takes it."""
+"""`--ckpt_path last`: the checkpoint of the newest run."""
 
-import shlex
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from lightning.pytorch import Callback, LightningModule, Trainer
 
-from imgcolor.callbacks import LastCheckpoint
-from imgcolor.callbacks.finding import find_callback
-from imgcolor.callbacks.run_folder import run_folder
-from imgcolor.errors import DivergedError, ImgcolorError
-from imgcolor.files import RUN_FILE
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.files import RUN_FILE
 
 _MAY_DIFFER = (
     "ckpt_path",
@@ -98,45 +92,3 @@ def _experiment_folder(config: Mapping[str, Any]) -> Path:
 def _number(run: Path) -> int:
     number = run.name.rpartition("_")[2]
     return int(number) if number.isdecimal() else -1
-
-
-class ResumeHint(Callback):
-    """Says, when a fit is ended before its time, where its last checkpoint is and how to go on.
-
-    Args:
-        arguments: The words behind ``imgcolor``.
-    """
-
-    def __init__(self, arguments: Sequence[str]) -> None:
-        self._arguments = arguments
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Print it."""
-        if trainer.state.fn != "fit" or run_folder(trainer) is None or isinstance(exception, DivergedError):
-            return
-        last = find_callback(trainer, LastCheckpoint)
-        path = Path(last.best_model_path) if last is not None and last.best_model_path else None
-        if path is None or not path.is_file():
-            print("\nno checkpoint yet: the first epoch had not ended", file=sys.stderr)
-            return
-        command = resume_command(self._arguments, path)
-        print(f"\nlast checkpoint: {path}\ngo on with:      {command}", file=sys.stderr)
-
-
-def resume_command(arguments: Sequence[str], checkpoint: Path) -> str:
-    """A run's own words with another checkpoint, as one pastes them into a shell.
-
-    Args:
-        arguments: The words behind ``imgcolor``.
-        checkpoint: Where to go on from.
-
-    Returns:
-        The command.
-    """
-    kept, words = [], iter(arguments)
-    for word in words:
-        if word == "--ckpt_path":
-            next(words, None)
-        elif not word.startswith("--ckpt_path="):
-            kept.append(word)
-    return shlex.join(["imgcolor", *kept, "--ckpt_path", str(checkpoint)])

@@ -21,11 +21,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from imgcolor.errors import DIVERGED, ImgcolorError
-from imgcolor.files import RUN_FILE, read_rows, write_rows
-
-SWEPT = "IMGCOLOR_SWEPT"
-"""The variable of a trial's environment that names the options which the sweep tries, with commas between."""
+from imgcolor.utils.errors import DIVERGED, ImgcolorError
+from imgcolor.utils.files import RUN_FILE, read_rows, write_rows
+from imgcolor.utils.provenance import SWEPT
 
 
 @dataclass

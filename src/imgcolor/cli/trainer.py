@@ -10,15 +10,15 @@ from lightning.pytorch.profilers import PassThroughProfiler, Profiler
 from rich.console import Console
 from rich.progress import track
 
+from imgcolor.callbacks.baseline_fitting import fitting_floors, floor_pictures
 from imgcolor.callbacks.baselines import BaselineMeter
 from imgcolor.callbacks.details import PictureMeter
-from imgcolor.commands.progress_bar import CalmProgressBar
-from imgcolor.commands.results import baseline_table
+from imgcolor.callbacks.progress_bar import CalmProgressBar
+from imgcolor.cli.result_tables import baseline_table
 from imgcolor.data import ImageDataModule
-from imgcolor.files import write_figures
-from imgcolor.modes import evaluating
 from imgcolor.tasks import ColourTask
-from imgcolor.tasks.floors import fitting_floors, floor_pictures
+from imgcolor.utils.files import write_figures
+from imgcolor.utils.modes import evaluating
 
 
 class NoProfiler(PassThroughProfiler):

@@ -1,18 +1,14 @@
-"""fit, validate, test and predict: Lightning's command line with imgcolor's run folder around it."""
+"""fit, validate, test, predict and baseline: Lightning's command line with imgcolor's run folder around it."""
 
 import json
-import logging
-import os
 import re
 import shutil
 import signal
 import sys
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -36,20 +32,22 @@ from imgcolor.callbacks import (
 )
 from imgcolor.callbacks.checkpoints import WholeCheckpointIO
 from imgcolor.callbacks.finding import find_callback
+from imgcolor.callbacks.lost_rank import LostProcess
+from imgcolor.callbacks.provenance import Provenance
+from imgcolor.callbacks.resume_hint import ResumeHint
 from imgcolor.callbacks.run_folder import run_folder
-from imgcolor.checkpoint import read_checkpoint, remember
-from imgcolor.commands.allocator import keep_freed_memory
-from imgcolor.commands.functions import import_from_here
-from imgcolor.commands.processes import LostProcess
-from imgcolor.commands.provenance import Provenance
-from imgcolor.commands.results import result_table
-from imgcolor.commands.resuming import ResumeHint, last_checkpoint
-from imgcolor.commands.tensorboard import log_hyperparameters, log_origin
-from imgcolor.commands.trainer import ImgcolorTrainer
+from imgcolor.callbacks.tensorboard import log_hyperparameters, log_origin
+from imgcolor.checkpoints.config import remember
+from imgcolor.checkpoints.files import read_checkpoint
+from imgcolor.cli.options import import_from_here
+from imgcolor.cli.result_tables import result_table
+from imgcolor.cli.resuming import last_checkpoint
+from imgcolor.cli.runtime import keep_freed_memory, quieten_lightning, skip_driver_search
+from imgcolor.cli.trainer import ImgcolorTrainer
 from imgcolor.data import ImageDataModule
-from imgcolor.errors import ImgcolorError
-from imgcolor.precision import has_fast_bfloat16
 from imgcolor.tasks import ColourTask
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.precision import has_fast_bfloat16
 
 
 class ReadableHelpParser(LightningArgumentParser):
@@ -233,8 +231,8 @@ def run(arguments: list[str]) -> None:
     Args:
         arguments: The command and its options.
     """
-    _quieten()
-    _look_for_no_driver()
+    quieten_lightning()
+    skip_driver_search()
     keep_freed_memory()
     arguments = [arguments[0], *map(_with_package, arguments[1:])]
     import_from_here()
@@ -298,31 +296,6 @@ def _with_package(word: str) -> str:
         if (folder / path).exists():
             return f"{option}{given}{folder / path}"
     return word
-
-
-def _quieten() -> None:
-    """Leave out what Lightning says that does not hold here or asks nothing of the user."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)  # how a profile is shown
-    for message in (
-        "LightningCLI's args parameter",  # main() hands its words on
-        ".*does not have many workers.*",  # the images are in memory
-        ".*treespec, LeafSpec.*",  # Lightning's own use of torch
-        "You're using the WeightAveraging callback, but loading",  # the averages are the checkpoint's weights
-        "The dirpath has changed",  # a resumed run has a folder of its own
-        ".*number of training batches.*logging interval.*",  # every logged value is an epoch's
-    ):
-        warnings.filterwarnings("ignore", message)
-
-
-def _look_for_no_driver() -> None:
-    """Where there is no NVIDIA GPU, spare every step of an optimizer the search for its driver.
-
-    torch asks each time whether there is a GPU, and Lightning has it ask the driver, which keeps a fork safe from
-    a GPU that is in use.
-    """
-    if not torch.cuda.is_available():
-        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
 
 
 def _program(name: str) -> str:

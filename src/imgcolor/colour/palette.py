@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from imgcolor.colour.ranges import at_least_single
-from imgcolor.errors import ImgcolorError
-from imgcolor.files import write_whole
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.files import write_whole
 
 Decoding = Literal["argmax", "expectation", "annealed"]
 

@@ -2,13 +2,10 @@
 
 from imgcolor.data.augmentations import FlipAndShift
 from imgcolor.data.batch import Batch
-from imgcolor.data.datamodules import (
-    FaceColourization,
-    HorseColourization,
-    HorseSuperResolution,
-    ImageDataModule,
-)
+from imgcolor.data.datamodule import ImageDataModule
 from imgcolor.data.degradations import BoxDownsample, LumaGrey, MeanGrey
+from imgcolor.data.faces import FaceColourization
+from imgcolor.data.horses import HorseColourization, HorseSuperResolution
 from imgcolor.data.sources import (
     Cifar10Source,
     FolderSource,

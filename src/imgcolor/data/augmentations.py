@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from imgcolor.errors import ImgcolorError
+from imgcolor.utils.errors import ImgcolorError
 
 
 class FlipAndShift(nn.Module):

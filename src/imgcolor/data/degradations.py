@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcolor.errors import ImgcolorError
+from imgcolor.utils.errors import ImgcolorError
 
 
 class MeanGrey(nn.Module):

@@ -16,7 +16,7 @@ import torch
 from filelock import FileLock
 from lightning.pytorch.utilities import rank_zero_only
 
-from imgcolor.errors import ImgcolorError
+from imgcolor.utils.errors import ImgcolorError
 
 _GIB = 2**30
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from imgcolor.baselines import Interpolation
-from imgcolor.data.sources import quiet_pillow
-from imgcolor.errors import ImgcolorError
+from imgcolor.data.image_io import quiet_pillow
 from imgcolor.metrics import colourfulness, delta_e, margin_accuracy
-from imgcolor.models import Model
-from imgcolor.photos import Photo
+from imgcolor.pipelines import Model
+from imgcolor.pipelines.photo import Photo
+from imgcolor.utils.errors import ImgcolorError
 
 READ_PIXELS = 2**25
 """Pixels up to which a file is decoded: 33 million."""

@@ -11,10 +11,12 @@ import gradio as gr
 from fastapi import Depends, HTTPException, Request
 from PIL import Image
 
-from imgcolor.data.synthetic import draw_faces, draw_horses
-from imgcolor.demo.trial import FIGURES, Trial, try_out
-from imgcolor.errors import ImgcolorError
-from imgcolor.models import Card, Model, cards
+from imgcolor.data.sources.drawn_faces import draw_faces
+from imgcolor.data.sources.drawn_horses import draw_horses
+from imgcolor.demo.actions import FIGURES, Trial, try_out
+from imgcolor.pipelines import Model
+from imgcolor.pretrained import Card, cards
+from imgcolor.utils.errors import ImgcolorError
 
 MAX_BYTES = 40 * 2**20
 """Size up to which files are taken."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from imgcolor.precision import has_fast_bfloat16
+from imgcolor.utils.precision import has_fast_bfloat16
 
 _STEPS = 5
 _A, _B, _C = 3.4445, -4.7750, 2.0315

@@ -1,6 +1,6 @@
-"""Models for anyone's photos: those that come with the package, and checkpoints."""
+"""Trained networks for images of any size and kind."""
 
-from imgcolor.cards import Card, cards
-from imgcolor.models.model import Model, Scale, load
+from imgcolor.pipelines.base import Model, Scale
+from imgcolor.pipelines.loading import load
 
-__all__ = ["Card", "Model", "Scale", "cards", "load"]
+__all__ = ["Model", "Scale", "load"]

@@ -1,8 +1,6 @@
-"""A trained network for anyone's images: any size, any kind."""
+"""A trained network for images of any size and kind."""
 
-import math
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -11,12 +9,11 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from imgcolor.cards import weights_of
-from imgcolor.checkpoint import load_task
 from imgcolor.data import BoxDownsample, LumaGrey, MeanGrey
-from imgcolor.errors import ImgcolorError
-from imgcolor.photos import Photo
+from imgcolor.pipelines.photo import Photo
+from imgcolor.pipelines.tiling import run_in_tiles
 from imgcolor.tasks import ColourTask
+from imgcolor.utils.errors import ImgcolorError
 
 Picture = TypeVar("Picture", Image.Image, np.ndarray, Tensor)
 
@@ -33,7 +30,7 @@ class Model:
     """Colourizes or enlarges pictures of any size.
 
     Args:
-        task: What a fit trained, or :func:`imgcolor.checkpoint.load_task` gave; :func:`imgcolor.load` makes
+        task: What a fit trained, or :func:`imgcolor.checkpoints.load_task` gave; :func:`imgcolor.load` makes
             a model of a name or a path.
         name: What messages call it.
 
@@ -141,7 +138,7 @@ class Model:
         if factor == 1:
             # Strips of full height: networks and tables look at the row.
             strip = max(256, _TOGETHER // height)
-            return _in_tiles(grey, self.task, (height, strip), overlap=128).clamp(0, 1)
+            return run_in_tiles(grey, self.task, (height, strip), overlap=128).clamp(0, 1)
         small = self.task(F.interpolate(grey, size, mode="bilinear", antialias=True).clamp(0, 1))
         weights = torch.tensor(self.task.degradation.weights, device=grey.device)  # type: ignore[union-attr]  # not for super-resolution
         chroma = small - (weights[:, None, None] * small).sum(dim=1, keepdim=True)
@@ -162,7 +159,7 @@ class Model:
         together = max(1, _TOGETHER // (16 * pictures.shape[-2] * pictures.shape[-1]))
         if len(pictures) > together:
             return torch.cat([self.enlarged(part) for part in torch.split(pictures, together)])
-        large = _in_tiles(
+        large = run_in_tiles(
             pictures.expand(-1, 3, -1, -1), self.task, (192, 192), 32, self.enlarges or 1
         ).clamp(0, 1)
         return large if channels == 3 else large.mean(dim=1, keepdim=True)
@@ -217,70 +214,3 @@ class Model:
         result = run(batch.to(device)).to(picture.device)
         result = result if images.ndim == 4 else result[0]
         return (result * 255).round().to(torch.uint8) if whole else result.to(picture.dtype)
-
-
-def load(model: str | Path, allow_import: str | Sequence[str] = ()) -> Model:
-    """Load a model for pictures of any size.
-
-    Args:
-        model: The name of one that comes with the package (``imgcolor models`` lists them), or the path of a
-            checkpoint that a fit wrote.
-        allow_import: Modules, packages or classes of yours that a checkpoint may name, such as
-            ``["mine.networks"]``; else only imgcolor's own classes and those of ``torch.nn`` are imported for it.
-
-    Returns:
-        The model, on the CPU; ``model.task.to(device)`` moves it.
-
-    Raises:
-        ImgcolorError: If there is no such model, or the file is no checkpoint, or names a class that may not be
-            imported.
-    """
-    return Model(load_task(weights_of(model), allow_import=allow_import), str(model))
-
-
-def _in_tiles(
-    images: Tensor, run: Callable[[Tensor], Tensor], tile: tuple[int, int], overlap: int, factor: int = 1
-) -> Tensor:
-    """Run a network over parts that overlap, and blend them, so that memory does not grow with the picture.
-
-    The parts are of equal size, at most a tile, and no more than it takes: a picture little larger than a tile has
-    two small parts, not two whole tiles that overlap nearly everywhere.
-    """
-    height, width = images.shape[-2:]
-    if height <= tile[0] and width <= tile[1]:
-        return run(images)
-    tile = (_part(height, tile[0], overlap), _part(width, tile[1], overlap))
-    total = images.new_zeros(len(images), 3, height * factor, width * factor)
-    count = images.new_zeros(1, 1, height * factor, width * factor)
-    for top in _starts(height, tile[0], overlap):
-        for left in _starts(width, tile[1], overlap):
-            part = run(images[..., top : top + tile[0], left : left + tile[1]])
-            weight = _ramp(part.shape[-2], overlap * factor)[:, None] * _ramp(
-                part.shape[-1], overlap * factor
-            )
-            where = (
-                ...,
-                slice(top * factor, top * factor + part.shape[-2]),
-                slice(left * factor, left * factor + part.shape[-1]),
-            )
-            weight = weight.to(part)
-            total[where] += part * weight
-            count[where] += weight
-    return total.div_(count)
-
-
-def _part(length: int, tile: int, overlap: int) -> int:
-    count = max(1, math.ceil((length - overlap) / (tile - overlap)))
-    return math.ceil((length + (count - 1) * overlap) / count)
-
-
-def _starts(length: int, tile: int, overlap: int) -> list[int]:
-    last = max(0, length - tile)
-    return [*range(0, last, tile - overlap), last]
-
-
-def _ramp(length: int, overlap: int) -> Tensor:
-    """1 in the middle and next to nothing near both ends, where a network misses what lies beyond; never 0."""
-    distance = torch.arange(1, length + 1).minimum(torch.arange(length, 0, -1))
-    margin = 3 * overlap / 8
-    return ((distance - margin) / (overlap - 2 * margin)).clamp(1e-6, 1)

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from imgcolor.data.sources import MAX_PIXELS, decode, deep_grey
-from imgcolor.errors import ImgcolorError
+from imgcolor.data.image_io import MAX_PIXELS, decode, deep_grey
+from imgcolor.utils.errors import ImgcolorError
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 """Endings of files that are written, with Pillow's names."""
@@ -47,7 +47,7 @@ class Photo:
 
     @classmethod
     def read(cls, path: Path, most: int = MAX_PIXELS, formats: tuple[str, ...] | None = None) -> "Photo":
-        """A photo from a file. Pillow may warn of odd files: see :func:`imgcolor.data.sources.quiet_pillow`.
+        """A photo from a file. Pillow may warn of odd files: see :func:`imgcolor.data.image_io.quiet_pillow`.
 
         Args:
             path: The file.

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import yaml
 
-from imgcolor.errors import ImgcolorError
+from imgcolor.utils.errors import ImgcolorError
 
-_FOLDER = Path(__file__).parent / "models" / "weights"
+_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Card:
     @property
     def path(self) -> Path:
         """The file of the weights."""
-        return _FOLDER / f"{self.name}.ckpt"
+        return _FOLDER / "weights" / f"{self.name}.ckpt"
 
 
 def cards() -> dict[str, Card]:

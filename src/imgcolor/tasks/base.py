@@ -19,11 +19,12 @@ from torchmetrics import MeanMetric, MeanSquaredError, MetricCollection
 
 import imgcolor
 from imgcolor.baselines import GreyLookup, fitting_baselines
-from imgcolor.checkpoint import KEY, class_path, describe, load_task
+from imgcolor.checkpoints.config import class_path, describe
+from imgcolor.checkpoints.files import KEY, load_task
 from imgcolor.data import Batch, ImageDataModule
-from imgcolor.errors import DivergedError, ImgcolorError
 from imgcolor.metrics import MarginAccuracy, MarginError, PeakSignalNoiseRatio
-from imgcolor.optimizers import hasten
+from imgcolor.optim.muon import hasten
+from imgcolor.utils.errors import DivergedError, ImgcolorError
 
 OptimizerCallable = Callable[[Iterable[nn.Parameter]], Optimizer]
 LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
@@ -39,7 +40,7 @@ class ColourTask(LightningModule, ABC):
     (on the [0, 1] scale), ``psnr`` (dB, of the mean squared error over all pixels of all images), ``margin12`` and
     ``margin12_error``, all but the first of the pictures that a user would see.
 
-    A loss that is not finite ends the training with a :class:`~imgcolor.errors.DivergedError`.
+    A loss that is not finite ends the training with a :class:`~imgcolor.utils.errors.DivergedError`.
 
     Args:
         network: Any module from [B, C, h, w] to what the loss takes.
@@ -385,7 +386,7 @@ class ColourTask(LightningModule, ABC):
     def load_from_checkpoint(  # type: ignore[override]  # fewer options: recipes replace hparams files
         cls, checkpoint_path: Path | str, map_location: Any = "cpu", **kwargs: Any
     ) -> Self:
-        """Bring a trained task back: :func:`imgcolor.checkpoint.load_task` for this class, which it may name.
+        """Bring a trained task back: :func:`imgcolor.checkpoints.load_task` for this class, which it may name.
 
         Raises:
             ImgcolorError: If the checkpoint is of another class.
@@ -396,7 +397,7 @@ class ColourTask(LightningModule, ABC):
         if not isinstance(task, cls):
             raise ImgcolorError(
                 f"{checkpoint_path}: expected a checkpoint of {cls.__name__}, found {type(task).__name__}; "
-                f"load it with {type(task).__name__}.load_from_checkpoint or with imgcolor.checkpoint.load_task"
+                f"load it with {type(task).__name__}.load_from_checkpoint or with imgcolor.checkpoints.load_task"
             )
         return task
 

@@ -10,8 +10,8 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from imgcolor.colour import Decoding, Palette
 from imgcolor.data import Batch, ImageDataModule
-from imgcolor.errors import ImgcolorError
 from imgcolor.tasks.base import ColourTask, LRSchedulerCallable, OptimizerCallable
+from imgcolor.utils.errors import ImgcolorError
 
 
 class ColourClassification(ColourTask):

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from imgcolor.baselines import GreyLookup
 from imgcolor.colour import from_signed, lab_to_rgb, rgb_to_lab, to_signed
 from imgcolor.data import ImageDataModule
-from imgcolor.errors import ImgcolorError
 from imgcolor.tasks.base import ColourTask, LRSchedulerCallable, OptimizerCallable
+from imgcolor.utils.errors import ImgcolorError
 
 _LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": F.mse_loss,

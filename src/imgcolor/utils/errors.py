@@ -14,3 +14,27 @@ class DivergedError(ImgcolorError):
 
 DIVERGED = 3
 """The command line's exit status for it: a result, not a failure."""
+
+
+def one_line_error(message: str) -> ImgcolorError:
+    """Return an error whose message is on one line, whatever file names and other libraries' messages hold."""
+    return ImgcolorError(" ".join(message.splitlines()))
+
+
+def check_positive(name: str, value: int) -> None:
+    """Refuse a number below 1.
+
+    Args:
+        name: What the error calls the number.
+        value: The number.
+
+    Raises:
+        ImgcolorError: If it is below 1.
+    """
+    if value < 1:
+        raise one_line_error(f"{name}: expected at least 1, found {value}; pass a larger one")
+
+
+def reason_of(error: Exception) -> str:
+    """Return the message of an error, or the name of its class where it has none."""
+    return str(error) or type(error).__name__

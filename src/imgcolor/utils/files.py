@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from imgcolor.errors import ImgcolorError
+from imgcolor.utils.errors import ImgcolorError
 
 RUN_FILE = "run.json"
 """What the file that says where a run comes from is called, in the run's folder."""

@@ -16,10 +16,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
-from imgcolor.errors import ImgcolorError
-from imgcolor.files import write_whole
-from imgcolor.modes import evaluating
-from imgcolor.pictures import save_picture, to_picture
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.files import write_whole
+from imgcolor.utils.modes import evaluating
+from imgcolor.visualization.grids import save_picture, to_picture
 
 CSV = "activations.csv"
 """The table's name in the folder that :func:`write_activations` fills."""

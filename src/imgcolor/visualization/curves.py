@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgcolor.files import read_rows, write_whole
+from imgcolor.utils.files import read_rows, write_whole
 
 if TYPE_CHECKING:  # `imgcolor report` draws without torch, which takes seconds to import
     from torch import Tensor

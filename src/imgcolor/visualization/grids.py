@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
-from imgcolor.files import write_whole
+from imgcolor.utils.files import write_whole
 
 _GAP = 2
 _LABEL = 22

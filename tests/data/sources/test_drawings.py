@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from imgcolor.data.synthetic import draw_faces, draw_horses
-from imgcolor.errors import ImgcolorError
+from imgcolor.data.sources.drawn_faces import draw_faces
+from imgcolor.data.sources.drawn_horses import draw_horses
+from imgcolor.utils.errors import ImgcolorError
 
 both = pytest.mark.parametrize("draw", [draw_horses, draw_faces])
 

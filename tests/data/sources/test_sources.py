@@ -21,16 +21,11 @@ import torch
 from PIL import Image, ImageFile
 from torchvision.datasets import CIFAR10
 
-from imgcolor.data import sources
-from imgcolor.data.sources import (
-    Cifar10Source,
-    FolderSource,
-    ImageSet,
-    LFWSource,
-    SyntheticSource,
-    read_image,
-)
-from imgcolor.errors import ImgcolorError
+from imgcolor.data import image_io
+from imgcolor.data.image_io import read_image
+from imgcolor.data.sources import Cifar10Source, FolderSource, ImageSet, LFWSource, SyntheticSource
+from imgcolor.data.sources.cifar10 import CATEGORIES
+from imgcolor.utils.errors import ImgcolorError
 
 WHITE, BLACK, RED, GREEN, BLUE = (255, 255, 255), (0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -471,7 +466,7 @@ def test_progress_goes_to_stderr_for_many_files_on_a_terminal(
         monkeypatch.setenv("FORCE_COLOR", "1")
     FolderSource(tmp_path, 8).load("train")
     assert capsys.readouterr() == ("", "")  # two files take no time
-    monkeypatch.setattr(sources, "_PROGRESS_FROM", 1)
+    monkeypatch.setattr(image_io, "_PROGRESS_FROM", 1)
     FolderSource(tmp_path, 8).load("train")
     out, err = capsys.readouterr()
     assert out == ""
@@ -484,7 +479,7 @@ def test_files_are_read_in_parts_that_make_the_whole(
 ) -> None:
     for seed in range(5):
         save(tmp_path / "train" / f"{seed}.png", noise(seed=seed))
-    monkeypatch.setattr(sources, "_AT_ONCE", at_once)
+    monkeypatch.setattr(image_io, "_AT_ONCE", at_once)
     pixels = FolderSource(tmp_path, 8).load("train").pixels.permute(0, 2, 3, 1)
     assert np.array_equal(pixels, [noise(seed=seed) for seed in range(5)])
 
@@ -688,7 +683,7 @@ class TinyCifar10:
             for row, label in zip(rows, labels, strict=True):
                 images.setdefault(label, []).append(row.reshape(3, 32, 32))
             self.files[name] = pickled({"data": rows, "labels": labels})
-        self.files["batches.meta"] = pickled({"label_names": list(sources.CATEGORIES)})
+        self.files["batches.meta"] = pickled({"label_names": list(CATEGORIES)})
 
     def archive(self) -> bytes:
         data = io.BytesIO()
@@ -763,7 +758,7 @@ def test_cifar10_gives_the_category_in_the_official_order(
         warnings.simplefilter("error")
         for category in ("airplane", "horse", "truck"):
             source = Cifar10Source(tmp_path, category)
-            label = sources.CATEGORIES.index(category)
+            label = CATEGORIES.index(category)
             for split, images in (("train", tiny.train), ("val", tiny.test), ("test", tiny.test)):
                 loaded = source.load(split)
                 assert np.array_equal(loaded.pixels.numpy(), np.stack(images[label]))

@@ -1,0 +1,5 @@
+"""Optimizers."""
+
+from imgcolor.optim.muon import Muon
+
+__all__ = ["Muon"]

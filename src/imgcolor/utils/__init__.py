@@ -1,0 +1,1 @@
+"""Errors, files and small helpers that everything else uses."""
