@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-FLOORS ?= .venv-floors
+LOWEST ?= .venv-lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-all test-floors test-browser lint format bench wheel docs tensorboard clean
+.PHONY: help install quickstart test test-all test-lowest test-browser lint format bench wheel docs tensorboard clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,13 +27,13 @@ test: $(STAMP) ## run the tests, on up to four cores
 test-all: $(STAMP) ## run all tests, the slow ones too
 	$(BIN)/python -m pytest -m ''
 
-test-floors: $(FLOORS)/.installed ## run the tests with the lowest versions that pyproject.toml allows
-	$(FLOORS)/bin/python -m pytest
+test-lowest: $(LOWEST)/.installed ## run the tests with the lowest versions that pyproject.toml allows
+	$(LOWEST)/bin/python -m pytest
 
-$(FLOORS)/.installed: pyproject.toml
-	$(PYTHON) -m venv --clear $(FLOORS)
-	$(FLOORS)/bin/python -m pip install --disable-pip-version-check uv
-	$(FLOORS)/bin/uv pip install --python $(FLOORS) --resolution lowest-direct --editable '.[dev]'
+$(LOWEST)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --disable-pip-version-check uv
+	$(LOWEST)/bin/uv pip install --python $(LOWEST) --resolution lowest-direct --editable '.[dev]'
 	@touch $@
 
 test-browser: $(STAMP) ## run the tests in Chromium; root installs it where it is missing
@@ -62,4 +62,4 @@ tensorboard: $(STAMP) ## look at the runs in the browser
 	$(BIN)/tensorboard --logdir lightning_logs
 
 clean: ## remove the virtual environment and the caches
-	rm -rf $(VENV) $(FLOORS) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) .mypy_cache .pytest_cache .ruff_cache

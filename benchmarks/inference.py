@@ -21,7 +21,7 @@ from PIL import Image
 
 import imgcolor
 from imgcolor.cli.colourize import run
-from imgcolor.data import FaceColourization
+from imgcolor.data import FaceColourizationDataModule
 from imgcolor.utils.files import write_rows
 from imgcolor.utils.provenance import commit, hardware
 
@@ -32,7 +32,7 @@ CASES = {80: 500, 1024: 24}
 
 def draw(folder: Path, size: int, count: int) -> None:
     """Drawn faces, enlarged where they are to be large."""
-    faces = FaceColourization(train_images=count, val_images=1).images("train").pixels
+    faces = FaceColourizationDataModule(train_images=count, val_images=1).images("train").pixels
     folder.mkdir()
     for number, face in enumerate(faces.permute(0, 2, 3, 1).numpy()):
         Image.fromarray(face).resize((size, size)).save(folder / f"{number:04}.png")

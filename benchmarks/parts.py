@@ -48,7 +48,7 @@ def measure(case: Case, epochs: int, images: int) -> list[dict[str, object]]:
     parts = {key: seconds / epochs for key, seconds in results["profiled"][1].items()}
     parts[TRAINING, REST] += whole["profiled"] - sum(parts.values())  # between actions
     order = [(stage, part) for stage in (TRAINING, VALIDATION) for part in ORDER]
-    figures = {
+    metrics = {
         "network alone": whole["network alone"],
         **{f"{stage}: {part}": parts[stage, part] for stage, part in order if (stage, part) in parts},
         "together": whole["profiled"],
@@ -66,7 +66,7 @@ def measure(case: Case, epochs: int, images: int) -> list[dict[str, object]]:
             "seconds_an_epoch": round(seconds, 4),
             "of_network_alone": round(seconds / whole["network alone"], 4),
         }
-        for name, seconds in figures.items()
+        for name, seconds in metrics.items()
     ]
 
 

@@ -28,8 +28,8 @@ class PlainCNN(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Float [B, 1, H, W] to [B, colours, H, W]."""
         maps = self.rfconv(self.downconv2(self.downconv1(images)))
-        scores: Tensor = self.finalconv(self.upconv2(self.upconv1(maps)))
-        return scores
+        logits: Tensor = self.finalconv(self.upconv2(self.upconv1(maps)))
+        return logits
 
 
 class PlainUNet(nn.Module):
@@ -50,8 +50,8 @@ class PlainUNet(nn.Module):
         quarter = self.downconv2(half)
         maps = self.upconv1(torch.cat([self.rfconv(quarter), quarter], 1))
         maps = self.upconv2(torch.cat([maps, half], 1))
-        scores: Tensor = self.finalconv(torch.cat([maps, images], 1))
-        return scores
+        logits: Tensor = self.finalconv(torch.cat([maps, images], 1))
+        return logits
 
 
 class PlainStack(nn.Module):
@@ -64,5 +64,5 @@ class PlainStack(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Float [B, 1, H, W] to [B, 3, H, W]."""
-        pictures: Tensor = self.conv2(self.conv1(images))
-        return pictures
+        output: Tensor = self.conv2(self.conv1(images))
+        return output

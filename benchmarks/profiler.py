@@ -11,8 +11,8 @@ from lightning.pytorch.profilers import Profiler
 from clock import Clock
 from turns import wait_for_gpu
 
-ORDER = NETWORK, LOSS, FIGURES, IMAGES, FILES, REST = (
-    "network and optimizer", "loss", "target, pictures and figures", "images", "checkpoints and files",
+ORDER = NETWORK, LOSS, METRICS, IMAGES, FILES, REST = (
+    "network and optimizer", "loss", "target, images and figures", "images", "checkpoints and files",
     "loop and callbacks",
 )  # fmt: skip
 PARTS = {
@@ -21,7 +21,7 @@ PARTS = {
     "optimizer": NETWORK,
     "optimizer_zero_grad": NETWORK,
     "loss": LOSS,
-    "figures": FIGURES,
+    "figures": METRICS,
     "train_dataloader_next": IMAGES,
     "val_next": IMAGES,
     "batch_to_device": IMAGES,

@@ -36,7 +36,7 @@ from clock import Clock, Timing
 from imgcolor.cli.main import main as imgcolor_main
 from imgcolor.cli.runtime import keep_freed_memory
 from imgcolor.colour import Palette
-from imgcolor.data import FaceColourization, HorseColourization
+from imgcolor.data import FaceColourizationDataModule, HorseColourizationDataModule
 from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN, ResidualUNet
 from imgcolor.utils.files import read_rows, write_rows
 from imgcolor.utils.precision import has_fast_bfloat16
@@ -103,7 +103,7 @@ CASES = [
         "horses/best_regression.yaml",
         ["--model.network.dropout=0", "--data.augmentation=null",
          "--trainer.callbacks=[]", "--model.lr_scheduler=null", "--model.optimizer=Adam",
-         "--model.optimizer.weight_decay=0", "--model.mirror=false",
+         "--model.optimizer.weight_decay=0", "--model.flip_tta=false",
          f"--trainer.precision={'bf16-mixed' if BF16 else '32-true'}"],
         50,
         bf16=BF16,
@@ -127,7 +127,7 @@ class Bench:
         torch.manual_seed(0)
         torch.save(case.network().state_dict(), folder / "weights.pt")
         count = {"train_images": images, "val_images": images // 5}
-        data = FaceColourization(**count) if case.faces else HorseColourization(**count)
+        data = FaceColourizationDataModule(**count) if case.faces else HorseColourizationDataModule(**count)
         for split in ("train", "val"):
             pixels = data.images(split).pixels
             np.save(folder / f"{split}.npy", pixels.numpy())
@@ -135,7 +135,7 @@ class Bench:
                 path = folder / split / "all" / f"{number:06}.{'jpg' if case.faces else 'png'}"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(image).save(path)
-        Palette.learned(data.images("train").pixels[:500]).save(folder / "palette.json")
+        Palette.from_images(data.images("train").pixels[:500]).save(folder / "palette.json")
         return cls(case, folder)
 
     def network(self, plain: bool = True) -> nn.Module:
@@ -270,10 +270,10 @@ class Bench:
             output = network(torch.from_numpy(greys).to(DEVICE)).cpu()
         if self.case.loss == "classes":
             output = self.palette.lookup(output.argmax(1))
-        pictures = np.concatenate(output.clamp(0, 1).permute(0, 2, 3, 1).numpy(), axis=1)
+        images = np.concatenate(output.clamp(0, 1).permute(0, 2, 3, 1).numpy(), axis=1)
         pyplot.figure(figsize=(15, 3))
-        pyplot.imshow(pictures)
-        pyplot.savefig(self.folder / "pictures.png")
+        pyplot.imshow(images)
+        pyplot.savefig(self.folder / "images.png")
         pyplot.figure()
         pyplot.plot(history)
         pyplot.savefig(self.folder / "curve.png")
@@ -425,18 +425,18 @@ def page(rows: list[dict[str, object]]) -> str:
              "|---|---|---|---|---|---|"]  # fmt: skip
     for case in dict.fromkeys(str(row["case"]) for row in rows):
         seconds = {
-            (row["way"], figure, row["epoch"]): float(str(row[figure]))
+            (row["way"], metric, row["epoch"]): float(str(row[metric]))
             for row in rows
             if row["case"] == case
-            for figure in ("ms_a_step", "steps_s", "epoch_s")
+            for metric in ("ms_a_step", "steps_s", "epoch_s")
         }
         epochs = list(dict.fromkeys(epoch for _, _, epoch in seconds))
         for way in dict.fromkeys(way for way, _, _ in seconds):
             cells = [case, str(way), f"{statistics.median(seconds[way, 'ms_a_step', e] for e in epochs):.1f}"]
-            for figure, limit in (
+            for metric, limit in (
                 ("steps_s", "network alone"), ("epoch_s", "network alone"), ("epoch_s", "imgcolor fit")
             ):  # fmt: skip
-                ratios = [seconds[way, figure, e] / seconds[limit, figure, e] for e in epochs]
+                ratios = [seconds[way, metric, e] / seconds[limit, metric, e] for e in epochs]
                 cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from torchvision.transforms.functional import center_crop, resize
 
 import imgcolor
 from imgcolor.data.sources.drawn_horses import draw_horses
-from imgcolor.visualization.grids import picture_grid, save_picture
+from imgcolor.visualization.grids import image_grid, save_image
 
 SIZE = 112
 
@@ -30,5 +30,5 @@ if __name__ == "__main__":
     )
     model = imgcolor.load("faces")
     grey = model.grey(truth.float() / 255)
-    picture = picture_grid({"grey": grey, "faces": model.colours(grey), "truth": truth.float() / 255})
-    save_picture(picture, Path(__file__).with_name("images") / "failures.png")
+    image = image_grid({"grey": grey, "faces": model.colours(grey), "truth": truth.float() / 255})
+    save_image(image, Path(__file__).with_name("images") / "failures.png")

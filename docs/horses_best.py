@@ -15,14 +15,14 @@ import torch
 import imgcolor
 from imgcolor.baselines import GreyLookup
 from imgcolor.checkpoints.files import load_task
-from imgcolor.data import HorseColourization
-from imgcolor.visualization.grids import picture_grid, save_picture
+from imgcolor.data import HorseColourizationDataModule
+from imgcolor.visualization.grids import image_grid, save_image
 
 if __name__ == "__main__":
     horses, *checkpoints = sys.argv[1:]
-    data = HorseColourization(source="folder", root=horses)
+    data = HorseColourizationDataModule(source="folder", root=horses)
     table = GreyLookup(bands=8)
-    table.learn(data.batch(chunk) for chunk in data.images("train").pixels.split(250))
+    table.fit(data.batch(chunk) for chunk in data.images("train").pixels.split(250))
     grey, truth = data.batch(data.images("val").pixels[:8])
     with torch.no_grad():
         regression_cnn, colour_unet, classification = (
@@ -37,4 +37,4 @@ if __name__ == "__main__":
             "ours, 24 colours": classification,
             "truth": truth,
         }
-    save_picture(picture_grid(rows), Path(__file__).with_name("images") / "horses_best.png")
+    save_image(image_grid(rows), Path(__file__).with_name("images") / "horses_best.png")

@@ -14,19 +14,19 @@ import torch
 from torch import Tensor
 from torchvision.io import decode_image
 
-from imgcolor.visualization.grids import picture_grid, save_picture
+from imgcolor.visualization.grids import image_grid, save_image
 
 SIDE, GAP, COUNT = 64, 2, 8
-"""Of a picture in a run's grid, in pixels, and how many stand in a row."""
+"""Of an image in a run's grid, in pixels, and how many stand in a row."""
 EPOCHS = (5, 10, 50, 100, 500, 1000)
 
 
 def row(grid: Path, number: int) -> Tensor:
     """A row of a run's grid: float [8, 3, 32, 32] in [0, 1]."""
     pixels = decode_image(grid)
-    pictures = pixels[:, number * (SIDE + GAP) :, -COUNT * (SIDE + GAP) :]
-    pictures = pictures.unfold(2, SIDE, SIDE + GAP)[:, :SIDE].permute(2, 0, 1, 3)
-    return pictures[..., ::2, ::2].float() / 255
+    images = pixels[:, number * (SIDE + GAP) :, -COUNT * (SIDE + GAP) :]
+    images = images.unfold(2, SIDE, SIDE + GAP)[:, :SIDE].permute(2, 0, 1, 3)
+    return images[..., ::2, ::2].float() / 255
 
 
 if __name__ == "__main__":
@@ -38,5 +38,5 @@ if __name__ == "__main__":
     rows = {"grey": row(grids[5], 0)}
     rows |= {f"{epochs} epochs": row(grid, 1) for epochs, grid in grids.items()}
     rows["truth"] = row(grids[5], 2)
-    assert all(pictures.shape == torch.Size((COUNT, 3, 32, 32)) for pictures in rows.values())
-    save_picture(picture_grid(rows), Path(__file__).with_name("images") / "horses_epochs.png")
+    assert all(images.shape == torch.Size((COUNT, 3, 32, 32)) for images in rows.values())
+    save_image(image_grid(rows), Path(__file__).with_name("images") / "horses_epochs.png")

@@ -6,7 +6,7 @@ python examples/other_network.py
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from imgcolor.data import FaceColourization
+from imgcolor.data import FaceColourizationDataModule
 from imgcolor.tasks import ColourRegression
 
 
@@ -30,7 +30,7 @@ class AddColour(nn.Module):
 
 
 if __name__ == "__main__":
-    faces = FaceColourization(
+    faces = FaceColourizationDataModule(
         train_images=200, val_images=50, size=40
     )  # drawn; source="folder", root=... for yours
     task = ColourRegression(AddColour())

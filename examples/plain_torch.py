@@ -12,7 +12,7 @@ from imgcolor.networks import ResidualUNet
 if __name__ == "__main__":
     colour = draw_horses(100, 32, 0).float() / 255  # any float images [N, 3, H, W] in [0, 1]
     grey = colour.mean(dim=1, keepdim=True)
-    network = ResidualUNet(colours=3, filters=(8, 16), luminance="mean")
+    network = ResidualUNet(out_channels=3, hidden_channels=(8, 16), luminance="mean")
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.003)
     for epoch in range(3):
         for part in torch.randperm(len(colour)).split(20):

@@ -30,7 +30,7 @@ FIT = [
     "--data.val_images=11",
     "--data.eval_batch_size=3",
     "--data.shuffle=true",
-    "--model.network.kernels=4",
+    "--model.network.hidden_channels=4",
     "--trainer.max_epochs=20",
     "--trainer.callbacks.epsilon=0.02",
     "--trainer.callbacks.patience=1",
@@ -197,7 +197,7 @@ def test_a_training_that_diverges_in_one_process_diverged(witness: Path) -> None
 def test_two_processes_validate_every_image_once(
     workplace: Path, tiny_fit: Callable[..., Path], repository: Path
 ) -> None:
-    run_folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.filters=4")
+    run_folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.base_channels=4")
     words = [
         "validate",
         "--config",

@@ -72,12 +72,12 @@ def test_error_curve_is_logged_for_train_and_validation(tiny_fit: Callable[..., 
 
 def test_pair_is_prediction_and_target(tiny_fit: Callable[..., Path]) -> None:
     folder = tiny_fit(FACES, "--images.count=2")
-    pictures = [np.asarray(Image.open(path)) for path in sorted((folder / "images" / "pairs").glob("*.png"))]
+    images = [np.asarray(Image.open(path)) for path in sorted((folder / "images" / "pairs").glob("*.png"))]
     truth = draw_faces(10, 80, 1)  # the synthetic source's validation images
-    assert len(pictures) == 2
-    for picture, pixels in zip(pictures, truth, strict=False):
-        assert picture.shape == (80, 162, 3)
-        assert np.array_equal(picture[:, 82:], pixels.permute(1, 2, 0).numpy())
+    assert len(images) == 2
+    for image, pixels in zip(images, truth, strict=False):
+        assert image.shape == (80, 162, 3)
+        assert np.array_equal(image[:, 82:], pixels.permute(1, 2, 0).numpy())
 
 
 @pytest.mark.parametrize("model", ["--model.optimizer.lr=1e20", "--model.optimizer.lr=1e38"])

@@ -54,7 +54,7 @@ def fit(workplace: Path, words: Sequence[str]) -> dict[str, list[float]]:
     return found
 
 
-def test_pictures_become_rarer_in_tensorboard() -> None:
+def test_images_become_rarer_in_tensorboard() -> None:
     for every in (1, 5):
         kept = [(epoch + 1) // every for epoch in range(10_000 * every) if is_kept(epoch, every)]
         assert kept[:22] == [*range(1, 21), 22, 24]
@@ -69,7 +69,7 @@ def test_memory_stays_flat_over_200_epochs(workplace: Path, repository: Path) ->
         [
             f"--config={repository / 'experiments/horses/best_regression.yaml'}",
             *("--data.source=synthetic", "--data.size=16", "--data.train_images=24", "--data.val_images=10"),
-            *("--data.batch_size=8", "--model.network.filters=[4,4]", "--trainer.precision=32-true"),
+            *("--data.batch_size=8", "--model.network.hidden_channels=[4,4]", "--trainer.precision=32-true"),
             *("--trainer.max_epochs=200", "--images.every_n_epochs=1"),
         ],
     )
@@ -81,7 +81,7 @@ def test_memory_stays_flat_over_200_epochs(workplace: Path, repository: Path) ->
     print(f"{file.stat().st_size / 2**20:.2f} MiB for TensorBoard")
     events = EventAccumulator(str(run), size_guidance={"images": 0})
     events.Reload()
-    assert len(events.Images("val/pictures")) == 53  # the last one too
+    assert len(events.Images("val/images")) == 53  # the last one too
     assert len(list((run / "images").glob("*.png"))) == 200
 
 
@@ -102,7 +102,7 @@ def test_a_folder_of_a_hundred_thousand_files(workplace: Path, repository: Path)
         [
             f"--config={repository / 'experiments/faces/conv_stack.yaml'}",
             *("--data.source=folder", "--data.root=photos", "--data.size=8", "--data.batch_size=1000"),
-            *("--model.network.kernels=2", "--trainer.max_epochs=1"),
+            *("--model.network.hidden_channels=2", "--trainer.max_epochs=1"),
         ],
     )
     print(f"{memory['most']:.0f} MiB at most")

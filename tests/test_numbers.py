@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from imgcolor.callbacks import BaselineMetrics, DetailedMetrics
 from imgcolor.cli.main import main
 from imgcolor.colour import Palette, from_signed, lab_to_rgb, rgb_to_lab, to_signed
-from imgcolor.data import Batch, BoxDownsample, FolderSource, HorseColourization, MeanGrey
+from imgcolor.data import Batch, BoxDownsample, FolderSource, HorseColourizationDataModule, MeanGrey
 from imgcolor.metrics import Colourfulness, DeltaE, MarginCurve, StructuralSimilarity
 from imgcolor.networks import (
     ColourCNN,
@@ -47,7 +47,7 @@ LOSSES = {
         for options in ({}, {"value_range": "signed"}, {"space": "lab"})
     },
     **{
-        f"classes {options}": ColourClassification(nn.Identity(), Palette.of(COLOURS), **options)
+        f"classes {options}": ColourClassification(nn.Identity(), Palette.from_colours(COLOURS), **options)
         for options in ({}, {"label_smoothing": 0.2}, {"rebalancing": 0.5, "label_smoothing": 0.1})
     },
 }
@@ -71,8 +71,11 @@ CONVERSIONS: dict[str, tuple[Callable[[Tensor], Tensor], Tensor]] = {
     "lab_to_rgb": (lab_to_rgb, rgb_to_lab(doubles(2, 3, 4, 3, low=0.1, high=0.9))),
     "to_signed": (to_signed, doubles(2, 3, 2, 2)),
     "from_signed": (from_signed, doubles(2, 3, 2, 2, low=-1)),
-    "expectation": (partial(Palette.of(COLOURS).decode, decoding="expectation"), doubles(2, 4, 3, 2, high=9)),
-    "annealed": (Palette.of(COLOURS).decode, doubles(2, 4, 3, 2, high=9)),
+    "expectation": (
+        partial(Palette.from_colours(COLOURS).decode, decoding="expectation"),
+        doubles(2, 4, 3, 2, high=9),
+    ),
+    "annealed": (Palette.from_colours(COLOURS).decode, doubles(2, 4, 3, 2, high=9)),
     "MeanGrey": (MeanGrey(), doubles(2, 3, 2, 2)),
     "BoxDownsample": (BoxDownsample(2), doubles(2, 3, 4, 2)),
 }
@@ -144,17 +147,17 @@ def measured(batches: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
     ssim, delta_e, colourfulness, curve = StructuralSimilarity(), DeltaE(), Colourfulness(), MarginCurve()
     for prediction, target in batches:
         task._measure(task.val_metrics, prediction, target)
-        seen = task.to_colour(prediction)
+        seen = task.to_rgb(prediction)
         for metric in (ssim, delta_e, curve):
             metric.update(seen, target)
         colourfulness.update(seen)
-    figures = {name.removeprefix("val/"): value for name, value in task.val_metrics.compute().items()}
-    figures |= {
+    metrics = {name.removeprefix("val/"): value for name, value in task.val_metrics.compute().items()}
+    metrics |= {
         "ssim": ssim.compute(),
         "delta_e": delta_e.compute(),
         "colourfulness": colourfulness.compute(),
     }
-    return {name: float(value) for name, value in (figures | {"margin30": curve.compute()[30]}).items()}
+    return {name: float(value) for name, value in (metrics | {"margin30": curve.compute()[30]}).items()}
 
 
 @settings(max_examples=40, deadline=None)
@@ -195,23 +198,25 @@ def test_metrics_are_those_of_numpy_and_scikit_image(
 
 @pytest.mark.parametrize("kind", ["colours", "classes"])
 def test_figures_do_not_depend_on_the_batch(kind: str, tmp_path: Path) -> None:
-    network = ResidualUNet(3 if kind == "colours" else 4, filters=(4, 4), dropout=0.5)
+    network = ResidualUNet(3 if kind == "colours" else 4, hidden_channels=(4, 4), dropout=0.5)
     task = (
-        ColourRegression(network) if kind == "colours" else ColourClassification(network, Palette.of(COLOURS))
+        ColourRegression(network)
+        if kind == "colours"
+        else ColourClassification(network, Palette.from_colours(COLOURS))
     )
 
     def validated(batch: int) -> dict[str, float]:
-        floors, details = BaselineMetrics(), DetailedMetrics()
+        baselines, details = BaselineMetrics(), DetailedMetrics()
         trainer = Trainer(
             default_root_dir=tmp_path,
             accelerator="cpu",
             logger=False,
-            callbacks=[floors, details],
+            callbacks=[baselines, details],
             enable_progress_bar=False,
         )
-        data = HorseColourization(train_images=20, val_images=11, size=16, eval_batch_size=batch)
-        (figures,) = trainer.validate(task, data, verbose=False)
-        return {**figures, **floors.results, **details.results}
+        data = HorseColourizationDataModule(train_images=20, val_images=11, size=16, eval_batch_size=batch)
+        (metrics,) = trainer.validate(task, data, verbose=False)
+        return {**metrics, **baselines.results, **details.results}
 
     expected = validated(11)
     assert len(expected) > 40
@@ -249,9 +254,9 @@ PLAIN = {"black": (0.0, 0.0, 0.0), "white": (1.0, 1.0, 1.0), "grey": (0.5, 0.5, 
 NETWORKS: dict[str, tuple[Callable[[int], nn.Module], int]] = {
     "ColourCNN": (lambda channels: ColourCNN(channels, 4), 1),
     "ColourUNet": (lambda channels: ColourUNet(channels, 4), 1),
-    "ResidualUNet": (lambda channels: ResidualUNet(channels, filters=(4, 4)), 1),
+    "ResidualUNet": (lambda channels: ResidualUNet(channels, hidden_channels=(4, 4)), 1),
     "ResidualUpscaler": (
-        lambda channels: ResidualUpscaler(channels, filters=4, blocks=1, keep_mean=channels == 3),
+        lambda channels: ResidualUpscaler(channels, hidden_channels=4, blocks=1, keep_mean=channels == 3),
         4,
     ),
 }
@@ -267,7 +272,9 @@ def tasks(name: str) -> list[ColourTask]:
     ]
     kinds += [ColourRegression(build(3), value_range="signed")]
     kinds += [
-        ColourClassification(build(4), Palette.of(COLOURS), decoding=decoding, rebalancing=rebalancing)
+        ColourClassification(
+            build(4), Palette.from_colours(COLOURS), decoding=decoding, rebalancing=rebalancing
+        )
         for decoding, rebalancing in (("argmax", None), ("expectation", 0.5), ("annealed", None))
     ]
     return kinds
@@ -286,25 +293,37 @@ def test_plain_images_give_numbers_and_gradients(name: str, colour: str) -> None
         for weights in task.network.parameters():
             assert weights.grad is None or weights.grad.isfinite().all()
         with torch.no_grad():
-            for picture in task.pictures(batch).values():
-                assert picture.isfinite().all()
-                assert 0 <= picture.min() <= picture.max() <= 1
+            for image in task.images(batch).values():
+                assert image.isfinite().all()
+                assert 0 <= image.min() <= image.max() <= 1
             perfect = (task.target(original), original)
             outputs = [output] if isinstance(task, ColourClassification) else [output, perfect[0]]
-            figures = measured([(task.to_colour(one), original) for one in outputs])
-        assert not any(math.isnan(value) for value in figures.values()), figures
+            metrics = measured([(task.to_rgb(one), original) for one in outputs])
+        assert not any(math.isnan(value) for value in metrics.values()), metrics
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        ["--config=experiments/horses/best_regression.yaml", "--model.network.filters=[4,4]"],
-        ["--config=experiments/faces/conv_stack.yaml", "--model.network.kernels=2"],
-        ["--config=experiments/horses/regression_cnn.yaml", "--model.network.filters=2", "--model.space=lab"],
-        ["--config=experiments/superres/best.yaml", "--model.network.filters=4", "--model.network.blocks=1"],
+        ["--config=experiments/horses/best_regression.yaml", "--model.network.hidden_channels=[4,4]"],
+        ["--config=experiments/faces/conv_stack.yaml", "--model.network.hidden_channels=2"],
+        [
+            "--config=experiments/horses/regression_cnn.yaml",
+            "--model.network.base_channels=2",
+            "--model.space=lab",
+        ],
+        [
+            "--config=experiments/superres/best.yaml",
+            "--model.network.base_channels=4",
+            "--model.network.blocks=1",
+        ],
         [
             "--config=experiments/horses/colour_unet.yaml",
-            *("--model.network.filters=2", "--model.network.colours=4", "--model.palette=palette.json"),
+            *(
+                "--model.network.base_channels=2",
+                "--model.network.out_channels=4",
+                "--model.palette=palette.json",
+            ),
         ],
     ],
 )
@@ -314,7 +333,7 @@ def test_a_fit_of_plain_images_writes_numbers(options: list[str], workplace: Pat
             path = workplace / "photos" / split / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (16, 16), tuple(round(255 * level) for level in colour)).save(path)
-    Palette.of(COLOURS).save("palette.json")
+    Palette.from_colours(COLOURS).save("palette.json")
     words = [*options, "--data.source=folder", "--data.root=photos", "--data.size=16", "--data.batch_size=3"]
     words += ["--trainer.max_epochs=1", "--trainer.precision=32-true", "--images.every_n_epochs=0"]
     words += ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
@@ -324,10 +343,10 @@ def test_a_fit_of_plain_images_writes_numbers(options: list[str], workplace: Pat
     def refuse(constant: str) -> Any:
         raise AssertionError(f"metrics.json: {constant} is no JSON")
 
-    figures = json.loads((run / "metrics.json").read_text(), parse_constant=refuse)
-    assert not any(math.isnan(value) for value in figures.values())
-    # A perfect floor's ratio of signal to no noise.
-    assert all(math.isfinite(value) for name, value in figures.items() if not name.endswith("psnr"))
+    metrics = json.loads((run / "metrics.json").read_text(), parse_constant=refuse)
+    assert not any(math.isnan(value) for value in metrics.values())
+    # A perfect baseline's ratio of signal to no noise.
+    assert all(math.isfinite(value) for name, value in metrics.items() if not name.endswith("psnr"))
 
 
 # --- half precision ---------------------------------------------------------------------------------------
@@ -337,11 +356,14 @@ def test_a_fit_of_plain_images_writes_numbers(options: list[str], workplace: Pat
 @pytest.mark.parametrize(
     ("experiment", "figure"),
     [
-        (["--config=experiments/horses/best_regression.yaml", "--model.network.filters=[4,8]"], "val/mse"),
-        (["--config=experiments/horses/colour_unet.yaml", "--model.network.filters=4"], "val/loss"),
+        (
+            ["--config=experiments/horses/best_regression.yaml", "--model.network.hidden_channels=[4,8]"],
+            "val/mse",
+        ),
+        (["--config=experiments/horses/colour_unet.yaml", "--model.network.base_channels=4"], "val/loss"),
     ],
 )
-def test_mixed_precision_is_near_single(experiment: list[str], figure: str, workplace: Path) -> None:
+def test_mixed_precision_is_near_single(experiment: list[str], metric: str, workplace: Path) -> None:
     """bf16-mixed ends within 1 % of float32's figures."""
     found = []
     for number, precision in enumerate(("32-true", "bf16-mixed")):
@@ -352,6 +374,6 @@ def test_mixed_precision_is_near_single(experiment: list[str], figure: str, work
         assert main(["fit", *words]) == 0
         (run,) = workplace.glob(f"lightning_logs/*/version_{number}")
         found.append(json.loads((run / "metrics.json").read_text()))
-    for name in (figure, "val/psnr", "val/margin12"):
-        print(name, *(figures[name] for figures in found))
+    for name in (metric, "val/psnr", "val/margin12"):
+        print(name, *(metrics[name] for metrics in found))
         assert found[1][name] == pytest.approx(found[0][name], rel=0.01), name

@@ -71,7 +71,7 @@ NETWORKS: list[nn.Module] = [
     RegressionCNN(),
     ColourCNN(),
     ColourUNet(),
-    ColourUNet(in_channels=3, upscale=4),
+    ColourUNet(in_channels=3, scale_factor=4),
     ConvStack(),
     ResidualUNet(24, (32, 64, 96, 128)),
     ResidualUNet(3, (32, 64, 96, 128)),

@@ -57,8 +57,8 @@ def test_cards_results_and_readme_are_pages(site: Path, repository: Path) -> Non
     for name in ("faces", "horses", "superres"):
         assert f'id="{name}"' in models
     results = (site / "results.html").read_text()
-    for picture in re.findall(r'<img[^>]* src="([^"]+)"', results):
-        assert (site / picture).is_file(), picture
+    for image in re.findall(r'<img[^>]* src="([^"]+)"', results):
+        assert (site / image).is_file(), image
     assert "Where things are" in (site / "index.html").read_text()
 
 

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from imgcolor.baselines import GreyCopy, Interpolation, fitting_baselines
-from imgcolor.data import HorseColourization, HorseSuperResolution
+from imgcolor.data import HorseColourizationDataModule, HorseSuperResolutionDataModule
 
 
 def test_grey_copy() -> None:
@@ -49,9 +49,9 @@ def test_bicubic_by_hand() -> None:
 
 
 def test_fitting_ones() -> None:
-    colour = HorseColourization(train_images=2, val_images=2)
+    colour = HorseColourizationDataModule(train_images=2, val_images=2)
     assert list(fitting_baselines(colour.batch(colour.images("val").pixels))) == ["grey_copy"]
-    small = HorseSuperResolution(8, train_images=2, val_images=2)
+    small = HorseSuperResolutionDataModule(8, train_images=2, val_images=2)
     batch = small.batch(small.images("val").pixels)
     baselines = fitting_baselines(batch)
     assert list(baselines) == ["nearest", "bilinear", "bicubic"]

@@ -16,7 +16,7 @@ def pairs(count: int = 6, size: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
 def test_mean_is_numpys_and_the_grey_where_nothing_was_seen() -> None:
     grey, colours = pairs()
     table = GreyLookup(levels=16, smoothing=1e-9)
-    table.learn([(grey[:4], colours[:4]), (grey[4:], colours[4:])])
+    table.fit([(grey[:4], colours[:4]), (grey[4:], colours[4:])])
     levels = np.rint(grey[:, 0].numpy() * 15).astype(int)
     pixels = colours.permute(0, 2, 3, 1).numpy()
     result = table(torch.linspace(0, 1, 16).view(1, 1, 1, 16))[0, :, 0].T.numpy()
@@ -30,7 +30,7 @@ def test_mean_is_numpys_and_the_grey_where_nothing_was_seen() -> None:
 def test_no_other_colour_for_the_grey_has_a_smaller_squared_error() -> None:
     grey, colours = pairs()
     table = GreyLookup(levels=8, smoothing=1e-9)
-    table.learn([(grey, colours)])
+    table.fit([(grey, colours)])
     best = (table(grey) - colours).square().mean()
     for change in (0.01, -0.01):
         table.table += change
@@ -42,7 +42,7 @@ def test_histogram_by_hand() -> None:
     # Dark pixels: colours 0, 0, 1; light ones: colour 2. One pixel's weight goes to the shares of all.
     grey = torch.tensor([[[[0.0, 0.1, 0.2, 0.9]]]])
     table = GreyLookup(channels=3, statistic="histogram", levels=2, smoothing=1.0)
-    table.learn([(grey, torch.tensor([[[0, 0, 1, 2]]]))])
+    table.fit([(grey, torch.tensor([[[0, 0, 1, 2]]]))])
     everywhere = (torch.tensor([2.0, 1.0, 1.0]) + 1 / 3) / 5
     dark = (torch.tensor([2.0, 1.0, 0.0]) + everywhere) / 4
     light = (torch.tensor([0.0, 0.0, 1.0]) + everywhere) / 2
@@ -58,7 +58,7 @@ def test_histogram_shares_add_up_to_one(seed: int, bands: int, smoothing: float)
     grey = torch.rand(2, 1, 5, 4, generator=generator)
     target = torch.randint(0, 7, (2, 5, 4), generator=generator)
     table = GreyLookup(7, "histogram", levels=9, bands=bands, smoothing=smoothing)
-    table.learn([(grey, target)])
+    table.fit([(grey, target)])
     torch.testing.assert_close(table.table.exp().sum(dim=-1), torch.ones(bands, 9))
 
 
@@ -67,7 +67,7 @@ def test_margin_is_the_value_with_most_around_it() -> None:
     values = torch.tensor([100, 105, 110, 200, 200]) / 255
     colours = values.view(1, 1, 1, 5).repeat(1, 3, 1, 1)
     table = GreyLookup(statistic="margin", levels=2, smoothing=1e-6)
-    table.learn([(torch.zeros(1, 1, 1, 5), colours)])
+    table.fit([(torch.zeros(1, 1, 1, 5), colours)])
     chosen = table(torch.zeros(1, 1, 1, 1)).flatten() * 255
     assert ((chosen.round() - torch.tensor([100, 105, 110])[:, None]).abs() < 12).all()
 
@@ -76,7 +76,7 @@ def test_margin_between_two_peaks_is_right_for_one_of_them() -> None:
     colours = (torch.tensor([50, 50, 200, 200]) / 255).view(1, 1, 1, 4).repeat(1, 3, 1, 1)
     for smoothing in (1e-6, 1.0):
         table = GreyLookup(statistic="margin", levels=2, smoothing=smoothing)
-        table.learn([(torch.zeros(1, 1, 1, 4), colours)])
+        table.fit([(torch.zeros(1, 1, 1, 4), colours)])
         chosen = (table(torch.zeros(1, 1, 1, 1)) * 255).round()
         assert ((chosen - torch.tensor([50, 50, 200, 200])).abs() < 12).float().mean() == 0.5
 
@@ -86,7 +86,7 @@ def test_margin_of_random_values_equals_a_search_over_all() -> None:
     values = torch.randint(0, 256, (60,), generator=generator)
     colours = (values / 255).view(1, 1, 1, 60).repeat(1, 3, 1, 1)
     table = GreyLookup(statistic="margin", levels=2, smoothing=1e-6)
-    table.learn([(torch.zeros(1, 1, 1, 60), colours)])
+    table.fit([(torch.zeros(1, 1, 1, 60), colours)])
     chosen = (table(torch.zeros(1, 1, 1, 1))[0, 0, 0, 0] * 255).round()
     right = [int(((values - guess).abs() < 12).sum()) for guess in range(256)]
     assert right[int(chosen)] == max(right)
@@ -99,7 +99,7 @@ def test_bands_tell_rows_apart_and_a_band_without_a_level_takes_the_others() -> 
     colours[:, 2, :2] = 1  # sky
     colours[:, 1, 2:] = 1  # grass
     table = GreyLookup(levels=3, bands=2, smoothing=1e-6)
-    table.learn([(grey, colours)])
+    table.fit([(grey, colours)])
     upper, lower = table(torch.full((1, 1, 6, 1), 0.5))[0, :, [0, 5], 0].T
     torch.testing.assert_close(upper, torch.tensor([0.0, 0.0, 1.0]), atol=1e-4, rtol=0)
     torch.testing.assert_close(lower, torch.tensor([0.0, 1.0, 0.0]), atol=1e-4, rtol=0)
@@ -109,11 +109,11 @@ def test_bands_tell_rows_apart_and_a_band_without_a_level_takes_the_others() -> 
 
 def test_an_empty_table_says_so() -> None:
     table = GreyLookup()
-    assert not table.is_filled
+    assert not table.is_fitted
     with pytest.raises(ValueError, match="found none"):
-        table.learn([])
-    table.learn([pairs()])
-    assert table.is_filled
+        table.fit([])
+    table.fit([pairs()])
+    assert table.is_fitted
     other = GreyLookup()
     other.load_state_dict(table.state_dict())
     assert torch.equal(other.table, table.table)

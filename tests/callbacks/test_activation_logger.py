@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from imgcolor.callbacks import ActivationLogger
-from imgcolor.data import HorseColourization
+from imgcolor.data import HorseColourizationDataModule
 from imgcolor.networks import ColourUNet, RegressionCNN
 from imgcolor.tasks import ColourRegression
 from imgcolor.utils.errors import ImgcolorError
@@ -27,7 +27,7 @@ def fit(folder: Path, *callbacks: Any, network: Any = None, **options: Any) -> C
         enable_model_summary=False,
     )
     task = ColourRegression(network or RegressionCNN(2), value_range="signed")
-    trainer.fit(task, HorseColourization(train_images=20, val_images=10, batch_size=10))
+    trainer.fit(task, HorseColourizationDataModule(train_images=20, val_images=10, batch_size=10))
     return task
 
 
@@ -38,13 +38,13 @@ def test_folders_every_so_many_epochs_and_at_the_end(every: int, expected: list[
     names = sorted(path.name for path in tmp_path.glob("activations/*"))
     assert names == [f"epoch_{epoch:04d}" for epoch in expected]
     assert logger.latest == tmp_path / "activations" / names[-1]
-    pictures = sorted(path.relative_to(logger.latest).as_posix() for path in logger.latest.rglob("*.png"))
-    assert pictures == [f"image_{i}/{name}.png" for i in range(3) for name in ("downconv1.0", "rfconv")]
+    images = sorted(path.relative_to(logger.latest).as_posix() for path in logger.latest.rglob("*.png"))
+    assert images == [f"image_{i}/{name}.png" for i in range(3) for name in ("downconv1.0", "rfconv")]
 
 
 def test_maps_are_those_of_what_the_network_is_given(tmp_path: Path) -> None:
     task = fit(tmp_path, ActivationLogger(count=1), max_epochs=1)
-    data = HorseColourization(train_images=20, val_images=10)
+    data = HorseColourizationDataModule(train_images=20, val_images=10)
     degraded = task.degradation(data.images("val").pixels[:1].float() / 255)  # type: ignore[misc]
     assert task.network_input(degraded).min() < 0  # this task's door leads to [-1, 1]
     expected = concentration(capture(task.network, task.network_input(degraded))["upconv1"])[0]
@@ -101,7 +101,7 @@ def test_other_modules_are_refused(tmp_path: Path) -> None:
         default_root_dir=tmp_path,
     )
     with pytest.raises(TypeError, match="ColourTask"):
-        trainer.fit(Other(), HorseColourization(train_images=4, val_images=4))
+        trainer.fit(Other(), HorseColourizationDataModule(train_images=4, val_images=4))
 
 
 @pytest.mark.parametrize("options", [{"count": 0}, {"every_n_epochs": -1}])

@@ -11,38 +11,38 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from imgcolor.baselines import Interpolation
 from imgcolor.checkpoints.files import load_task
-from imgcolor.data import HorseSuperResolution
+from imgcolor.data import HorseSuperResolutionDataModule
 
 
 def test_interpolations_are_measured_beside_a_fit_and_logged_once(tiny_fit: Callable[..., Path]) -> None:
-    folder = tiny_fit("experiments/superres/colour_unet.yaml", "--model.network.filters=2")
-    datamodule = HorseSuperResolution(train_images=24, val_images=10)
+    folder = tiny_fit("experiments/superres/colour_unet.yaml", "--model.network.base_channels=2")
+    datamodule = HorseSuperResolutionDataModule(train_images=24, val_images=10)
     batch = datamodule.batch(datamodule.images("val").pixels)
     palette = load_task(folder / "checkpoints" / "last.ckpt").palette
     final = json.loads((folder / "metrics.json").read_text())
     for mode in ("nearest", "bilinear", "bicubic"):
-        pictures = Interpolation(mode, 4)(batch.degraded)  # type: ignore[arg-type]
-        guess, truth = pictures.numpy().astype(np.float64), batch.original.numpy().astype(np.float64)
+        images = Interpolation(mode, 4)(batch.degraded)  # type: ignore[arg-type]
+        guess, truth = images.numpy().astype(np.float64), batch.original.numpy().astype(np.float64)
         found = {
             name.rpartition("/")[2]: v for name, v in final.items() if name.startswith(f"baseline/{mode}/")
         }
         assert found["mse"] == pytest.approx(((guess - truth) ** 2).mean(), rel=1e-4)
         assert found["psnr"] == pytest.approx(peak_signal_noise_ratio(truth, guess, data_range=1), rel=1e-4)
-        same = palette.encode(pictures) == palette.encode(batch.original)
+        same = palette.encode(images) == palette.encode(batch.original)
         assert found["accuracy"] == pytest.approx(float(same.float().mean()), abs=1e-3)
     with (folder / "metrics.csv").open() as file:
         assert len({row["baseline/bicubic/psnr"] for row in csv.DictReader(file)}) == 1
     best = max(final[f"baseline/{mode}/psnr"] for mode in ("nearest", "bilinear", "bicubic"))
-    events, floor = EventAccumulator(str(folder)), EventAccumulator(str(folder / "floor"))
+    events, baseline = EventAccumulator(str(folder)), EventAccumulator(str(folder / "baseline"))
     events.Reload()
-    floor.Reload()
-    line = [point.value for point in floor.Scalars("val/psnr")]
+    baseline.Reload()
+    line = [point.value for point in baseline.Scalars("val/psnr")]
     assert line == pytest.approx([best] * len(events.Scalars("val/psnr")))
     assert not [tag for tag in events.Tags()["scalars"] if tag.startswith("baseline/")]
 
 
 def test_colourization_has_the_grey_copy(tiny_fit: Callable[..., Path]) -> None:
-    folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.filters=2")
+    folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.base_channels=2")
     final = json.loads((folder / "metrics.json").read_text())
     assert 0 < final["baseline/grey_copy/mse"] < 0.1
     assert torch.isfinite(torch.tensor(final["baseline/grey_copy/psnr"]))

@@ -10,11 +10,11 @@ from PIL import Image
 
 from imgcolor.callbacks import ImageLogger, MetricsFiles
 from imgcolor.callbacks.predictions import png_names
-from imgcolor.data import HorseColourization
+from imgcolor.data import HorseColourizationDataModule
 from imgcolor.networks import ColourUNet, RegressionCNN
 from imgcolor.tasks import ColourRegression
 from imgcolor.utils.errors import ImgcolorError
-from imgcolor.utils.modes import evaluating
+from imgcolor.utils.modes import eval_mode
 
 
 def fit(folder: Path, *callbacks: Callback, network: Any = None, **options: Any) -> Trainer:
@@ -28,7 +28,7 @@ def fit(folder: Path, *callbacks: Callback, network: Any = None, **options: Any)
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    datamodule = HorseColourization(train_images=20, val_images=10, batch_size=10)
+    datamodule = HorseColourizationDataModule(train_images=20, val_images=10, batch_size=10)
     trainer.fit(ColourRegression(network or RegressionCNN(2)), datamodule)
     return trainer
 
@@ -41,9 +41,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("every", "expected"), [(1, [0, 1, 2, 3]), (2, [1, 3]), (3, [2, 3]), (9, [3]), (0, [])]
 )
-def test_pictures_every_so_many_epochs_and_at_the_end(
-    every: int, expected: list[int], tmp_path: Path
-) -> None:
+def test_images_every_so_many_epochs_and_at_the_end(every: int, expected: list[int], tmp_path: Path) -> None:
     logger = ImageLogger(count=3, every_n_epochs=every)
     fit(tmp_path, logger)
     assert sorted(path.name for path in tmp_path.glob("images/*.png")) == [
@@ -62,7 +60,7 @@ def test_grid_has_a_column_an_image_and_a_row_a_kind(tmp_path: Path) -> None:
     assert sizes[0][1] == 3 * (64 + 2)  # input, prediction, target
 
 
-def test_pictures_do_not_change_training(tmp_path: Path) -> None:
+def test_images_do_not_change_training(tmp_path: Path) -> None:
     """Neither the weights nor the running means of batch norm nor dropout's numbers notice that someone looks."""
     states = []
     for callbacks in ((), (ImageLogger(every_n_epochs=1),)):
@@ -77,7 +75,7 @@ def test_each_submodules_own_mode_comes_back() -> None:
     network = ColourUNet(3, 2).train()
     network.downconv1.eval()  # frozen by a user
     before = {name: module.training for name, module in network.named_modules()}
-    with evaluating(network):
+    with eval_mode(network):
         assert not any(module.training for module in network.modules())
         assert not network(torch.rand(1, 1, 8, 8)).requires_grad
     assert {name: module.training for name, module in network.named_modules()} == before
@@ -122,7 +120,7 @@ def test_image_logger_names_what_it_cannot_draw(tmp_path: Path) -> None:
         max_epochs=1, accelerator="cpu", logger=False, callbacks=[ImageLogger()], default_root_dir=tmp_path
     )
     with pytest.raises(TypeError, match="ColourTask"):
-        trainer.fit(Other(), HorseColourization(train_images=4, val_images=4))
+        trainer.fit(Other(), HorseColourizationDataModule(train_images=4, val_images=4))
 
 
 @pytest.mark.parametrize("options", [{"count": 0}, {"every_n_epochs": -1}])

@@ -13,44 +13,44 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from imgcolor.checkpoints.files import load_task
 from imgcolor.cli.main import main
-from imgcolor.data import HorseColourization
+from imgcolor.data import HorseColourizationDataModule
 from imgcolor.metrics import colourfulness, margin_accuracy
 
 FLOORS = ("grey_copy", "grey_lookup", "grey_row_lookup", "grey_margin_lookup")
 
 
 def test_the_final_weights_are_measured_in_detail_beside_the_baselines(tiny_fit: Callable[..., Path]) -> None:
-    folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.filters=2")
+    folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.base_channels=2")
     final = json.loads((folder / "metrics.json").read_text())
     task = load_task(folder / "checkpoints" / "last.ckpt")
-    datamodule = HorseColourization(train_images=24, val_images=10)
+    datamodule = HorseColourizationDataModule(train_images=24, val_images=10)
     batch = datamodule.batch(datamodule.images("val").pixels)
     with torch.no_grad():
-        pictures = task(batch.degraded)
-    labs = [rgb2lab(images.permute(0, 2, 3, 1).double().numpy()) for images in (pictures, batch.original)]
+        predicted = task(batch.degraded)
+    labs = [rgb2lab(images.permute(0, 2, 3, 1).double().numpy()) for images in (predicted, batch.original)]
     assert final["val/delta_e"] == pytest.approx(deltaE_ciede2000(*labs).mean(), abs=2e-3)
-    assert final["val/colourfulness"] == pytest.approx(float(colourfulness(pictures).mean()), rel=1e-4)
+    assert final["val/colourfulness"] == pytest.approx(float(colourfulness(predicted).mean()), rel=1e-4)
     truth = float(colourfulness(batch.original).mean())
     assert final["val/colourfulness_target"] == pytest.approx(truth, rel=1e-4)
-    margin = float(margin_accuracy(pictures, batch.original, 24).mean())
+    margin = float(margin_accuracy(predicted, batch.original, 24).mean())
     assert final["val/margin24"] == pytest.approx(margin, abs=1e-5)
     assert 0 < final["val/ssim"] < 1
     for name in FLOORS:
-        assert {f"baseline/{name}/{figure}" for figure in ("mse", "loss", "ssim", "delta_e")} <= set(final)
+        assert {f"baseline/{name}/{metric}" for metric in ("mse", "loss", "ssim", "delta_e")} <= set(final)
     assert final["baseline/grey_copy/colourfulness"] == 0
     assert final["baseline/grey_lookup/mse"] < final["baseline/grey_copy/mse"]
     assert Image.open(folder / "margins.png").width > 200
     events = EventAccumulator(str(folder))
     events.Reload()
     assert events.Scalars("val/delta_e")[-1].value == pytest.approx(final["val/delta_e"])
-    floor = EventAccumulator(str(folder / "floor"))
-    floor.Reload()
+    baseline = EventAccumulator(str(folder / "baseline"))
+    baseline.Reload()
     best = min(final[f"baseline/{name}/delta_e"] for name in FLOORS)
-    assert [point.value for point in floor.Scalars("val/delta_e")] == pytest.approx([best])
+    assert [point.value for point in baseline.Scalars("val/delta_e")] == pytest.approx([best])
 
 
 def test_tables_have_the_loss_and_accuracy_of_scores(tiny_fit: Callable[..., Path]) -> None:
-    folder = tiny_fit("experiments/horses/colour_unet.yaml", "--model.network.filters=2")
+    folder = tiny_fit("experiments/horses/colour_unet.yaml", "--model.network.base_channels=2")
     final = json.loads((folder / "metrics.json").read_text())
     assert 0 < final["baseline/grey_lookup/loss"] < final["val/loss"]
     assert final["baseline/grey_lookup/accuracy"] > 0.3
@@ -63,10 +63,10 @@ def test_tables_have_the_loss_and_accuracy_of_scores(tiny_fit: Callable[..., Pat
     }
 
 
-def test_validation_shows_the_floor_beside_the_result(
+def test_validation_shows_the_baseline_beside_the_result(
     tiny_fit: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tiny_fit("experiments/horses/colour_unet.yaml", "--model.network.filters=2")
+    folder = tiny_fit("experiments/horses/colour_unet.yaml", "--model.network.base_channels=2")
     fitted = json.loads((folder / "metrics.json").read_text())
     capsys.readouterr()
     options = ["--config", str(folder / "config.yaml"), "--trainer.enable_progress_bar=false"]
@@ -85,12 +85,12 @@ def test_validation_shows_the_floor_beside_the_result(
         assert validated[name] == pytest.approx(fitted[name], abs=1e-4), name
 
 
-def test_floors_of_a_test_are_of_the_test_images(tiny_fit: Callable[..., Path]) -> None:
-    folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.filters=2")
+def test_baselines_of_a_test_are_of_the_test_images(tiny_fit: Callable[..., Path]) -> None:
+    folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.base_channels=2")
     options = ["--config", str(folder / "config.yaml"), "--trainer.enable_progress_bar=false"]
     assert main(["test", *options, "--ckpt_path", str(folder / "checkpoints" / "last.ckpt")]) == 0
     tested = json.loads((folder.with_name("version_1") / "metrics.json").read_text())
-    datamodule = HorseColourization(train_images=24, val_images=10)
+    datamodule = HorseColourizationDataModule(train_images=24, val_images=10)
     batch = datamodule.batch(datamodule.images("test").pixels)
     expected = float((batch.degraded - batch.original).square().mean())
     assert tested["baseline/grey_copy/mse"] == pytest.approx(expected, rel=1e-4)
@@ -107,7 +107,13 @@ def test_validation_of_a_folder_with_and_without_training_images(
             pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(workplace / "images" / split / f"{number}.png")
     config = str(repository / "experiments/horses/regression_cnn.yaml")
-    options = ["--config", config, "--data.source=folder", "--data.root=images", "--model.network.filters=2"]
+    options = [
+        "--config",
+        config,
+        "--data.source=folder",
+        "--data.root=images",
+        "--model.network.base_channels=2",
+    ]
     options += ["--trainer.enable_progress_bar=false"]
     assert main(["fit", *options, "--trainer.max_epochs=1"]) == 0
     runs = workplace / "lightning_logs" / "horses_regression_cnn"
@@ -127,17 +133,17 @@ def test_validation_of_a_folder_with_and_without_training_images(
 def test_baseline_command_measures_what_a_fit_measures(
     tiny_fit: Callable[..., Path], workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tiny_fit("experiments/superres/rgb_unet.yaml", "--model.network.filters=2")
+    folder = tiny_fit("experiments/superres/rgb_unet.yaml", "--model.network.base_channels=2")
     fitted = json.loads((folder / "metrics.json").read_text())
     capsys.readouterr()
     config = str(repository / "experiments/superres/rgb_unet.yaml")
     sizes = ["--data.source=synthetic", "--data.train_images=24", "--data.val_images=10"]
-    assert main(["baseline", "--config", config, *sizes, "--output", "floors.json"]) == 0
-    figures = json.loads((workplace / "floors.json").read_text())
-    assert {name.split("/")[1] for name in figures} == {"nearest", "bilinear", "bicubic"}
-    for name, value in figures.items():
+    assert main(["baseline", "--config", config, *sizes, "--output", "baselines.json"]) == 0
+    metrics = json.loads((workplace / "baselines.json").read_text())
+    assert {name.split("/")[1] for name in metrics} == {"nearest", "bilinear", "bicubic"}
+    for name, value in metrics.items():
         assert value == pytest.approx(fitted[name], abs=1e-4), name
     shown = capsys.readouterr().out
     assert "10 validation images" in shown
-    assert f"{figures['baseline/bicubic/psnr']:.4g}" in shown
-    assert not np.isnan(list(figures.values())).any()
+    assert f"{metrics['baseline/bicubic/psnr']:.4g}" in shown
+    assert not np.isnan(list(metrics.values())).any()

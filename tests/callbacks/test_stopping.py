@@ -245,11 +245,11 @@ def test_killed_and_resumed_decides_as_uninterrupted(workplace: Path) -> None:
 
     def result(version: str) -> tuple[dict[str, float], dict[str, Tensor], list[str]]:
         folder = runs / version
-        figures = json.loads((folder / "metrics.json").read_text())
-        figures.pop("seconds")
+        metrics = json.loads((folder / "metrics.json").read_text())
+        metrics.pop("seconds")
         weights = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
         epochs = [line.split(",")[0] for line in (folder / "metrics.csv").read_text().splitlines()[1:]]
-        return figures, weights, epochs
+        return metrics, weights, epochs
 
     expected, found = result("version_0"), result("version_2")
     assert found[0] == expected[0]

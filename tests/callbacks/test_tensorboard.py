@@ -13,7 +13,7 @@ from tensorboard.program import TensorBoard
 
 
 def test_server_lists_scalars_and_images(tiny_fit: Callable[..., Path]) -> None:
-    folder = tiny_fit("experiments/quickstart.yaml", "--model.network.filters=4")
+    folder = tiny_fit("experiments/quickstart.yaml", "--model.network.base_channels=4")
     board = TensorBoard()
     # Loads everything before it serves, so that the test need not wait.
     options = ["--load_fast=false", "--reload_task=blocking", "--reload_interval=0"]
@@ -34,8 +34,8 @@ def test_server_lists_scalars_and_images(tiny_fit: Callable[..., Path]) -> None:
 
     run = "quickstart/version_0"
     listed = json.loads(get("scalars/tags"))
-    assert set(listed) == {run, f"{run}/floor"}
-    assert set(listed[f"{run}/floor"]) <= set(listed[run])  # in charts that the network's curves have too
+    assert set(listed) == {run, f"{run}/baseline"}
+    assert set(listed[f"{run}/baseline"]) <= set(listed[run])  # in charts that the network's curves have too
     assert not [tag for tag in listed[run] if tag.startswith("baseline/")]  # a chart of its own for each dot
     scalars = listed[run]
     assert {"train/loss", "val/loss", "val/accuracy", "val/mse", "val/psnr", "val/margin12"} <= set(scalars)
@@ -43,27 +43,27 @@ def test_server_lists_scalars_and_images(tiny_fit: Callable[..., Path]) -> None:
     final = json.loads((folder / "metrics.json").read_text())["val/loss"]
     assert len(points) == 2
     assert abs(points[-1][2] - final) < 1e-6
-    assert list(json.loads(get("images/tags"))[run]) == ["val/pictures"]
-    images = json.loads(get("images/images", run=run, tag="val/pictures", sample=0))
+    assert list(json.loads(get("images/tags"))[run]) == ["val/images"]
+    images = json.loads(get("images/images", run=run, tag="val/images", sample=0))
     assert len(images) == 2
     served = Image.open(io.BytesIO(get(f"images/individualImage?{images[-1]['query']}")))
     assert served.size == Image.open(folder / "images" / "epoch_0001.png").size
     texts = json.loads(get("text/tags"))
     assert texts == {
         run: ["command/text_summary", "config/text_summary"],
-        f"{run}/floor": ["floor/text_summary"],
+        f"{run}/baseline": ["baseline/text_summary"],
     }
     (command,) = json.loads(get("text/text", run=run, tag="command/text_summary"))
     assert "imgcolor fit" in command["text"]
-    assert "--model.network.filters=4" in command["text"]
+    assert "--model.network.base_channels=4" in command["text"]
     (config,) = json.loads(get("text/text", run=run, tag="config/text_summary"))
     assert "<code>" in config["text"]
-    assert "filters: 4" in config["text"]
+    assert "base_channels: 4" in config["text"]
     described = hparams("experiment")
     names = [option["name"] for option in described["hparamInfos"]]
     # What tiny_fit and this test typed comes first, and nothing that only says where files lie.
     assert names[:3] == ["data.batch_size", "data.source", "data.train_images"]
-    assert names[3:6] == ["data.val_images", "model.network.filters", "trainer.max_epochs"]
+    assert names[3:6] == ["data.val_images", "model.network.base_channels", "trainer.max_epochs"]
     assert "data.root" not in names
     assert described["metricInfos"][0]["name"]["tag"] == "val/loss"
     (session,) = hparams(
@@ -73,6 +73,6 @@ def test_server_lists_scalars_and_images(tiny_fit: Callable[..., Path]) -> None:
         startIndex=0,
         sliceSize=9,
     )["sessionGroups"]
-    assert session["hparams"]["model.network.filters"] == 4
+    assert session["hparams"]["model.network.base_channels"] == 4
     assert session["hparams"]["model.network"] == "ColourUNet"
     assert abs(session["metricValues"][0]["value"] - final) < 1e-6

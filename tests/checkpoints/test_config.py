@@ -8,10 +8,10 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from imgcolor.checkpoints.config import build, describe
+from imgcolor.checkpoints.config import from_config, get_config
 from imgcolor.checkpoints.files import load_task
 from imgcolor.cli.main import main
-from imgcolor.data import HorseColourization, MeanGrey
+from imgcolor.data import HorseColourizationDataModule, MeanGrey
 from imgcolor.networks import ColourCNN, ColourUNet, RegressionCNN
 from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask
 from imgcolor.utils.errors import ImgcolorError
@@ -53,7 +53,7 @@ def saved(task: ColourTask, folder: Path) -> Path:
         enable_model_summary=False,
         default_root_dir=folder,
     )
-    trainer.fit(task, HorseColourization(train_images=20, val_images=10, batch_size=10))
+    trainer.fit(task, HorseColourizationDataModule(train_images=20, val_images=10, batch_size=10))
     path = folder / "task.ckpt"
     trainer.save_checkpoint(path)
     return path
@@ -80,12 +80,12 @@ def test_python_round_trip_is_bit_for_bit(make: Callable[[], ColourTask], tmp_pa
         assert not loaded.training
         assert torch.equal(loaded(grey), expected)
         assert isinstance(loaded.degradation, MeanGrey)
-        assert loaded.recipe() == task.recipe()
+        assert loaded.config() == task.config()
 
 
 def test_command_line_round_trip_is_bit_for_bit(tiny_fit: Callable[..., Path]) -> None:
-    """The file on disk, the pictures that the run drew from it before, and the task that comes back agree."""
-    folder = tiny_fit("experiments/quickstart.yaml", "--model.network.filters=4")
+    """The file on disk, the images that the run drew from it before, and the task that comes back agree."""
+    folder = tiny_fit("experiments/quickstart.yaml", "--model.network.base_channels=4")
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     by_hand = ColourClassification(ColourUNet(24, 4), palette=24)
     by_hand.load_state_dict(checkpoint["state_dict"])
@@ -97,11 +97,11 @@ def test_command_line_round_trip_is_bit_for_bit(tiny_fit: Callable[..., Path]) -
 
 def test_describe_and_build_are_inverse() -> None:
     network = Scaled(ColourUNet(5, 4), 0.25)
-    recipe = describe(network)
-    assert recipe is not None
-    again = build(recipe, allow_import=f"{Scaled.__module__}.Scaled")
+    config = get_config(network)
+    assert config is not None
+    again = from_config(config, allow_import=f"{Scaled.__module__}.Scaled")
     assert isinstance(again.inner, ColourUNet)
-    assert (again.factor, again.inner.filters) == (0.25, 4)
+    assert (again.factor, again.inner.base_channels) == (0.25, 4)
 
 
 def test_network_that_keeps_no_arguments_is_handed_over(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_resuming_from_another_checkpoint_is_refused_before_anything_is_written(
     (tmp_path / "cut.ckpt").write_bytes(wide.read_bytes()[:5000])
     cases = {
         other: ["ColourRegression(RegressionCNN)", "ColourClassification(ColourUNet)"],
-        wide: ["network.filters 4", "network.filters 16"],
+        wide: ["network.base_channels 4", "network.base_channels 16"],
         tmp_path / "text.ckpt": ["expected a checkpoint"],
         tmp_path / "pickle.ckpt": ["expected a checkpoint"],
         tmp_path / "cut.ckpt": ["damaged or cut short"],
@@ -181,7 +181,7 @@ def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["task", "degradation", "network"])
-def test_recipe_cannot_call_any_function(place: str, tmp_path: Path) -> None:
+def test_config_cannot_call_any_function(place: str, tmp_path: Path) -> None:
     path = saved(ColourRegression(RegressionCNN(2)), tmp_path)
     content = torch.load(path, weights_only=True)
     attack = {"class_path": "os.system", "init_args": {"command": f"touch {tmp_path}/executed"}}

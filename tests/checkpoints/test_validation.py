@@ -77,9 +77,9 @@ def content_of(task: ColourTask) -> dict[str, Any]:
     return content
 
 
-def network_recipe(content: dict[str, Any]) -> dict[str, Any]:
-    recipe: dict[str, Any] = content["imgcolor"]["task"]["init_args"]["network"]
-    return recipe
+def network_config(content: dict[str, Any]) -> dict[str, Any]:
+    config: dict[str, Any] = content["imgcolor"]["task"]["init_args"]["network"]
+    return config
 
 
 def saved(content: Any, path: Path = Path("file.ckpt")) -> Path:
@@ -172,15 +172,15 @@ def test_estimations_and_palettes_are_not_unpickled(
 def stranger_in(place: str) -> dict[str, Any]:
     """A checkpoint that names the stranger's class."""
     content = content_of(ColourRegression(ColourUNet(3, 2)))
-    recipe = {"class_path": "stranger.Net", "init_args": {}}
+    config = {"class_path": "stranger.Net", "init_args": {}}
     if place == "network":
-        content["imgcolor"]["task"]["init_args"]["network"] = recipe
+        content["imgcolor"]["task"]["init_args"]["network"] = config
     elif place == "inside the network":
-        network_recipe(content)["init_args"]["base"] = recipe
+        network_config(content)["init_args"]["base"] = config
     elif place == "task":
         content["imgcolor"]["task"]["class_path"] = "stranger.Net"
     elif place == "degradation":
-        content["imgcolor"]["degradation"] = recipe
+        content["imgcolor"]["degradation"] = config
     else:
         assert place == "hyperparameters"
         content["hyper_parameters"] = {"_class_path": "stranger.Net"}
@@ -227,7 +227,7 @@ def test_no_class_of_a_checkpoint_takes_the_place_of_the_configurations(
 )
 def test_only_classes_of_networks_are_taken(path: str, workplace: Path) -> None:
     content = content_of(ColourRegression(ColourUNet(3, 2)))
-    network_recipe(content)["class_path"] = path
+    network_config(content)["class_path"] = path
     with pytest.raises(ImgcolorError, match=r"expected a class of imgcolor or torch\.nn"):
         load_task(saved(content))
 
@@ -238,7 +238,7 @@ def test_only_classes_of_networks_are_taken(path: str, workplace: Path) -> None:
 )
 def test_of_trusted_packages_only_networks_are_taken(path: str, workplace: Path) -> None:
     content = content_of(ColourRegression(ColourUNet(3, 2)))
-    network_recipe(content)["class_path"] = path
+    network_config(content)["class_path"] = path
     with pytest.raises(ImgcolorError, match=r"class of a torch module|cannot import"):
         load_task(saved(content))
 
@@ -327,38 +327,38 @@ def test_yaml_makes_no_objects(workplace: Path, capsys: pytest.CaptureFixture[st
 
 
 def unet(content: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    network_recipe(content)["init_args"].update(changes)
+    network_config(content)["init_args"].update(changes)
     return content
 
 
 def deep(levels: int) -> dict[str, Any]:
-    recipe: dict[str, Any] = {"class_path": "torch.nn.Identity", "init_args": {}}
+    config: dict[str, Any] = {"class_path": "torch.nn.Identity", "init_args": {}}
     for _ in range(levels):
-        recipe = {"class_path": "imgcolor.networks.ResidualUNet", "init_args": {"base": recipe}}
-    return recipe
+        config = {"class_path": "imgcolor.networks.ResidualUNet", "init_args": {"base": config}}
+    return config
 
 
 def wide(levels: int) -> dict[str, Any]:
     """A few dictionaries in the file, 2 to the power of the levels to build."""
-    recipe: dict[str, Any] = {"class_path": "torch.nn.Identity", "init_args": {}}
+    config: dict[str, Any] = {"class_path": "torch.nn.Identity", "init_args": {}}
     for _ in range(levels):
-        recipe = {"class_path": "torch.nn.Identity", "init_args": {"a": recipe, "b": recipe}}
-    return recipe
+        config = {"class_path": "torch.nn.Identity", "init_args": {"a": config, "b": config}}
+    return config
 
 
 def circle() -> dict[str, Any]:
-    recipe: dict[str, Any] = {"class_path": "torch.nn.Identity", "init_args": {}}
-    recipe["init_args"]["again"] = recipe
-    return recipe
+    config: dict[str, Any] = {"class_path": "torch.nn.Identity", "init_args": {}}
+    config["init_args"]["again"] = config
+    return config
 
 
 def with_part(key: str, value: Any) -> Callable[[dict[str, Any]], Any]:
     return lambda content: content | {"imgcolor": content["imgcolor"] | {key: value}}
 
 
-def with_network(recipe: Any) -> Callable[[dict[str, Any]], Any]:
+def with_network(config: Any) -> Callable[[dict[str, Any]], Any]:
     def change(content: dict[str, Any]) -> dict[str, Any]:
-        content["imgcolor"]["task"]["init_args"]["network"] = recipe
+        content["imgcolor"]["task"]["init_args"]["network"] = config
         return content
 
     return change
@@ -369,34 +369,34 @@ def stack(**arguments: int) -> dict[str, Any]:
 
 
 TOO_MUCH: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "channels": lambda content: unet(content, filters=1_000_000),
-    "overflow": lambda content: unet(content, filters=10**30),
+    "channels": lambda content: unet(content, base_channels=1_000_000),
+    "overflow": lambda content: unet(content, base_channels=10**30),
     "layers": with_network(stack(layers=10**12)),
     "kernels": with_network(stack(kernel_size=1_000_001)),
     "blocks": with_network(
         {
             "class_path": "imgcolor.networks.ResidualUNet",
-            "init_args": {"filters": [8] * 9000, "blocks": 9000},
+            "init_args": {"hidden_channels": [8] * 9000, "blocks": 9000},
         }
     ),
     "a linear layer": with_network(
         {"class_path": "torch.nn.Linear", "init_args": {"in_features": 10**7, "out_features": 10**7}}
     ),
-    "recipes in recipes": with_network(deep(5000)),
-    "the same recipe again and again": with_network(wide(60)),
-    "a recipe in itself": with_network(circle()),
+    "configs in configs": with_network(deep(5000)),
+    "the same config again and again": with_network(wide(60)),
+    "a config in itself": with_network(circle()),
     "image size": with_part("image_size", 10**9),
     "strides of 0": lambda content: (
         content | {"state_dict": {"network.a": torch.zeros(1).expand(10**6, 10**6)}}
     ),
-    "no recipe": with_part("task", [1]),
+    "no config": with_part("task", [1]),
     "no class": with_part("task", {"class_path": 5, "init_args": {"network": None}}),
     "no arguments": with_part("task", {"class_path": "imgcolor.tasks.ColourRegression"}),
     "another network": with_network("ColourUNet"),
     "another degradation": with_part("degradation", 3),
     "no task": with_part("task", {"class_path": "torch.nn.Identity", "init_args": {"network": None}}),
-    "a tensor as argument": lambda content: unet(content, filters=torch.zeros(1)),
-    "text as argument": lambda content: unet(content, filters="many"),
+    "a tensor as argument": lambda content: unet(content, base_channels=torch.zeros(1)),
+    "text as argument": lambda content: unet(content, base_channels="many"),
     "unknown argument": lambda content: unet(content, colour="red"),
     "weights without names": lambda content: content | {"state_dict": [1]},
     "weights that are none": lambda content: content | {"state_dict": {"network.a": 1}},

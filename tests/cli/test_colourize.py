@@ -19,7 +19,7 @@ def photo(path: Path, size: tuple[int, int] = (40, 30), mode: str = "RGB", **opt
     return path
 
 
-def test_files_folders_and_patterns_become_pictures(
+def test_files_folders_and_patterns_become_images(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photo(workplace / "a.jpg")
@@ -30,9 +30,9 @@ def test_files_folders_and_patterns_become_pictures(
     found = {
         path.relative_to("coloured").as_posix(): Image.open(path) for path in Path("coloured").rglob("*.png")
     }
-    sizes = {name: picture.size for name, picture in found.items() if name != "comparison.png"}
+    sizes = {name: image.size for name, image in found.items() if name != "comparison.png"}
     assert sizes == {"a.png": (40, 30), "deep/b.png": (40, 30), "c.png": (7, 50), "d1.png": (40, 30)}
-    assert {picture.mode for name, picture in found.items() if name != "d1.png"} == {"RGB"}
+    assert {image.mode for name, image in found.items() if name != "d1.png"} == {"RGB"}
     assert found["d1.png"].mode == "RGBA"
     assert found["comparison.png"].width > 2 * 40
     assert "4 of 4 photos" in capsys.readouterr().out
@@ -58,8 +58,8 @@ def test_exif_rotation_and_kinds_of_files(workplace: Path) -> None:
         assert main(["colorize", "turned.jpg", "--output", kind, "--format", kind]) == 0
         (path,) = Path(kind).iterdir()
         assert path.suffix == (".jpg" if kind == "same" else f".{kind}")
-        with Image.open(path) as picture:
-            assert picture.size == (30, 40)
+        with Image.open(path) as image:
+            assert image.size == (30, 40)
 
 
 def test_a_kind_that_is_only_read_becomes_png(workplace: Path) -> None:
@@ -124,7 +124,7 @@ def test_results_are_not_overwritten_unawares(workplace: Path, capsys: pytest.Ca
 
 def test_a_bad_file_does_not_stop_the_others(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo(workplace / "album" / "a.png")
-    (workplace / "album" / "b.png").write_bytes(b"no picture")
+    (workplace / "album" / "b.png").write_bytes(b"no image")
     photo(workplace / "album" / "c.png")
     (workplace / "album" / "d.jpg").write_bytes(photo(workplace / "album" / "e.jpg").read_bytes()[:300])
     assert main(["colourize", "album"]) == 1
@@ -158,8 +158,8 @@ def test_words_that_do_not_fit(
 def test_enlarging(workplace: Path) -> None:
     photo(workplace / "a.png", size=(20, 10), mode="LA")
     assert main(["upscale", "a.png"]) == 0
-    with Image.open("enlarged/a.png") as picture:
-        assert (picture.size, picture.mode) == ((80, 40), "LA")
+    with Image.open("enlarged/a.png") as image:
+        assert (image.size, image.mode) == ((80, 40), "LA")
 
 
 def test_what_would_become_too_large_is_refused(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,9 +174,9 @@ def test_transparent_photos_become_jpegs_over_white(workplace: Path) -> None:
     image.save(workplace / "clear.png")
     for command, size in (("colourize", 20), ("upscale", 80)):
         assert main([command, "clear.png", "--format", "jpg", "--output", command]) == 0
-        with Image.open(f"{command}/clear.jpg") as picture:
-            assert picture.size == (size, size)
-            assert np.asarray(picture.convert("L")).min() > 250
+        with Image.open(f"{command}/clear.jpg") as written:
+            assert written.size == (size, size)
+            assert np.asarray(written.convert("L")).min() > 250
 
 
 def test_models_are_listed_and_told_about(capsys: pytest.CaptureFixture[str]) -> None:

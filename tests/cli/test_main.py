@@ -16,7 +16,7 @@ from imgcolor.checkpoints.files import load_task
 from imgcolor.cli.main import COMMANDS, main
 
 FIT = "experiments/quickstart.yaml"
-SMALL = "--model.network.filters=4"
+SMALL = "--model.network.base_channels=4"
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -66,13 +66,13 @@ def test_network_options_show_in_help(capsys: pytest.CaptureFixture[str]) -> Non
     assert "torch.nn.Linear" not in out
     with pytest.raises(SystemExit):
         main(["fit", "--model.help=ColourClassification", "--model.network.help=ColourUNet"])
-    assert "--model.network.filters" in capsys.readouterr().out
+    assert "--model.network.base_channels" in capsys.readouterr().out
 
 
 def test_network_optimizer_and_scheduler_by_name_alone(tiny_fit: Callable[..., Path]) -> None:
     folder = tiny_fit(
         "experiments/horses/regression_cnn.yaml",
-        *("--model.network=ColourUNet", "--model.network.colours=3", "--model.network.filters=2"),
+        *("--model.network=ColourUNet", "--model.network.out_channels=3", "--model.network.base_channels=2"),
         *("--model.optimizer=SGD", "--model.optimizer.lr=0.1"),
         *(
             "--model.lr_scheduler=StepLR",
@@ -152,13 +152,13 @@ def test_experiments_come_with_the_package(workplace: Path, repository: Path) ->
     options = ["--data.train_images=20", "--data.val_images=10", "--trainer.enable_progress_bar=false"]
     experiment = "experiments/horses/regression_cnn.yaml"  # not there where one works
     words = ["--config", experiment, "--data.source=synthetic", *options, "--trainer.max_epochs=1"]
-    assert main(["fit", *words, "--model.network.filters=2"]) == 0
+    assert main(["fit", *words, "--model.network.base_channels=2"]) == 0
     own = workplace / experiment
     own.parent.mkdir(parents=True)
-    own.write_text((repository / experiment).read_text().replace("filters: 32", "filters: 3"))
+    own.write_text((repository / experiment).read_text().replace("base_channels: 32", "base_channels: 3"))
     assert main(["fit", *words]) == 0  # what is there comes first
     sizes = [
-        load_task(path).network.filters
+        load_task(path).network.base_channels
         for path in sorted(workplace.glob("lightning_logs/*/*/checkpoints/last.ckpt"))
     ]
     assert sizes == [2, 3]
@@ -253,7 +253,7 @@ def test_network_of_another_project(
     )
     monkeypatch.setattr(sys, "path", [*sys.path])
     folder = tiny_fit(
-        FIT, "--model.network=elsewhere.Tiny", "--model.network.colours=24", "--model.network.width=5"
+        FIT, "--model.network=elsewhere.Tiny", "--model.network.out_channels=24", "--model.network.width=5"
     )
     task = load_task(folder / "checkpoints" / "last.ckpt", allow_import=["elsewhere"])
     assert type(task.network).__name__ == "Tiny"
@@ -308,7 +308,7 @@ TINY_DATA = ["--data.train_images=20", "--data.val_images=10", "--trainer.enable
         ("lr: 0.003", "lr: fast", ["model.optimizer.lr: expected float, found fast"]),
         ("lr: 0.003", "learning_rate: 0.1", ["model.optimizer.learning_rate: Adam has no such option", "lr"]),
         ("torch.optim.Adam", "torch.optim.Adamm", ["model.optimizer: module 'torch.optim' has no", "Adamm"]),
-        ("filters: 16", "filters: many", ["model.network.filters: expected int, found many"]),
+        ("base_channels: 16", "base_channels: many", ["model.network.base_channels: expected int, found many"]),
         ("every_n_epochs: 1", "every_n_epoch: 1", ["images.every_n_epoch", "did you mean every_n_epochs?"]),
         ("imgcolor.networks.ColourUNet", "imgcolor.networks.ColorUNet", ["ColorUNet"]),
         ("max_epochs: 6", "max_epochs: [", []),
@@ -355,8 +355,8 @@ def test_palette_command(workplace: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["palette", "--colours=5", "--output=five.json"]) == 0
     content = json.loads(Path("five.json").read_text())
     assert len(content["centroids"]) == 5
-    picture = Image.open("five.png")
-    assert picture.convert("RGB").getpixel((2, 2)) == tuple(round(255 * v) for v in content["centroids"][0])
+    image = Image.open("five.png")
+    assert image.convert("RGB").getpixel((2, 2)) == tuple(round(255 * v) for v in content["centroids"][0])
     assert main(["palette", "--colours=5", "--output=five.json"]) == 1
     assert "--overwrite" in capsys.readouterr().err
     assert main(["palette", "--output=same.png"]) == 1
@@ -367,7 +367,7 @@ def test_palette_command(workplace: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_fit_with_a_palette_file(tiny_fit: Callable[..., Path], workplace: Path) -> None:
     assert main(["palette", "--colours=7", "--output=seven.json"]) == 0
-    folder = tiny_fit(FIT, SMALL, "--model.palette=seven.json", "--model.network.colours=7")
+    folder = tiny_fit(FIT, SMALL, "--model.palette=seven.json", "--model.network.out_channels=7")
     colours = weights(folder)["palette.colours"]
     expected = json.loads(Path("seven.json").read_text())["centroids"]
     torch.testing.assert_close(colours, torch.tensor(expected))

@@ -20,10 +20,10 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_a_run_says_where_it_comes_from_and_becomes_a_row(
     tiny_fit: Callable[..., Path], workplace: Path
 ) -> None:
-    folder = tiny_fit(CNN, "--model.network.filters=2", "--seed_everything=5")
+    folder = tiny_fit(CNN, "--model.network.base_channels=2", "--seed_everything=5")
     origin = json.loads((folder / "run.json").read_text())
     assert origin["command"].startswith("imgcolor fit --config ")
-    assert "--model.network.filters=2" in origin["command"]
+    assert "--model.network.base_channels=2" in origin["command"]
     assert origin["status"] == "finished"
     assert "threads" in origin["hardware"]
     assert main(["record", "results.csv", str(folder)]) == 0
@@ -31,7 +31,7 @@ def test_a_run_says_where_it_comes_from_and_becomes_a_row(
     assert row["experiment"] == CNN
     assert row["seed"] == "5"
     assert row["epochs"] == "2"
-    assert "--model.network.filters=2" in row["overrides"]
+    assert "--model.network.base_channels=2" in row["overrides"]
     assert "data.source" not in row["overrides"]
     assert row["images"] == "synthetic"
     final = json.loads((folder / "metrics.json").read_text())
@@ -44,14 +44,16 @@ def test_a_run_says_where_it_comes_from_and_becomes_a_row(
 def test_a_run_again_replaces_its_row_and_another_adds_one(
     tiny_fit: Callable[..., Path], workplace: Path
 ) -> None:
-    folders = [tiny_fit(CNN, "--model.network.filters=2", f"--seed_everything={seed}") for seed in (1, 1, 2)]
+    folders = [
+        tiny_fit(CNN, "--model.network.base_channels=2", f"--seed_everything={seed}") for seed in (1, 1, 2)
+    ]
     assert main(["record", "results.csv", str(folders[0])]) == 0
     assert main(["record", "results.csv", *map(str, folders[1:])]) == 0
     assert [row["seed"] for row in rows(workplace / "results.csv")] == ["1", "2"]
 
 
 def test_a_resumed_run_is_a_row_of_its_experiment(tiny_fit: Callable[..., Path], workplace: Path) -> None:
-    folder = tiny_fit(CNN, "--model.network.filters=2")
+    folder = tiny_fit(CNN, "--model.network.base_channels=2")
     options = [
         "--config",
         str(folder / "config.yaml"),
@@ -62,12 +64,12 @@ def test_a_resumed_run_is_a_row_of_its_experiment(tiny_fit: Callable[..., Path],
     assert main(["record", "results.csv", str(folder.with_name("version_1"))]) == 0
     (row,) = rows(workplace / "results.csv")
     assert (row["experiment"], row["epochs"], row["seed"]) == (CNN, "3", "0")
-    assert "--model.network.filters=2" in row["overrides"]
+    assert "--model.network.base_channels=2" in row["overrides"]
     assert "--trainer.max_epochs=3" in row["overrides"]
 
 
 def test_a_long_run_holds_the_rows_of_shorter_ones(tiny_fit: Callable[..., Path], workplace: Path) -> None:
-    options = ("--model.network.filters=2", "--model.optimizer.lr=0.01")
+    options = ("--model.network.base_channels=2", "--model.optimizer.lr=0.01")
     long = tiny_fit(CNN, *options, "--trainer.max_epochs=3")
     short = tiny_fit(CNN, *options, "--trainer.max_epochs=1")
     assert main(["record", "long.csv", str(long), "--epochs=[1,3]"]) == 0
@@ -102,7 +104,7 @@ def test_rows_of_shorter_runs_that_a_run_does_not_hold(
     workplace: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    folder = tiny_fit(CNN, "--model.network.filters=2", *options)
+    folder = tiny_fit(CNN, "--model.network.base_channels=2", *options)
     assert main(["record", "results.csv", str(folder), f"--epochs={epochs}"]) == 1
     assert message in capsys.readouterr().err
     assert not (workplace / "results.csv").exists()

@@ -22,7 +22,7 @@ PAGE = {
                     "keys": {"model.optimizer.lr": "learning rate"},
                     "defaults": {"model.optimizer.lr": 0.001},
                     "figures": {"val/mse": "MSE", "val/accuracy": "accuracy"},
-                    "floors": {"grey_lookup": "table"},
+                    "baselines": {"grey_lookup": "table"},
                     "curves": ["mse"],
                     "swept": ["val/mse"],
                     "rows": [
@@ -99,15 +99,15 @@ def cells(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_tables_set_the_reports_figures_beside_ours_and_the_floor(results: Path) -> None:
+def test_tables_set_the_reports_figures_beside_ours_and_the_baseline(results: Path) -> None:
     text = render(results)
-    head, _, diverged, both, default, missing, floor = cells(text)
+    head, _, diverged, both, default, missing, baseline = cells(text)
     assert head == ["learning rate", "MSE, the report", "MSE, here", "accuracy, the report", "accuracy, here"]
     assert diverged == ["1.0", "", "diverged", "", "diverged"]
     assert both == ["0.1", "0.0061", "0.005 ± 0.001 (n = 2)", "46 %", "0.6 ± 0.1 (n = 2)"]
     assert default == ["0.001", "", "0.01", "", ""]
     assert missing == ["half", "", "not run yet", "", "not run yet"]
-    assert floor == ["*floor: table*", "", "0.003", "", ""]
+    assert baseline == ["*baseline: table*", "", "0.003", "", ""]
 
 
 def test_runs_of_other_options_are_no_seeds_of_one(results: Path) -> None:
@@ -118,11 +118,11 @@ def test_runs_of_other_options_are_no_seeds_of_one(results: Path) -> None:
         render(results)
 
 
-def test_training_figures_have_no_floor(results: Path) -> None:
+def test_training_figures_have_no_baseline(results: Path) -> None:
     page = (results / "page.yaml").read_text()
     (results / "page.yaml").write_text(page.replace("val/accuracy", "train/mse"))
-    *_, floor = cells(render(results))
-    assert floor == ["*floor: table*", "", "0.003", "", ""]
+    *_, baseline = cells(render(results))
+    assert baseline == ["*baseline: table*", "", "0.003", "", ""]
 
 
 def test_every_row_has_its_command_and_origin(results: Path) -> None:
@@ -140,8 +140,8 @@ def test_the_command_writes_the_page(results: Path, capsys: pytest.CaptureFixtur
     assert page == render(results)
     for plot in ("rates_curves", "rates"):
         assert f"](results/plots/{plot}.png)" in page
-        with Image.open(results / "plots" / f"{plot}.png") as picture:
-            assert min(picture.size) > 200
+        with Image.open(results / "plots" / f"{plot}.png") as image:
+            assert min(image.size) > 200
     (results / "page.yaml").write_text("- 3")
     assert main(["report", "--folder", str(results.parent)]) == 1
     assert "page.yaml" in capsys.readouterr().err

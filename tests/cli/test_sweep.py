@@ -17,7 +17,7 @@ SIZES = {
     "data.train_images": 24,
     "data.val_images": 10,
     "data.batch_size": 10,
-    "model.network.filters": 2,
+    "model.network.base_channels": 2,
 }
 
 
@@ -50,7 +50,7 @@ def test_dry_run_lists_the_commands_of_every_combination(
 def test_variants_change_options_together_and_words_behind_dashes_change_all(
     workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    variants = {"base": {}, "wide": {"model.network.filters": 64, "data.batch_size": 50}}
+    variants = {"base": {}, "wide": {"model.network.base_channels": 64, "data.batch_size": 50}}
     write(workplace / "plan.yaml", repository, variants=variants, parameters={"seed_everything": [0, 1]})
     assert main(["sweep", "plan.yaml", "--dry-run", "--", "--data.root=elsewhere"]) == 0
     *commands, count = capsys.readouterr().out.strip().splitlines()

@@ -20,7 +20,7 @@ def test_encode_finds_the_nearest_colour(seed: int) -> None:
     rng = np.random.default_rng(seed)
     colours = rng.random((int(rng.integers(2, 30)), 3), dtype=np.float32)
     images = rng.random((2, 3, 5, 7), dtype=np.float32)
-    found = Palette.of(torch.from_numpy(colours)).encode(torch.from_numpy(images)).numpy()
+    found = Palette.from_colours(torch.from_numpy(colours)).encode(torch.from_numpy(images)).numpy()
     pixels = images.transpose(0, 2, 3, 1).astype(float)
     distances = np.linalg.norm(pixels[..., None, :] - colours.astype(float), axis=-1)
     chosen = np.take_along_axis(distances, found[..., None], axis=-1)[..., 0]
@@ -30,7 +30,7 @@ def test_encode_finds_the_nearest_colour(seed: int) -> None:
 def test_encode_knows_levels_again_and_forgets_them_with_the_colours() -> None:
     images = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8)
     pixels = images.float() / 255
-    palette = Palette.of(torch.rand(24, 3))
+    palette = Palette.from_colours(torch.rand(24, 3))
 
     for colours in (palette.colours.clone(), torch.rand(24, 3), torch.rand(24, 3)):
         palette.colours.copy_(colours)
@@ -41,18 +41,18 @@ def test_encode_knows_levels_again_and_forgets_them_with_the_colours() -> None:
 
 
 def test_lookup_undoes_encode_for_the_palettes_own_colours() -> None:
-    palette = Palette.of(PRIMARIES)
+    palette = Palette.from_colours(PRIMARIES)
     indices = torch.randint(0, 5, (3, 4, 6))
     assert torch.equal(palette.encode(palette.lookup(indices)), indices)
 
 
 def test_decodings_by_hand() -> None:
-    palette = Palette.of(torch.tensor([[0.0, 0, 0], [1, 1, 1]]))
-    scores = torch.tensor([0.0, float(np.log(3.0))]).reshape(1, 2, 1, 1)  # shares 1/4 and 3/4
-    assert palette.decode(scores, "argmax").flatten().tolist() == [1, 1, 1]
-    torch.testing.assert_close(palette.decode(scores, "expectation").flatten(), torch.full((3,), 0.75))
+    palette = Palette.from_colours(torch.tensor([[0.0, 0, 0], [1, 1, 1]]))
+    logits = torch.tensor([0.0, float(np.log(3.0))]).reshape(1, 2, 1, 1)  # shares 1/4 and 3/4
+    assert palette.decode(logits, "argmax").flatten().tolist() == [1, 1, 1]
+    torch.testing.assert_close(palette.decode(logits, "expectation").flatten(), torch.full((3,), 0.75))
     # exp(log 3 / 0.5) = 9: shares 1/10 and 9/10
-    annealed = palette.decode(scores, "annealed", temperature=0.5).flatten()
+    annealed = palette.decode(logits, "annealed", temperature=0.5).flatten()
     torch.testing.assert_close(annealed, torch.full((3,), 0.9))
 
 
@@ -60,38 +60,38 @@ def test_decodings_by_hand() -> None:
 @given(seed=st.integers(0, 2**32 - 1), temperature=st.floats(0.01, 5))
 def test_annealed_mean_stays_among_the_colours(seed: int, temperature: float) -> None:
     generator = torch.Generator().manual_seed(seed)
-    palette = Palette.of(torch.rand(6, 3, generator=generator))
-    scores = 20 * torch.randn(2, 6, 3, 3, generator=generator)
-    decoded = palette.decode(scores, "annealed", temperature)
+    palette = Palette.from_colours(torch.rand(6, 3, generator=generator))
+    logits = 20 * torch.randn(2, 6, 3, 3, generator=generator)
+    decoded = palette.decode(logits, "annealed", temperature)
     low, high = palette.colours.min(dim=0).values, palette.colours.max(dim=0).values
     assert (decoded >= low[:, None, None] - 1e-5).all()
     assert (decoded <= high[:, None, None] + 1e-5).all()
 
 
 def test_annealed_mean_reaches_expectation_and_argmax_at_its_ends() -> None:
-    palette = Palette.of(PRIMARIES)
-    scores = torch.rand(2, 5, 4, 4).argsort(dim=1).float()  # no two alike at a pixel
+    palette = Palette.from_colours(PRIMARIES)
+    logits = torch.rand(2, 5, 4, 4).argsort(dim=1).float()  # no two alike at a pixel
     torch.testing.assert_close(
-        palette.decode(scores, "annealed", temperature=1.0), palette.decode(scores, "expectation")
+        palette.decode(logits, "annealed", temperature=1.0), palette.decode(logits, "expectation")
     )
     torch.testing.assert_close(
-        palette.decode(scores, "annealed", temperature=1e-4), palette.decode(scores, "argmax")
+        palette.decode(logits, "annealed", temperature=1e-4), palette.decode(logits, "argmax")
     )
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_around_it_changes_no_colour(dtype: torch.dtype) -> None:
-    palette = Palette.of(torch.rand(24, 3, generator=torch.Generator().manual_seed(0)))
+    palette = Palette.from_colours(torch.rand(24, 3, generator=torch.Generator().manual_seed(0)))
     images = torch.rand(4, 3, 16, 16)
-    scores = torch.randn(4, 24, 16, 16)
+    logits = torch.randn(4, 24, 16, 16)
     with torch.autocast("cpu", dtype=dtype):
-        encoded, decoded = palette.encode(images), palette.decode(scores)
+        encoded, decoded = palette.encode(images), palette.decode(logits)
     assert torch.equal(encoded, palette.encode(images))
-    assert torch.equal(decoded, palette.decode(scores))
+    assert torch.equal(decoded, palette.decode(logits))
 
 
 def test_bad_decodings_are_refused() -> None:
-    palette = Palette.of(PRIMARIES)
+    palette = Palette.from_colours(PRIMARIES)
     with pytest.raises(ValueError, match="argmax, expectation or annealed"):
         palette.decode(torch.zeros(1, 5, 2, 2), "mean")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="above 0"):
@@ -108,7 +108,7 @@ def painted(colours: torch.Tensor, count: int = 20) -> torch.Tensor:
 
 def test_learned_colours_are_the_images_own_from_dark_to_light() -> None:
     colours = torch.tensor([[10, 20, 30], [200, 30, 40], [90, 180, 80], [240, 240, 200]], dtype=torch.uint8)
-    palette = Palette.learned(painted(colours), size=4)
+    palette = Palette.from_images(painted(colours), size=4)
     torch.testing.assert_close(
         palette.colours, colours[[0, 1, 2, 3]].float() / 255, atol=1.5 / 255, rtol=0
     )  # sums 60, 270, 350, 680: given in this order
@@ -117,23 +117,23 @@ def test_learned_colours_are_the_images_own_from_dark_to_light() -> None:
 def test_learning_depends_on_images_and_seed_alone() -> None:
     images = torch.randint(0, 256, (300, 3, 32, 32), dtype=torch.uint8)  # more pixels than the sample
     state = torch.get_rng_state()
-    first = Palette.learned(images, 8).colours
+    first = Palette.from_images(images, 8).colours
     torch.manual_seed(1)
     torch.rand(7)
-    assert torch.equal(Palette.learned(images, 8).colours, first)
-    assert not torch.equal(Palette.learned(images, 8, seed=1).colours, first)
+    assert torch.equal(Palette.from_images(images, 8).colours, first)
+    assert not torch.equal(Palette.from_images(images, 8, seed=1).colours, first)
     torch.set_rng_state(state)
 
 
 def test_too_few_colours_to_learn_from() -> None:
     black = torch.zeros(3, 3, 8, 8, dtype=torch.uint8)
     with pytest.raises(ImgcolorError, match="at least 24 different colours, found 1"):
-        Palette.learned(black)
+        Palette.from_images(black)
 
 
 def test_file_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "palette.json"
-    Palette.of(PRIMARIES * 0.7).save(path)
+    Palette.from_colours(PRIMARIES * 0.7).save(path)
     torch.testing.assert_close(Palette.load(path).colours, PRIMARIES * 0.7, atol=1e-6, rtol=0)
     assert [p.name for p in tmp_path.iterdir()] == ["palette.json"]
 

@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from PIL import Image
 
-from imgcolor.data import Batch, HorseColourization, ImageSet
+from imgcolor.data import Batch, HorseColourizationDataModule, ImageSet
 from imgcolor.data.samplers import EvaluationSampler, InMemoryImages, TrainingSampler
 from imgcolor.networks import RegressionCNN
 from imgcolor.tasks import ColourRegression
@@ -15,7 +15,7 @@ from imgcolor.utils.errors import ImgcolorError
 
 
 def test_batch_is_in_the_unit_range_and_exact() -> None:
-    datamodule = HorseColourization(train_images=3, val_images=3)
+    datamodule = HorseColourizationDataModule(train_images=3, val_images=3)
     pixels = torch.arange(256, dtype=torch.uint8).repeat(3).reshape(1, 3, 16, 16)
     batch = datamodule.batch(pixels)
     assert torch.equal(batch.original, pixels.double().div(255).float())
@@ -46,7 +46,7 @@ def test_shuffling_depends_on_seed_and_epoch_alone() -> None:
 def test_processes_share_every_training_batch_alike(images: int, processes: int) -> None:
     one = TrainingSampler(images, 4 * processes, shuffle=True, seed=3)
     shares = [
-        TrainingSampler(images, 4, shuffle=True, seed=3, processes=processes, process=process)
+        TrainingSampler(images, 4, shuffle=True, seed=3, num_replicas=processes, rank=process)
         for process in range(processes)
     ]
     assert all(len(share) == len(list(share)) == len(shares[0]) for share in shares)
@@ -66,7 +66,7 @@ def test_processes_evaluate_each_image_once_in_equally_many_batches(
     images: int, processes: int, batch_size: int
 ) -> None:
     samplers = [
-        EvaluationSampler(images, batch_size, processes=processes, process=process)
+        EvaluationSampler(images, batch_size, num_replicas=processes, rank=process)
         for process in range(processes)
     ]
     dealt = [[list(range(images))[batch] for batch in sampler] for sampler in samplers]
@@ -78,7 +78,7 @@ def test_processes_evaluate_each_image_once_in_equally_many_batches(
 
 def test_fewer_images_than_processes() -> None:
     with pytest.raises(ImgcolorError, match="at least as many images as processes, 3, found 2"):
-        EvaluationSampler(2, 5, processes=3, process=0)
+        EvaluationSampler(2, 5, num_replicas=3, rank=0)
 
 
 def test_order_is_kept_and_memory_shared_without_shuffling() -> None:
@@ -112,7 +112,7 @@ def test_on_a_gpu_the_images_lie_there_and_the_figures_are_the_cpus(tmp_path: Pa
 
     for accelerator in ("cpu", "gpu"):
         torch.manual_seed(0)
-        datamodule = HorseColourization(train_images=30, val_images=10, batch_size=8)
+        datamodule = HorseColourizationDataModule(train_images=30, val_images=10, batch_size=8)
         runner = Trainer(
             accelerator=accelerator, devices=1, max_epochs=2, logger=False, default_root_dir=tmp_path,
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, callbacks=[Look()],
@@ -127,14 +127,14 @@ def test_on_a_gpu_the_images_lie_there_and_the_figures_are_the_cpus(tmp_path: Pa
 
 
 def test_every_image_is_dealt_once_an_epoch() -> None:
-    datamodule = HorseColourization(train_images=13, val_images=3, batch_size=5)
+    datamodule = HorseColourizationDataModule(train_images=13, val_images=3, batch_size=5)
     dealt = torch.cat(list(datamodule.train_dataloader()))
     expected = datamodule.images("train").pixels
     assert sorted(dealt.flatten(1).tolist()) == sorted(expected.flatten(1).tolist())
 
 
 def test_a_fixed_order_is_the_order_of_the_files_in_every_epoch() -> None:
-    datamodule = HorseColourization(train_images=13, val_images=3, batch_size=5, shuffle=False)
+    datamodule = HorseColourizationDataModule(train_images=13, val_images=3, batch_size=5, shuffle=False)
     loader = datamodule.train_dataloader()
     for epoch in range(2):
         loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
@@ -143,8 +143,8 @@ def test_a_fixed_order_is_the_order_of_the_files_in_every_epoch() -> None:
 
 def test_holdout_takes_the_place_of_validation_in_a_fit_alone(tmp_path: Path) -> None:
     options: dict[str, Any] = {"train_images": 20, "val_images": 7}
-    whole = HorseColourization(**options)
-    datamodule = HorseColourization(holdout=0.25, seed=1, **options)
+    whole = HorseColourizationDataModule(**options)
+    datamodule = HorseColourizationDataModule(holdout=0.25, seed=1, **options)
     seen = {}
 
     class Task(LightningModule):
@@ -175,7 +175,7 @@ def test_holdout_takes_the_place_of_validation_in_a_fit_alone(tmp_path: Path) ->
     assert (len(train), len(held)) == (15, 5)
     both = torch.cat([train, held]).flatten(1).tolist()
     assert sorted(both) == sorted(whole.images("train").pixels.flatten(1).tolist())
-    other_seed = HorseColourization(holdout=0.25, seed=2, **options)
+    other_seed = HorseColourizationDataModule(holdout=0.25, seed=2, **options)
     assert sorted(other_seed.images("train").pixels.tolist()) == sorted(train.tolist())
     assert torch.equal(datamodule.images("val").pixels, whole.images("val").pixels)
     trainer.validate(Task(), datamodule)
@@ -187,7 +187,7 @@ def test_augmentation_is_for_training_alone(tmp_path: Path) -> None:
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             return torch.zeros_like(pixels)
 
-    datamodule = HorseColourization(train_images=4, val_images=2, augmentation=Black())
+    datamodule = HorseColourizationDataModule(train_images=4, val_images=2, augmentation=Black())
     pixels = datamodule.images("train").pixels
     datamodule.trainer = Trainer(logger=False, default_root_dir=tmp_path, accelerator="cpu")
     for training in (True, False):
@@ -199,7 +199,7 @@ def test_augmentation_is_for_training_alone(tmp_path: Path) -> None:
 
 def test_seed_of_the_run_decides_unless_another_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     def first(**options: Any) -> torch.Tensor:
-        datamodule = HorseColourization(train_images=20, val_images=3, batch_size=20, **options)
+        datamodule = HorseColourizationDataModule(train_images=20, val_images=3, batch_size=20, **options)
         return next(iter(datamodule.train_dataloader()))
 
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
@@ -215,7 +215,7 @@ def test_any_object_that_loads_images_serves() -> None:
         def load(self, split: str) -> ImageSet:
             return ImageSet(torch.full((4, 3, 9, 11), len(split), dtype=torch.uint8), tuple("abcd"))
 
-    datamodule = HorseColourization(source=Mine())
+    datamodule = HorseColourizationDataModule(source=Mine())
     datamodule.prepare_data()
     datamodule.setup("fit")
     assert datamodule.images("train").pixels.unique().tolist() == [5]
@@ -226,7 +226,7 @@ def test_folder_images_are_brought_to_the_tasks_size(tmp_path: Path) -> None:
     for split in ("train", "val"):
         (tmp_path / split).mkdir()
         Image.new("RGB", (60, 40), "red").save(tmp_path / split / "a.png")
-    datamodule = HorseColourization("folder", tmp_path, size=16)
+    datamodule = HorseColourizationDataModule("folder", tmp_path, size=16)
     assert datamodule.images("train").pixels.shape == (1, 3, 16, 16)
 
 
@@ -244,21 +244,21 @@ def test_folder_images_are_brought_to_the_tasks_size(tmp_path: Path) -> None:
 )
 def test_bad_arguments(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ImgcolorError, match=message):
-        HorseColourization(**options)
+        HorseColourizationDataModule(**options)
 
 
 def test_a_holdout_needs_no_validation_images(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     for name in "abcd":
         Image.new("RGB", (8, 8), "red").save(tmp_path / "train" / f"{name}.png")
-    datamodule = HorseColourization("folder", tmp_path, size=8, holdout=0.25)
+    datamodule = HorseColourizationDataModule("folder", tmp_path, size=8, holdout=0.25)
     datamodule.setup("fit")
     assert len(datamodule.images("val").names) == 1
 
 
 def test_a_holdout_of_nothing_is_refused() -> None:
     with pytest.raises(ImgcolorError, match=r"found 0\.01 of 20"):
-        HorseColourization(train_images=20, val_images=3, holdout=0.01).images("train")
+        HorseColourizationDataModule(train_images=20, val_images=3, holdout=0.01).images("train")
 
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "horses"
@@ -267,6 +267,6 @@ REAL = Path(__file__).parents[3] / "shared" / "data" / "horses"
 @pytest.mark.real
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real images are not here")
 def test_real_horses() -> None:
-    datamodule = HorseColourization("folder", REAL)
+    datamodule = HorseColourizationDataModule("folder", REAL)
     assert datamodule.images("train").pixels.shape == (5000, 3, 32, 32)
     assert datamodule.images("val").pixels.shape == (1000, 3, 32, 32)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from imgcolor.cli.main import main
-from imgcolor.data import HorseColourization
+from imgcolor.data import HorseColourizationDataModule
 from imgcolor.data.disk_cache import cache_folder, free_memory
 from imgcolor.data.sources import FolderSource
 from imgcolor.utils.errors import ImgcolorError
@@ -22,8 +22,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for split, count in (("train", 12), ("val", 4)):
         (tmp_path / "photos" / split).mkdir(parents=True)
         for number in range(count):
-            picture = Image.fromarray(rng.integers(0, 256, (20, 16, 3), dtype=np.uint8))
-            picture.save(tmp_path / "photos" / split / f"{number:02}.png")
+            image = Image.fromarray(rng.integers(0, 256, (20, 16, 3), dtype=np.uint8))
+            image.save(tmp_path / "photos" / split / f"{number:02}.png")
     return tmp_path / "photos"
 
 
@@ -98,7 +98,7 @@ def test_what_a_killed_process_left_is_taken_away(photos: Path) -> None:
 
 def test_a_holdout_that_memory_has_no_room_for(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imgcolor.data.disk_cache.free_memory", lambda: 100)
-    data = HorseColourization("folder", photos, size=16, holdout=0.25)
+    data = HorseColourizationDataModule("folder", photos, size=16, holdout=0.25)
     with pytest.raises(ImgcolorError, match="holdout"):
         data.setup("fit")
 
@@ -136,7 +136,7 @@ def test_several_processes_share_one_file(photos: Path) -> None:
 
 def test_a_fit_from_disk_ends_with_the_figures_of_one_from_memory(photos: Path, workplace: Path) -> None:
     experiment = str(Path(__file__).parents[2] / "experiments" / "horses" / "regression_cnn.yaml")
-    options = ["--data.source=folder", f"--data.root={photos}", "--model.network.filters=2"]
+    options = ["--data.source=folder", f"--data.root={photos}", "--model.network.base_channels=2"]
     options += ["--trainer.max_epochs=1", "--trainer.enable_progress_bar=false", "--data.batch_size=5"]
     for limit in ("null", "0"):
         assert main(["fit", "--config", experiment, *options, f"--data.memory_limit={limit}"]) == 0
@@ -148,4 +148,4 @@ def test_a_fit_from_disk_ends_with_the_figures_of_one_from_memory(photos: Path, 
 @pytest.mark.parametrize("limit", [-1.0, float("nan")])
 def test_a_limit_that_is_none(limit: float, tmp_path: Path) -> None:
     with pytest.raises(ImgcolorError, match="memory_limit"):
-        HorseColourization("folder", tmp_path, memory_limit=limit)
+        HorseColourizationDataModule("folder", tmp_path, memory_limit=limit)

@@ -29,7 +29,7 @@ from imgcolor.utils.errors import ImgcolorError
 SIZE = 24
 
 
-def picture(seed: int = 0) -> Image.Image:
+def make_image(seed: int = 0) -> Image.Image:
     """Half smooth, half noise, so that every codec has something to do."""
     rows, columns = np.mgrid[:SIZE, :SIZE]
     pixels = np.stack([10 * columns, 10 * rows, 5 * (rows + columns)], -1).astype(np.uint8)
@@ -45,7 +45,7 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 def whole_files() -> dict[str, bytes]:
     """Every kind of file, by the name of one."""
-    image = picture()
+    image = make_image()
     turned = Image.Exif()
     turned[0x0112] = 6
     grey16 = Image.fromarray(np.random.default_rng(1).integers(0, 65536, (SIZE, SIZE), dtype=np.uint16))
@@ -62,7 +62,7 @@ def whole_files() -> dict[str, bytes]:
         "lzw.tif": encoded(image, "TIFF", compression="tiff_lzw"),
         "deflate.tif": encoded(image, "TIFF", compression="tiff_adobe_deflate"),
         "palette.gif": encoded(image.convert("P"), "GIF"),
-        "moving.gif": encoded(image, "GIF", save_all=True, append_images=[picture(2)]),
+        "moving.gif": encoded(image, "GIF", save_all=True, append_images=[make_image(2)]),
     }
 
 
@@ -314,7 +314,7 @@ def test_no_other_program_is_run_on_an_image(tmp_path: Path, monkeypatch: pytest
         (tmp_path / name).write_bytes(script)
         with pytest.raises(ImgcolorError, match="is no image that Pillow can read"):
             read_image(tmp_path / name, SIZE)
-    assert ".eps" not in image_io.readable_endings()
+    assert ".eps" not in image_io.readable_extensions()
     assert not (tmp_path / "executed").exists()
 
 
@@ -431,7 +431,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for split in ("train", "val"):
         (tmp_path / "photos" / split).mkdir(parents=True)
         for number in range(6):
-            (tmp_path / "photos" / split / f"{number}.png").write_bytes(encoded(picture(number), "PNG"))
+            (tmp_path / "photos" / split / f"{number}.png").write_bytes(encoded(make_image(number), "PNG"))
     return tmp_path / "photos"
 
 
@@ -455,7 +455,7 @@ def test_files_that_vanish_or_change_before_they_are_read_are_named(
     last = photos / "train" / "5.png"
     source = FolderSource(photos, SIZE, memory_limit=limit)
     with monkeypatch.context() as patch:
-        meanwhile(patch, lambda: last.write_bytes(encoded(picture(7).resize((5, 5)), "PNG")))
+        meanwhile(patch, lambda: last.write_bytes(encoded(make_image(7).resize((5, 5)), "PNG")))
         with pytest.raises(ImgcolorError, match=r"5\.png has changed since it was listed"):
             source.load("train")
     with monkeypatch.context() as patch:
@@ -502,7 +502,11 @@ def test_training_does_not_notice_files_that_vanish(
     monkeypatch.syspath_prepend(workplace)
     words = ["fit", "--config", str(repository / "experiments/horses/regression_cnn.yaml")]
     words += ["--data.source=folder", f"--data.root={photos}", f"--data.size={SIZE}", "--data.batch_size=3"]
-    words += ["--model.network.filters=2", "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false"]
+    words += [
+        "--model.network.base_channels=2",
+        "--trainer.max_epochs=1",
+        "--trainer.enable_progress_bar=false",
+    ]
     assert main([*words, "--data.memory_limit=0", "--trainer.callbacks+=vandal.Vandal"]) == 0
     assert not photos.exists()
 
@@ -521,11 +525,11 @@ def test_a_cached_file_that_was_cut_is_made_anew(photos: Path) -> None:
 def test_an_image_that_was_replaced_with_the_same_size_and_time_is_read_anew(photos: Path) -> None:
     """As copying tools do that keep the time: bitmaps have one size whatever they show."""
     path = photos / "train" / "0.bmp"
-    path.write_bytes(encoded(picture(1), "BMP"))
+    path.write_bytes(encoded(make_image(1), "BMP"))
     times = path.stat()
     source = FolderSource(photos, SIZE, memory_limit=0)
     before = source.load("train").pixels[0].clone()
-    path.write_bytes(encoded(picture(2), "BMP"))
+    path.write_bytes(encoded(make_image(2), "BMP"))
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert not torch.equal(source.load("train").pixels[0], before)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imgcolor.demo.actions import COLOURIZED_PIXELS, FIGURES, try_out
+from imgcolor.demo.actions import COLOURIZED_PIXELS, METRICS, try_out
 from imgcolor.metrics import margin_accuracy
 from imgcolor.pipelines import Model, load
 from imgcolor.pipelines.photo import Photo
@@ -24,15 +24,15 @@ def test_a_coloured_photo_is_coloured_anew_and_measured(face: Path, faces: Model
     np.testing.assert_array_equal(np.asarray(trial.before), np.asarray(image.convert("L")))
     assert trial.truth is not None
     np.testing.assert_array_equal(np.asarray(trial.truth), np.asarray(image))
-    assert list(trial.figures) == ["faces", "table", "grey", "photo"]
-    assert all(set(trial.figures[name]) == set(FIGURES) for name in ("faces", "table", "grey"))
+    assert list(trial.metrics) == ["faces", "table", "grey", "photo"]
+    assert all(set(trial.metrics[name]) == set(METRICS) for name in ("faces", "table", "grey"))
     truth, after, before = (
-        torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)[None]
-        for picture in (trial.truth, trial.after, trial.before)
+        torch.from_numpy(np.array(shown.convert("RGB"))).permute(2, 0, 1)[None]
+        for shown in (trial.truth, trial.after, trial.before)
     )
-    assert trial.figures["faces"]["12-margin"] == pytest.approx(float(margin_accuracy(after, truth)))
-    assert trial.figures["grey"]["12-margin"] == pytest.approx(float(margin_accuracy(before, truth)))
-    colours = {name: figures["colourfulness"] for name, figures in trial.figures.items()}
+    assert trial.metrics["faces"]["12-margin"] == pytest.approx(float(margin_accuracy(after, truth)))
+    assert trial.metrics["grey"]["12-margin"] == pytest.approx(float(margin_accuracy(before, truth)))
+    colours = {name: metrics["colourfulness"] for name, metrics in trial.metrics.items()}
     assert colours["grey"] == 0
     assert min(colours["faces"], colours["table"], colours["photo"]) > 3
     assert colours["faces"] != colours["table"]
@@ -43,7 +43,7 @@ def test_a_grey_photo_has_no_truth(face: Path, faces: Model) -> None:
     Image.open(face).convert("L").convert("RGB").save(grey)  # as most programs write one
     trial = try_out(grey, faces)
     assert trial.truth is None
-    assert trial.figures == {}
+    assert trial.metrics == {}
     assert trial.after.mode == "RGB"
 
 
@@ -63,8 +63,8 @@ def test_transparent_turned_and_deep_photos(face: Path, faces: Model) -> None:
     trial = try_out(transparent, faces)
     assert trial.after.mode == "RGBA"
     assert trial.truth is not None
-    assert trial.figures == {}  # pixels that none sees would count
-    assert try_out(opaque, faces).figures == try_out(face, faces).figures
+    assert trial.metrics == {}  # pixels that none sees would count
+    assert try_out(opaque, faces).metrics == try_out(face, faces).metrics
     assert try_out(turned, faces).after.size == (48, 40)
     np.testing.assert_array_equal(np.asarray(try_out(deep, faces).before), np.asarray(image.convert("L")))
 
@@ -113,7 +113,7 @@ def test_what_is_enlarged_is_small_first(tmp_path: Path, monkeypatch: pytest.Mon
     ("content", "message"),
     [
         (b"", "empty"),
-        (b"no picture", "no image"),
+        (b"no image", "no image"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "no image"),  # would start gs
         (None, "truncated"),
     ],

@@ -31,7 +31,7 @@ def http(address: str) -> Iterator[httpx.Client]:
 
 
 def test_a_photo_comes_back_coloured(address: str, face: Path, tmp_path: Path) -> None:
-    message, slider, download, remarks, truth, figures, about = show(
+    message, slider, download, remarks, truth, metrics, about = show(
         address, gradio_client.handle_file(face), "faces", tmp_path
     )
     assert not message["visible"]
@@ -42,12 +42,12 @@ def test_a_photo_comes_back_coloured(address: str, face: Path, tmp_path: Path) -
     np.testing.assert_array_equal(np.asarray(Image.open(after)), expected)
     np.testing.assert_array_equal(np.asarray(Image.open(before)), np.asarray(Image.open(face).convert("L")))
     np.testing.assert_array_equal(np.asarray(Image.open(truth["value"])), np.asarray(Image.open(face)))
-    assert "| CIEDE2000 |" in figures["value"]
+    assert "| CIEDE2000 |" in metrics["value"]
     assert "likely ones, not the true ones" in remarks
     assert "Labeled Faces in the Wild" in about
 
 
-@pytest.mark.parametrize("content", [b"no picture", b""])
+@pytest.mark.parametrize("content", [b"no image", b""])
 def test_a_bad_file_is_told_of_and_the_next_one_works(
     content: bytes, address: str, face: Path, tmp_path: Path
 ) -> None:
@@ -71,7 +71,7 @@ def test_no_file_but_its_own_is_served(http: httpx.Client) -> None:
     own = Path(__file__)
     for path in (own, "secret.txt", "../secret.txt", "/etc/hostname"):
         assert http.get(f"gradio_api/file={path}").status_code in (403, 404)
-    named = {"files": ("../../../escaped.png", b"no picture")}
+    named = {"files": ("../../../escaped.png", b"no image")}
     (uploaded,) = http.post("gradio_api/upload", files=named).json()
     assert Path(uploaded).parents[1].name == "uploads"
     for path, ending in ((own, "error"), (uploaded, "complete")):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN
-from imgcolor.networks.blocks import ConvBlock, Double, SameConv2d
+from imgcolor.networks.blocks import ConvBlock, SameConv2d, Upsample
 from plain_networks import PlainCNN, PlainStack, PlainUNet
 
 
@@ -42,7 +42,7 @@ def test_a_convolution_over_doubled_maps(kernel: int, outputs: int, channels_las
     maps = leaf(2, 6, 5, 7)
     plain = F.interpolate(maps, scale_factor=2, mode="nearest")
     expected = F.conv2d(plain, convolution.weight, convolution.bias, padding=kernel // 2)
-    assert_same_training(convolution(Double()(maps)), expected, [maps, *convolution.parameters()])
+    assert_same_training(convolution(Upsample()(maps)), expected, [maps, *convolution.parameters()])
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
@@ -51,7 +51,7 @@ def test_a_convolution_over_several_maps_of_which_one_is_doubled(kernel: int) ->
     small, skip, image = leaf(2, 4, 4, 3), leaf(2, 3, 8, 6), leaf(2, 1, 8, 6)
     joined = torch.cat([F.interpolate(small, scale_factor=2, mode="nearest"), skip, image], dim=1)
     expected = F.conv2d(joined, convolution.weight, convolution.bias, padding=kernel // 2)
-    found = convolution(Double()(small), skip, image)
+    found = convolution(Upsample()(small), skip, image)
     assert_same_training(found, expected, [small, skip, image, *convolution.parameters()])
 
 
@@ -66,13 +66,13 @@ def test_a_convolution_to_few_channels(kernel: int) -> None:
 def test_groups() -> None:
     convolution = SameConv2d(8, 4, 3, groups=2)
     maps = leaf(2, 8, 4, 4)
-    expected = F.conv2d(Double()(maps), convolution.weight, convolution.bias, padding=1, groups=2)
-    assert_same_training(convolution(Double()(maps)), expected, [maps, *convolution.parameters()])
+    expected = F.conv2d(Upsample()(maps), convolution.weight, convolution.bias, padding=1, groups=2)
+    assert_same_training(convolution(Upsample()(maps)), expected, [maps, *convolution.parameters()])
 
 
 def test_doubled_maps_that_were_changed_in_place_are_read_as_they_are() -> None:
     convolution = SameConv2d(3, 3, 3)
-    doubled = Double()(torch.randn(1, 3, 4, 4))
+    doubled = Upsample()(torch.randn(1, 3, 4, 4))
     doubled[:, :, 0, 0] = 9.0
     expected = F.conv2d(doubled, convolution.weight, convolution.bias, padding=1)
     torch.testing.assert_close(convolution(doubled), expected)
@@ -81,21 +81,21 @@ def test_doubled_maps_that_were_changed_in_place_are_read_as_they_are() -> None:
 def test_changed_before_doubling_was_read_and_gradients_that_are_asked_for() -> None:
     convolution = SameConv2d(3, 3, 3)
     maps = torch.randn(1, 3, 4, 4)
-    doubled = Double()(maps)
+    doubled = Upsample()(maps)
     expected = F.conv2d(doubled, convolution.weight, convolution.bias, padding=1)
     maps.zero_()
     torch.testing.assert_close(convolution(doubled), expected)
-    doubled = Double()(torch.randn(1, 3, 4, 4, requires_grad=True))
+    doubled = Upsample()(torch.randn(1, 3, 4, 4, requires_grad=True))
     doubled.retain_grad()
     convolution(doubled).sum().backward()
     assert doubled.grad is not None
     seen: list[Tensor] = []
-    doubled = Double()(torch.randn(1, 3, 4, 4, requires_grad=True))
+    doubled = Upsample()(torch.randn(1, 3, 4, 4, requires_grad=True))
     doubled.register_hook(seen.append)
     convolution(doubled).sum().backward()
     assert seen
     with torch.inference_mode():
-        convolution(Double()(maps))
+        convolution(Upsample()(maps))
 
 
 def test_convolutions_of_another_project() -> None:
@@ -108,7 +108,7 @@ def test_convolutions_of_another_project() -> None:
 @pytest.mark.parametrize("frozen", ["reader", "doubler", "both"])
 def test_a_part_in_evaluation_mode(frozen: str) -> None:
     """As when somebody trains a part of a network and freezes the rest."""
-    doubler, convolution = Double(), SameConv2d(3, 5, 3)
+    doubler, convolution = Upsample(), SameConv2d(3, 5, 3)
     maps = torch.randn(1, 3, 4, 4)
     expected = convolution.eval()(doubler.eval()(maps))
     doubler.train(frozen == "reader")
@@ -117,7 +117,7 @@ def test_a_part_in_evaluation_mode(frozen: str) -> None:
 
 
 def test_hooks_see_the_doubled_maps_in_training_too() -> None:
-    block = ConvBlock(SameConv2d(2, 3, 3), nn.ReLU(), Double())
+    block = ConvBlock(SameConv2d(2, 3, 3), nn.ReLU(), Upsample())
     seen = []
     block.register_forward_hook(lambda *call: seen.append(call[-1]))
     block(torch.randn(1, 2, 4, 4))

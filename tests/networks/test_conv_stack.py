@@ -13,18 +13,18 @@ def parameters(**options: object) -> int:
     ("options", "by_hand"),
     [
         ({"layers": 1, "kernel_size": 3}, 9 * 1 * 3 + 3),
-        ({"layers": 2, "kernel_size": 5, "kernels": 16}, (25 * 16 + 16) + (25 * 16 * 3 + 3)),
-        ({"layers": 4, "kernel_size": 3, "kernels": 8}, (9 * 8 + 8) + 2 * (9 * 8 * 8 + 8) + (9 * 8 * 3 + 3)),
+        ({"layers": 2, "kernel_size": 5, "hidden_channels": 16}, (25 * 16 + 16) + (25 * 16 * 3 + 3)),
+        ({"layers": 4, "kernel_size": 3, "hidden_channels": 8}, (9 * 8 + 8) + 2 * (9 * 8 * 8 + 8) + (9 * 8 * 3 + 3)),
         (
-            {"layers": 2, "kernel_size": 3, "kernels": 4, "batch_norm": True},
+            {"layers": 2, "kernel_size": 3, "hidden_channels": 4, "batch_norm": True},
             9 * 4 + 4 + 8 + 9 * 4 * 3 + 3 + 6,
         ),
         (
-            {"layers": 3, "kernel_size": 3, "kernels": 8, "groups": 4},
+            {"layers": 3, "kernel_size": 3, "hidden_channels": 8, "groups": 4},
             (9 * 8 + 8) + (9 * 2 * 8 + 8) + (9 * 8 * 3 + 3),
         ),
         (
-            {"layers": 2, "kernel_size": 5, "kernels": 8, "separable": True},
+            {"layers": 2, "kernel_size": 5, "hidden_channels": 8, "separable": True},
             (25 + 1) + (1 * 8 + 8) + (25 * 8 + 8) + (8 * 3 + 3),
         ),
     ],
@@ -59,8 +59,8 @@ def test_tanh_bounds_the_output() -> None:
     "options",
     [
         {"layers": 0},
-        {"kernels": 0},
-        {"kernels": 8, "groups": 3},
+        {"hidden_channels": 0},
+        {"hidden_channels": 8, "groups": 3},
         {"separable": True, "groups": 2},
         {"kernel_size": 4},
     ],

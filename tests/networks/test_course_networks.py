@@ -97,15 +97,15 @@ def test_pooling_before_or_after_relu_is_the_same(network: nn.Module) -> None:
     assert torch.equal(network(images), expected)
 
 
-@pytest.mark.parametrize("network", [ColourCNN(5, 4, upscale=4), ColourUNet(5, 4, upscale=4)])
+@pytest.mark.parametrize("network", [ColourCNN(5, 4, scale_factor=4), ColourUNet(5, 4, scale_factor=4)])
 def test_upscaling_repeats_pixels_at_the_door(network: nn.Module) -> None:
     network.eval()
     small = torch.rand(2, 1, 8, 10)
-    scores = network(small)
-    assert scores.shape == (2, 5, 32, 40)
-    network.upscale = 1
+    logits = network(small)
+    assert logits.shape == (2, 5, 32, 40)
+    network.scale_factor = 1
     large = small.repeat_interleave(4, dim=-2).repeat_interleave(4, dim=-1)
-    assert torch.equal(network(large), scores)
+    assert torch.equal(network(large), logits)
 
 
 def test_unet_reads_the_input_where_the_cnn_cannot() -> None:
@@ -113,8 +113,8 @@ def test_unet_reads_the_input_where_the_cnn_cannot() -> None:
     images = torch.rand(1, 1, 32, 32)
     for network, follows in ((ColourUNet(24, 4), True), (ColourCNN(24, 4), False)):
         nn.init.zeros_(network.upconv2[1].weight)
-        scores = network.eval()(images)
-        assert (scores[0, 0, 4:-4, 4:-4].std() > 1e-4) == follows
+        logits = network.eval()(images)
+        assert (logits[0, 0, 4:-4, 4:-4].std() > 1e-4) == follows
 
 
 @pytest.mark.parametrize("network", [ColourCNN(24, 4, dropout=0.5), ColourUNet(24, 4, dropout=0.5)])

@@ -20,14 +20,16 @@ def test_unet_keeps_any_height_and_width(size: tuple[int, int]) -> None:
 
 def test_unet_starts_as_its_base() -> None:
     images = torch.rand(2, 1, 9, 8)
-    assert torch.equal(ResidualUNet(filters=(4, 4), base=GreyCopy())(images), images.repeat(1, 3, 1, 1))
+    assert torch.equal(
+        ResidualUNet(hidden_channels=(4, 4), base=GreyCopy())(images), images.repeat(1, 3, 1, 1)
+    )
 
 
 @pytest.mark.parametrize(
     ("luminance", "weights"), [("mean", [1 / 3, 1 / 3, 1 / 3]), ("luma", [0.299, 0.587, 0.114])]
 )
 def test_unet_keeps_the_luminance_exactly(luminance: str, weights: list[float]) -> None:
-    network = stirred(ResidualUNet(filters=(4, 4), luminance=luminance))  # type: ignore[arg-type]
+    network = stirred(ResidualUNet(hidden_channels=(4, 4), luminance=luminance))  # type: ignore[arg-type]
     images = torch.rand(2, 1, 8, 8)
     output = network(images)
     grey = sum(weight * output[:, channel] for channel, weight in enumerate(weights))
@@ -36,7 +38,7 @@ def test_unet_keeps_the_luminance_exactly(luminance: str, weights: list[float]) 
 
 
 def test_unet_passes_single_pixels_at_full_resolution() -> None:
-    network = stirred(ResidualUNet(filters=(8, 8, 8)))
+    network = stirred(ResidualUNet(hidden_channels=(8, 8, 8)))
     images = torch.full((1, 1, 16, 16), 0.5)
     changed = images.clone()
     changed[0, 0, 7, 6] = 0.6
@@ -45,7 +47,7 @@ def test_unet_passes_single_pixels_at_full_resolution() -> None:
 
 
 def test_unet_knows_the_row() -> None:
-    output = stirred(ResidualUNet(filters=(8, 8)))(torch.full((1, 1, 32, 32), 0.5))
+    output = stirred(ResidualUNet(hidden_channels=(8, 8)))(torch.full((1, 1, 32, 32), 0.5))
     assert (output[..., 8, 16] - output[..., 24, 16]).abs().max() > 1e-3
 
 
@@ -56,7 +58,7 @@ def test_both_stay_below_a_million_parameters() -> None:
 
 @pytest.mark.parametrize("factor", [2, 4, 8])
 def test_upscaler_keeps_every_blocks_mean(factor: int) -> None:
-    network = stirred(ResidualUpscaler(filters=8, blocks=1, fine_filters=4, upscale=factor))
+    network = stirred(ResidualUpscaler(hidden_channels=8, blocks=1, fine_channels=4, scale_factor=factor))
     images = torch.rand(2, 3, 5, 3)
     output = network(images)
     assert output.shape == (2, 3, 5 * factor, 3 * factor)
@@ -66,31 +68,35 @@ def test_upscaler_keeps_every_blocks_mean(factor: int) -> None:
 def test_upscaler_starts_as_bicubic() -> None:
     images = torch.rand(1, 3, 6, 6)
     expected = F.interpolate(images, scale_factor=4, mode="bicubic", align_corners=False)
-    output = ResidualUpscaler(filters=8, blocks=1, fine_filters=4, keep_mean=False)(images)
+    output = ResidualUpscaler(hidden_channels=8, blocks=1, fine_channels=4, keep_mean=False)(images)
     torch.testing.assert_close(output, expected)
 
 
 def test_upscaler_without_batch_norm_treats_every_image_alone() -> None:
-    network = stirred(ResidualUpscaler(filters=8, blocks=2, fine_filters=4, batch_norm=False)).train()
+    network = stirred(
+        ResidualUpscaler(hidden_channels=8, blocks=2, fine_channels=4, batch_norm=False)
+    ).train()
     images = torch.rand(3, 3, 4, 4)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     torch.testing.assert_close(network(images)[:1], network(images[:1]))
 
 
 def test_upscaler_scores_palette_colours() -> None:
-    network = ResidualUpscaler(24, filters=8, blocks=1, fine_filters=4, upscale=2, keep_mean=False)
+    network = ResidualUpscaler(
+        24, hidden_channels=8, blocks=1, fine_channels=4, scale_factor=2, keep_mean=False
+    )
     assert network(torch.rand(1, 3, 4, 4)).shape == (1, 24, 8, 8)
 
 
 @pytest.mark.parametrize(
     ("network", "options", "message"),
     [
-        (ResidualUNet, {"filters": ()}, "filters"),
+        (ResidualUNet, {"hidden_channels": ()}, "hidden_channels"),
         (ResidualUNet, {"blocks": 0}, "blocks"),
         (ResidualUNet, {"luminance": "lab"}, "luminance"),
-        (ResidualUNet, {"colours": 24, "luminance": "mean"}, "found 1 and 24"),
-        (ResidualUpscaler, {"upscale": 1}, "upscale"),
-        (ResidualUpscaler, {"colours": 24}, "keep_mean"),
+        (ResidualUNet, {"out_channels": 24, "luminance": "mean"}, "found 1 and 24"),
+        (ResidualUpscaler, {"scale_factor": 1}, "scale_factor"),
+        (ResidualUpscaler, {"out_channels": 24}, "keep_mean"),
     ],
 )
 def test_bad_arguments(network: type[nn.Module], options: dict[str, object], message: str) -> None:

@@ -63,7 +63,7 @@ def test_hidden_weights_move_as_by_torchs_muon_and_the_rest_as_by_adamw(
 
 
 def test_gradients_survive_the_step() -> None:
-    network = ResidualUNet(filters=(4, 6))
+    network = ResidualUNet(hidden_channels=(4, 6))
     optimizer = Muon(network.parameters())
 
     def closure() -> Tensor:
@@ -80,7 +80,7 @@ def test_gradients_survive_the_step() -> None:
 def test_a_saved_state_goes_on_as_if_there_had_been_no_break() -> None:
     def trained(breaks: bool) -> list[Tensor]:
         torch.manual_seed(0)
-        network = ResidualUNet(filters=(4, 6))
+        network = ResidualUNet(hidden_channels=(4, 6))
         optimizer = Muon(network.parameters())
         for step in range(4):
             if breaks and step == 2:

@@ -31,10 +31,12 @@ def colourizer() -> Model:
 
 @pytest.fixture(scope="module")
 def upscaler() -> Model:
-    return random_model(ResidualUpscaler(3, 8, 1, fine_filters=4, fine_blocks=1, upscale=4), BoxDownsample(4))
+    return random_model(
+        ResidualUpscaler(3, 8, 1, fine_channels=4, fine_blocks=1, scale_factor=4), BoxDownsample(4)
+    )
 
 
-def picture(height: int, width: int, channels: int = 3) -> torch.Tensor:
+def make_image(height: int, width: int, channels: int = 3) -> torch.Tensor:
     return torch.rand(channels, height, width, generator=torch.Generator().manual_seed(1))
 
 
@@ -43,7 +45,7 @@ def test_shipped_models_are_small_and_work(name: str) -> None:
     assert cards()[name].path.stat().st_size < 3_000_000
     model = imgcolor.load(name)
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8))
-    if model.enlarges:
+    if model.scale_factor:
         assert model.upscale(image).size == (120, 96)
     else:
         coloured = np.asarray(model.colourize(image), dtype=int)
@@ -51,8 +53,8 @@ def test_shipped_models_are_small_and_work(name: str) -> None:
         assert (coloured.max(axis=2) - coloured.min(axis=2)).mean() > 2  # there is colour
 
 
-def test_at_the_networks_own_size_the_picture_is_the_networks(colourizer: Model) -> None:
-    image = picture(16, 20)
+def test_at_the_networks_own_size_the_image_is_the_networks(colourizer: Model) -> None:
+    image = make_image(16, 20)
     grey = colourizer.grey(image[None])
     with torch.no_grad():
         expected = colourizer.task(grey)[0]
@@ -61,7 +63,7 @@ def test_at_the_networks_own_size_the_picture_is_the_networks(colourizer: Model)
 
 @pytest.mark.parametrize("size", [(64, 80), (9, 7), (200, 3)])
 def test_luminance_keeps_its_full_sharpness(size: tuple[int, int], colourizer: Model) -> None:
-    grey = picture(*size, channels=1) / 2 + 0.25  # far from 0 and 1, where colours are cut
+    grey = make_image(*size, channels=1) / 2 + 0.25  # far from 0 and 1, where colours are cut
     coloured = colourizer.colourize(grey)
     weights = torch.tensor(LumaGrey.weights)[:, None, None]
     assert coloured.shape == (3, *size)
@@ -69,7 +71,7 @@ def test_luminance_keeps_its_full_sharpness(size: tuple[int, int], colourizer: M
     assert (coloured.amax(0) - coloured.amin(0)).mean() > 0.001
 
 
-def test_colour_of_a_large_picture_is_that_of_the_small_one(colourizer: Model) -> None:
+def test_colour_of_a_large_image_is_that_of_the_small_one(colourizer: Model) -> None:
     small = torch.full((1, 16, 16), 0.4)
     small[:, :8] = 0.6
     large = F.interpolate(small[None], scale_factor=4, mode="nearest")[0]
@@ -98,7 +100,7 @@ def test_arrays_come_back_as_arrays_of_their_kind(
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_a_batch_of_arrays_is_that_of_its_pictures(channels: int, colourizer: Model, upscaler: Model) -> None:
+def test_a_batch_of_arrays_is_that_of_its_images(channels: int, colourizer: Model, upscaler: Model) -> None:
     batch = np.random.default_rng(0).integers(0, 256, (3, 8, 10, channels), dtype=np.uint8)
     for run in (colourizer.colourize, upscaler.upscale):
         together = run(batch)
@@ -106,8 +108,8 @@ def test_a_batch_of_arrays_is_that_of_its_pictures(channels: int, colourizer: Mo
             np.testing.assert_allclose(found.astype(int), run(single).astype(int), atol=1)
 
 
-def test_kinds_of_pictures_agree(colourizer: Model) -> None:
-    pixels = (picture(20, 30) * 255).round().to(torch.uint8)
+def test_kinds_of_images_agree(colourizer: Model) -> None:
+    pixels = (make_image(20, 30) * 255).round().to(torch.uint8)
     of_tensor = colourizer.colourize(pixels)
     array = pixels.permute(1, 2, 0).numpy()
     of_array = colourizer.colourize(array)
@@ -119,7 +121,7 @@ def test_kinds_of_pictures_agree(colourizer: Model) -> None:
 
 
 def test_modes_of_pillow(colourizer: Model) -> None:
-    image = Image.fromarray((picture(20, 30).permute(1, 2, 0).numpy() * 255).astype(np.uint8))
+    image = Image.fromarray((make_image(20, 30).permute(1, 2, 0).numpy() * 255).astype(np.uint8))
     alpha = Image.linear_gradient("L").resize(image.size)
     transparent = image.copy()
     transparent.putalpha(alpha)
@@ -135,7 +137,7 @@ def test_modes_of_pillow(colourizer: Model) -> None:
 
 
 def test_enlarging_keeps_every_pixels_mean_and_the_kind(upscaler: Model) -> None:
-    image = picture(13, 9) / 2 + 0.25
+    image = make_image(13, 9) / 2 + 0.25
     large = upscaler.upscale(image)
     assert large.shape == (3, 52, 36)
     assert torch.allclose(F.avg_pool2d(large, 4), image, atol=1e-5)
@@ -144,13 +146,13 @@ def test_enlarging_keeps_every_pixels_mean_and_the_kind(upscaler: Model) -> None
 
 
 def test_tiles_leave_no_seams(upscaler: Model) -> None:
-    image = picture(40, 400)
+    image = make_image(40, 400)
     whole = upscaler.task(image[None])[0].clamp(0, 1)  # wider than a tile
     assert torch.allclose(upscaler.upscale(image), whole, atol=1e-4)
 
 
 @pytest.mark.parametrize("side", [100, 193, 225, 353, 400, 1000])
-def test_tiles_cover_a_picture_with_little_work_done_twice(side: int) -> None:
+def test_tiles_cover_a_image_with_little_work_done_twice(side: int) -> None:
 
     pixels: list[int] = []
 
@@ -166,7 +168,7 @@ def test_tiles_cover_a_picture_with_little_work_done_twice(side: int) -> None:
     assert sum(pixels) <= 1.5 * side**2
 
 
-def test_strips_of_a_tall_picture_leave_no_seams() -> None:
+def test_strips_of_a_tall_image_leave_no_seams() -> None:
     model = load("horses")
     assert isinstance(model.task, ColourRegression)
     grey = torch.full((1, 1, 1100, 1400), 0.5)  # wider than a strip of that height
@@ -185,7 +187,7 @@ def test_a_phones_rotation_is_undone(colourizer: Model, tmp_path: Path) -> None:
 
 
 def test_results_can_be_used_in_training(colourizer: Model) -> None:
-    result = colourizer.colourize(picture(16, 16))
+    result = colourizer.colourize(make_image(16, 16))
     result.mul_(2)
     (torch.ones(1, requires_grad=True) * result).sum().backward()
 
@@ -198,7 +200,7 @@ def test_a_large_batch_goes_through_in_parts(colourizer: Model, monkeypatch: pyt
 
 
 def test_native_scale_runs_the_network_at_full_size(colourizer: Model) -> None:
-    image = picture(40, 56, channels=1)
+    image = make_image(40, 56, channels=1)
     with torch.no_grad():
         expected = colourizer.task(image[None])[0]
     assert torch.equal(colourizer.colourize(image, scale="native"), expected)
@@ -217,18 +219,18 @@ def test_native_scale_runs_the_network_at_full_size(colourizer: Model) -> None:
         Image.new("L", (0, 5)),
     ],
 )
-def test_what_is_no_picture(wrong: object, colourizer: Model) -> None:
-    with pytest.raises(ImgcolorError, match="picture: expected"):
+def test_what_is_no_image(wrong: object, colourizer: Model) -> None:
+    with pytest.raises(ImgcolorError, match="image: expected"):
         colourizer.colourize(wrong)  # type: ignore[type-var]
 
 
 def test_models_for_the_other_work_say_so(colourizer: Model, upscaler: Model) -> None:
     with pytest.raises(ImgcolorError, match="use upscale"):
-        upscaler.colourize(picture(8, 8))
+        upscaler.colourize(make_image(8, 8))
     with pytest.raises(ImgcolorError, match="use colourize"):
-        colourizer.upscale(picture(8, 8))
+        colourizer.upscale(make_image(8, 8))
     with pytest.raises(ImgcolorError, match="scale"):
-        colourizer.colourize(picture(8, 8), scale="huge")  # type: ignore[arg-type]
+        colourizer.colourize(make_image(8, 8), scale="huge")  # type: ignore[arg-type]
 
 
 def test_no_such_model(tmp_path: Path) -> None:
@@ -240,5 +242,5 @@ def test_no_such_model(tmp_path: Path) -> None:
 
 def test_mean_grey_models_keep_the_mean() -> None:
     model = random_model(ResidualUNet(3, [4, 8]), MeanGrey())
-    grey = picture(40, 24, channels=1) / 2 + 0.25
+    grey = make_image(40, 24, channels=1) / 2 + 0.25
     assert torch.allclose(model.colourize(grey).mean(0), grey[0], atol=1e-5)

@@ -17,7 +17,7 @@ from imgcolor.baselines import GreyLookup
 from imgcolor.callbacks import BaselineMetrics, DetailedMetrics, MetricsFiles
 from imgcolor.checkpoints.files import load_task
 from imgcolor.colour import Palette, from_signed, rgb_to_lab, to_signed
-from imgcolor.data import Batch, HorseColourization, HorseSuperResolution, ImageSet
+from imgcolor.data import Batch, HorseColourizationDataModule, HorseSuperResolutionDataModule, ImageSet
 from imgcolor.networks import ColourUNet, RegressionCNN, ResidualUNet
 from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask
 from imgcolor.utils.errors import DivergedError, ImgcolorError
@@ -49,8 +49,10 @@ def trainer(folder: Path, **options: Any) -> Trainer:
     )
 
 
-def data(**options: Any) -> HorseColourization:
-    return HorseColourization(train_images=24, val_images=10, batch_size=10, eval_batch_size=4, **options)
+def data(**options: Any) -> HorseColourizationDataModule:
+    return HorseColourizationDataModule(
+        train_images=24, val_images=10, batch_size=10, eval_batch_size=4, **options
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,7 @@ def test_regression_losses_by_hand(criterion: Any, expected: float) -> None:
 
 
 def test_validation_figures_equal_independent_ones(tmp_path: Path) -> None:
-    """Over a ragged last batch, from the pictures that a user would see."""
+    """Over a ragged last batch, from the images that a user would see."""
     output = torch.rand(3, 32, 32) * 1.4 - 0.2  # some of it outside [0, 1]
     task = ColourRegression(Fixed(output))
     datamodule = data()
@@ -96,36 +98,36 @@ def test_training_figures_are_the_means_over_all_images_that_were_seen(
 
 
 def test_accuracy_is_the_share_of_nearest_colours(tmp_path: Path) -> None:
-    scores = torch.randn(3, 32, 32)
+    logits = torch.randn(3, 32, 32)
     colours = torch.tensor(
         [[0.11, 0.23, 0.15], [0.72, 0.19, 0.31], [0.93, 0.84, 0.79]]
     )  # no pixel between two
-    task = ColourClassification(Fixed(scores), palette=Palette.of(colours))
+    task = ColourClassification(Fixed(logits), palette=Palette.from_colours(colours))
     datamodule = data()
     (found,) = trainer(tmp_path).validate(task, datamodule, verbose=False)
     pixels = datamodule.images("val").pixels.numpy().transpose(0, 2, 3, 1) / 255
     nearest = np.linalg.norm(pixels[..., None, :] - colours.numpy(), axis=-1).argmin(-1)
-    assert found["val/accuracy"] == pytest.approx((nearest == scores.argmax(0).numpy()).mean(), abs=1e-6)
-    shares = scores.log_softmax(0).numpy()
+    assert found["val/accuracy"] == pytest.approx((nearest == logits.argmax(0).numpy()).mean(), abs=1e-6)
+    shares = logits.log_softmax(0).numpy()
     expected = -np.mean([np.take_along_axis(shares, image[None], 0) for image in nearest])
     assert found["val/loss"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_label_smoothing_and_rebalancing_by_hand() -> None:
-    palette = Palette.of(BLACK_RED_WHITE)
+    palette = Palette.from_colours(BLACK_RED_WHITE)
     original = palette.lookup(torch.tensor([[[0, 1]]]))  # a black and a red pixel
-    scores = torch.randn(1, 3, 1, 2)
-    logs = scores.log_softmax(1)
+    logits = torch.randn(1, 3, 1, 2)
+    logs = logits.log_softmax(1)
     smooth = ColourClassification(nn.Identity(), palette, label_smoothing=0.3)
     expected = -sum(
         0.7 * logs[0, target, 0, pixel] + 0.1 * logs[0, :, 0, pixel].sum()
         for pixel, target in ((0, 0), (1, 1))
     )
-    torch.testing.assert_close(smooth.loss(scores, original), expected / 2)
+    torch.testing.assert_close(smooth.loss(logits, original), expected / 2)
     weighted = ColourClassification(nn.Identity(), palette, rebalancing=0.5)
     weighted.class_weights.copy_(torch.tensor([0.5, 3.0, 1.0]))
     expected = -(0.5 * logs[0, 0, 0, 0] + 3.0 * logs[0, 1, 0, 1]) / 2
-    torch.testing.assert_close(weighted.loss(scores, original), expected)
+    torch.testing.assert_close(weighted.loss(logits, original), expected)
 
 
 def test_rebalancing_weights_follow_the_papers_formula(tmp_path: Path) -> None:
@@ -140,26 +142,26 @@ def test_rebalancing_weights_follow_the_papers_formula(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [ColourRegression, ColourClassification])
-def test_pictures_lie_in_the_unit_range_and_show_the_truth(kind: type[ColourTask], tmp_path: Path) -> None:
+def test_images_lie_in_the_unit_range_and_show_the_truth(kind: type[ColourTask], tmp_path: Path) -> None:
     datamodule = data()
     batch = datamodule.batch(datamodule.images("val").pixels[:4])
     if kind is ColourRegression:
         task: ColourTask = ColourRegression(ColourUNet(3, 2))
         names = ["input", "prediction", "target"]
     else:
-        task = ColourClassification(ColourUNet(3, 2), Palette.of(BLACK_RED_WHITE))
+        task = ColourClassification(ColourUNet(3, 2), Palette.from_colours(BLACK_RED_WHITE))
         names = ["input", "prediction", "target in palette", "target"]
-    pictures = task.pictures(batch)
-    assert list(pictures) == names
-    assert all(picture.min() >= 0 and picture.max() <= 1 for picture in pictures.values())
-    assert torch.equal(pictures["target"], batch.original)
-    assert torch.equal(pictures["input"], batch.degraded)
+    images = task.images(batch)
+    assert list(images) == names
+    assert all(image.min() >= 0 and image.max() <= 1 for image in images.values())
+    assert torch.equal(images["target"], batch.original)
+    assert torch.equal(images["input"], batch.degraded)
 
 
 def test_black_white_and_constant_images_give_no_nan() -> None:
     originals = torch.cat([torch.full((1, 3, 8, 8), value) for value in (0.0, 0.5, 1.0)])
     batch = Batch(originals.mean(1, keepdim=True), originals)
-    palette = Palette.of(BLACK_RED_WHITE)
+    palette = Palette.from_colours(BLACK_RED_WHITE)
     for task in (ColourRegression(ColourUNet(3, 2)), ColourClassification(ColourUNet(3, 2), palette)):
         loss = task.loss(task.network(batch.degraded), batch.original)
         loss.backward()
@@ -182,8 +184,8 @@ def test_signed_range_is_the_networks_affair(tmp_path: Path) -> None:
     (found,) = trainer(tmp_path).validate(task, datamodule, verbose=False)
     truth = datamodule.images("val").pixels.numpy().astype(np.float64) / 255
     assert found["val/loss"] == pytest.approx(((output.numpy() - (2 * truth - 1)) ** 2).mean(), rel=1e-5)
-    picture = (output.clamp(-1, 1).numpy() + 1) / 2
-    assert found["val/mse"] == pytest.approx(((picture - truth) ** 2).mean(), rel=1e-5)
+    image = (output.clamp(-1, 1).numpy() + 1) / 2
+    assert found["val/mse"] == pytest.approx(((image - truth) ** 2).mean(), rel=1e-5)
     torch.testing.assert_close(
         seen[0], 2 * datamodule.batch(datamodule.images("val").pixels[:4]).degraded - 1
     )
@@ -203,38 +205,40 @@ def test_divergence_says_where_and_what_to_lower(tmp_path: Path) -> None:
         trainer(tmp_path, max_epochs=2).fit(task, data())
 
 
-def test_super_resolution_pictures_show_the_interpolations() -> None:
-    datamodule = HorseSuperResolution(train_images=4, val_images=4)
+def test_super_resolution_images_show_the_interpolations() -> None:
+    datamodule = HorseSuperResolutionDataModule(train_images=4, val_images=4)
     batch = datamodule.batch(datamodule.images("val").pixels)
     assert batch.degraded.shape == (4, 3, 8, 8)
     for task, names in (
         (
-            ColourRegression(ColourUNet(3, 2, in_channels=3, upscale=4)),
+            ColourRegression(ColourUNet(3, 2, in_channels=3, scale_factor=4)),
             ["input", "target", "prediction", "bilinear", "bicubic"],
         ),
         (
-            ColourClassification(ColourUNet(3, 2, in_channels=3, upscale=4), Palette.of(BLACK_RED_WHITE)),
+            ColourClassification(
+                ColourUNet(3, 2, in_channels=3, scale_factor=4), Palette.from_colours(BLACK_RED_WHITE)
+            ),
             ["input", "target in palette", "target", "prediction", "bilinear", "bicubic"],
         ),
     ):
-        pictures = task.pictures(batch)
-        assert list(pictures) == names
-        assert all(pictures[name].shape[-2:] == (32, 32) for name in names[1:])
+        images = task.images(batch)
+        assert list(images) == names
+        assert all(images[name].shape[-2:] == (32, 32) for name in names[1:])
 
 
 @pytest.mark.parametrize(("factor", "upscale"), [(2, 4), (4, 2), (8, 1)])
 def test_factor_and_upscale_that_do_not_fit(factor: int, upscale: int, tmp_path: Path) -> None:
-    task = ColourRegression(ColourUNet(3, 2, in_channels=3, upscale=upscale))
-    with pytest.raises(ImgcolorError, match="upscale must be the same number"):
+    task = ColourRegression(ColourUNet(3, 2, in_channels=3, scale_factor=upscale))
+    with pytest.raises(ImgcolorError, match="must be the same number"):
         trainer(tmp_path).validate(
-            task, HorseSuperResolution(factor, train_images=4, val_images=4), verbose=False
+            task, HorseSuperResolutionDataModule(factor, train_images=4, val_images=4), verbose=False
         )
 
 
 @pytest.mark.parametrize(("factor", "size"), [(2, 32), (4, 48), (8, 64)])
 def test_other_factors_and_sizes(factor: int, size: int, tmp_path: Path) -> None:
-    task = ColourRegression(ColourUNet(3, 2, in_channels=3, upscale=factor))
-    datamodule = HorseSuperResolution(factor, size=size, train_images=4, val_images=4)
+    task = ColourRegression(ColourUNet(3, 2, in_channels=3, scale_factor=factor))
+    datamodule = HorseSuperResolutionDataModule(factor, size=size, train_images=4, val_images=4)
     (found,) = trainer(tmp_path).validate(task, datamodule, verbose=False)
     assert np.isfinite(found["val/psnr"])
 
@@ -248,7 +252,7 @@ def test_default_optimizer_is_adam_at_one_thousandth() -> None:
 def test_all_weights_are_moved_at_once_unless_the_user_says_how(tmp_path: Path) -> None:
     """The same weights come out, bit for bit, and fused ones that colour alike."""
     grey = torch.rand(2, 1, 32, 32)
-    weights, pictures = [], []
+    weights, images = [], []
     for foreach in (None, True, False):
         torch.manual_seed(0)
         task = ColourRegression(ColourUNet(3, 2), optimizer=partial(torch.optim.Adam, foreach=foreach))
@@ -257,10 +261,10 @@ def test_all_weights_are_moved_at_once_unless_the_user_says_how(tmp_path: Path) 
         group = runner.optimizers[0].param_groups[0]
         assert (group["fused"], group["foreach"]) == ((True, False) if foreach is None else (None, foreach))
         weights.append(list(task.parameters()))
-        pictures.append(task.network.train()(grey))
+        images.append(task.network.train()(grey))
     assert all(torch.equal(one, other) for one, other in zip(*weights[1:], strict=True))
     # Not weights: a bias before a batch norm has no effect, so its gradient is rounding, which Adam makes large.
-    torch.testing.assert_close(pictures[0], pictures[2])
+    torch.testing.assert_close(images[0], images[2])
     # Where it is fused or its rate a tensor, torch refuses both; L-BFGS knows neither.
     tensor_rate = partial(torch.optim.Adam, lr=torch.tensor(1e-3))
     for make in (partial(torch.optim.Adam, fused=True), tensor_rate, torch.optim.LBFGS):
@@ -294,9 +298,11 @@ def test_plateau_scheduler_watches_the_validation_loss(tmp_path: Path) -> None:
 def test_palette_is_learned_from_the_training_images(tmp_path: Path) -> None:
     datamodule = data()
     task = ColourClassification(ColourUNet(5, 2), palette=5)
-    assert not task.palette.is_filled
+    assert not task.palette.is_fitted
     trainer(tmp_path, max_epochs=1, limit_val_batches=0).fit(task, datamodule)
-    assert torch.equal(task.palette.colours, Palette.learned(datamodule.images("train").pixels, 5).colours)
+    assert torch.equal(
+        task.palette.colours, Palette.from_images(datamodule.images("train").pixels, 5).colours
+    )
 
 
 def test_validating_before_a_palette_is_known(tmp_path: Path) -> None:
@@ -325,7 +331,7 @@ def test_learns_a_colour_that_follows_from_the_grey(tmp_path: Path) -> None:
 
     torch.manual_seed(0)
     task = ColourRegression(ColourUNet(3, 8), optimizer=partial(torch.optim.Adam, lr=0.01))
-    datamodule = HorseColourization(source=DarkIsRed(), batch_size=10)
+    datamodule = HorseColourizationDataModule(source=DarkIsRed(), batch_size=10)
     runner = trainer(tmp_path, max_epochs=20)
     runner.fit(task, datamodule)
     batch = datamodule.batch(datamodule.images("val").pixels)
@@ -344,7 +350,7 @@ def test_a_fit_learns_the_tables_of_the_network_from_the_training_images(tmp_pat
     fit.fit(task, datamodule)
     batch = datamodule.batch(datamodule.images("train").pixels)
     expected = GreyLookup(6, "histogram", bands=2)
-    expected.learn([(batch.degraded, task.palette.encode(batch.original))])
+    expected.fit([(batch.degraded, task.palette.encode(batch.original))])
     table = task.network.base.table
     torch.testing.assert_close(table, expected.table)
     fit.save_checkpoint(tmp_path / "a.ckpt")
@@ -353,7 +359,7 @@ def test_a_fit_learns_the_tables_of_the_network_from_the_training_images(tmp_pat
 
 
 def test_a_table_needs_a_datamodule(tmp_path: Path) -> None:
-    task = ColourRegression(ResidualUNet(filters=(4, 4), base=GreyLookup()))
+    task = ColourRegression(ResidualUNet(hidden_channels=(4, 4), base=GreyLookup()))
     loader = torch.utils.data.DataLoader([torch.zeros(1)])
     with pytest.raises(ImgcolorError, match="GreyLookup"):
         trainer(tmp_path, max_epochs=1).fit(task, loader)
@@ -364,10 +370,10 @@ def test_averaged_weights_are_validated_drawn_and_saved_with_what_was_learned(tm
     ema = EMAWeightAveraging(decay=0.5)
     fit = trainer(tmp_path, max_epochs=2, callbacks=[ema])
     fit.fit(task, data())  # the check before training, too, is of a task that has learned
-    assert task.palette.is_filled
-    assert task.network.base.is_filled
+    assert task.palette.is_fitted
+    assert task.network.base.is_fitted
     fit.save_checkpoint(tmp_path / "a.ckpt")
-    assert load_task(tmp_path / "a.ckpt").palette.is_filled
+    assert load_task(tmp_path / "a.ckpt").palette.is_fitted
 
 
 def test_one_cycle_steps_once_a_batch_over_the_whole_run(tmp_path: Path) -> None:
@@ -387,7 +393,7 @@ def test_one_cycle_steps_once_a_batch_over_the_whole_run(tmp_path: Path) -> None
 
 
 def test_mirror_means_the_outputs_of_both_but_not_in_training() -> None:
-    task = ColourRegression(ResidualUNet(filters=(4, 4)), mirror=True)
+    task = ColourRegression(ResidualUNet(hidden_channels=(4, 4)), flip_tta=True)
     torch.nn.init.normal_(task.network.head.weight)
     images = torch.rand(2, 1, 8, 8)
     task.eval()
@@ -403,7 +409,7 @@ def test_lab_is_compared_in_lab_and_shown_in_rgb() -> None:
     original = torch.rand(2, 3, 8, 8)
     lab = torch.from_numpy(rgb2lab(original.permute(0, 2, 3, 1).double().numpy())).permute(0, 3, 1, 2).float()
     task = ColourRegression(RegressionCNN(2), space="lab")
-    torch.testing.assert_close(task.to_colour(lab / 100), original, atol=1e-3, rtol=0)
+    torch.testing.assert_close(task.to_rgb(lab / 100), original, atol=1e-3, rtol=0)
     assert float(task.loss(lab / 100, original)) < 1e-6
     shifted = lab.clone()
     shifted[:, 1] += 10
@@ -413,7 +419,7 @@ def test_lab_is_compared_in_lab_and_shown_in_rgb() -> None:
 
 
 def test_a_fit_in_lab_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
-    task = ColourRegression(ResidualUNet(filters=(4, 4), base=GreyLookup()), space="lab")
+    task = ColourRegression(ResidualUNet(hidden_channels=(4, 4), base=GreyLookup()), space="lab")
     fit = trainer(tmp_path, max_epochs=1)
     datamodule = data()
     fit.fit(task, datamodule)
@@ -426,9 +432,9 @@ def test_a_fit_in_lab_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
 
 
 def test_averaged_weights_beside_a_palette_alone(tmp_path: Path) -> None:
-    task = ColourClassification(ColourUNet(6, filters=2), palette=6)
+    task = ColourClassification(ColourUNet(6, base_channels=2), palette=6)
     trainer(tmp_path, max_epochs=1, callbacks=[EMAWeightAveraging(decay=0.5)]).fit(task, data())
-    assert task.palette.is_filled
+    assert task.palette.is_fitted
 
 
 def test_one_cycle_goes_on_to_its_own_end_and_no_further(tmp_path: Path) -> None:
@@ -453,7 +459,9 @@ def test_one_cycle_goes_on_to_its_own_end_and_no_further(tmp_path: Path) -> None
     ("task", "message"),
     [
         (
-            lambda: ColourRegression(ResidualUNet(filters=(4, 4), base=GreyLookup()), value_range="signed"),
+            lambda: ColourRegression(
+                ResidualUNet(hidden_channels=(4, 4), base=GreyLookup()), value_range="signed"
+            ),
             "unit",
         ),
         (lambda: ColourRegression(ResidualUNet(24, (4, 4), base=GreyLookup(24, "histogram"))), "histogram"),
@@ -477,7 +485,7 @@ def test_a_base_of_other_channels_is_refused() -> None:
 
 
 def test_luminance_and_lab_stay_exact_in_half_precision() -> None:
-    task = ColourRegression(ResidualUNet(filters=(4, 4), luminance="mean"))
+    task = ColourRegression(ResidualUNet(hidden_channels=(4, 4), luminance="mean"))
     torch.nn.init.normal_(task.network.head.weight)
     images = torch.rand(1, 1, 16, 16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -490,17 +498,17 @@ def test_luminance_and_lab_stay_exact_in_half_precision() -> None:
 
 
 def test_a_table_in_lab_has_the_grey_where_nothing_was_seen() -> None:
-    task = ColourRegression(ResidualUNet(filters=(4, 4), base=GreyLookup()), space="lab")
+    task = ColourRegression(ResidualUNet(hidden_channels=(4, 4), base=GreyLookup()), space="lab")
     black = ImageSet(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), ("a", "b"))
 
     class Black:
         def load(self, split: str) -> ImageSet:
             return black
 
-    task.learn(HorseColourization(source=Black()))
+    task.fit(HorseColourizationDataModule(source=Black()))
     grey = torch.full((1, 1, 1, 1), 0.8)
     torch.testing.assert_close(
-        task.to_colour(task.network.base(grey)), grey.expand(-1, 3, -1, -1), atol=0.01, rtol=0
+        task.to_rgb(task.network.base(grey)), grey.expand(-1, 3, -1, -1), atol=0.01, rtol=0
     )
 
 

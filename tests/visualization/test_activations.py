@@ -27,7 +27,7 @@ from imgcolor.visualization.activations import (
 
 QUICKSTART = "experiments/quickstart.yaml"
 ONE_EPOCH = "--trainer.max_epochs=1"
-SMALL = ("--model.network.filters=2", ONE_EPOCH)
+SMALL = ("--model.network.base_channels=2", ONE_EPOCH)
 COURSE_BLOCKS = ["downconv1", "downconv2", "rfconv", "upconv1", "upconv2", "finalconv"]
 
 
@@ -232,21 +232,21 @@ def test_measures_do_not_depend_on_where_pixels_lie(maps: Tensor, random: Any) -
     torch.testing.assert_close(concentration(moved), concentration(maps), rtol=0, atol=1e-6)
 
 
-# The pictures.
+# The images.
 
 
-def tiles(picture: Image.Image, number: int) -> np.ndarray[Any, Any]:
+def tiles(image: Image.Image, number: int) -> np.ndarray[Any, Any]:
     """The pixels of a tile of the first row."""
-    pixels = np.asarray(picture)
+    pixels = np.asarray(image)
     left, top = 6 + number * (80 + 6), 44
     return pixels[top : top + 80, left : left + 80]
 
 
 def test_a_weak_map_stays_darker_than_a_strong_one() -> None:
     maps = torch.stack([torch.full((8, 8), 0.2), torch.full((8, 8), 2.0), torch.zeros(8, 8)])
-    picture = activation_grid(maps)
-    assert [int(tiles(picture, number).max()) for number in range(3)] == [26, 255, 0]  # 255 / 10
-    assert [int(tiles(picture, number).min()) for number in range(3)] == [26, 255, 0]
+    image = activation_grid(maps)
+    assert [int(tiles(image, number).max()) for number in range(3)] == [26, 255, 0]  # 255 / 10
+    assert [int(tiles(image, number).min()) for number in range(3)] == [26, 255, 0]
 
 
 def test_negative_values_are_told_from_positive_ones() -> None:
@@ -269,10 +269,10 @@ def test_values_that_are_not_finite_are_red() -> None:
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 7, 90), (64, 8, 8), (130, 4, 4), (2, 200, 100)])
 def test_any_number_and_shape_of_maps_fits(shape: tuple[int, int, int]) -> None:
     count, height, width = shape
-    picture = activation_grid(torch.rand(shape), "a_block_of_some_name")
+    image = activation_grid(torch.rand(shape), "a_block_of_some_name")
     columns = min(count, 8 if count <= 64 else 16)
-    assert picture.width >= columns * max(80, width)
-    assert picture.height >= math.ceil(count / columns) * height
+    assert image.width >= columns * max(80, width)
+    assert image.height >= math.ceil(count / columns) * height
 
 
 # The files.
@@ -283,7 +283,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_picture_an_image_and_block_and_a_row_a_map(tmp_path: Path) -> None:
+def test_a_image_an_image_and_block_and_a_row_a_map(tmp_path: Path) -> None:
     network = ColourUNet(5, 2)
     images = [torch.rand(1, 8, 8), torch.rand(1, 12, 16)]  # sizes may differ
     table = write_activations(network, images, ["one", "two"], tmp_path / "out")
@@ -398,7 +398,7 @@ def test_command_errors_are_one_line_and_leave_nothing(
 ) -> None:
     checkpoint = tiny_fit(QUICKSTART, *SMALL) / "checkpoints" / "last.ckpt"
     image = photo(workplace / "a.png", 32, 32)
-    (workplace / "bad.png").write_bytes(b"no picture")
+    (workplace / "bad.png").write_bytes(b"no image")
     bare = torch.load(checkpoint, weights_only=True)
     bare["imgcolor"]["degradation"] = None
     torch.save(bare, workplace / "bare.ckpt")

@@ -4,26 +4,26 @@ import numpy as np
 import torch
 from PIL import Image
 
-from imgcolor.visualization.grids import draw_palette, picture_grid, save_picture, to_picture
+from imgcolor.visualization.grids import draw_palette, image_grid, save_image, to_image
 
 
 def test_values_are_shown_as_they_are() -> None:
     """A dull image stays dull: no stretching to the full range, image by image or otherwise."""
     image = torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1).expand(3, 4, 6)
-    picture = to_picture(image)
-    assert picture.size == (6, 4)
-    assert np.asarray(picture).reshape(-1, 3).tolist() == [[102, 128, 153]] * 24
+    converted = to_image(image)
+    assert converted.size == (6, 4)
+    assert np.asarray(converted).reshape(-1, 3).tolist() == [[102, 128, 153]] * 24
 
 
 def test_values_outside_the_range_are_clamped() -> None:
     image = torch.tensor([-3.0, 0.5, 7.0]).view(3, 1, 1)
-    assert to_picture(image).getpixel((0, 0)) == (0, 128, 255)
+    assert to_image(image).getpixel((0, 0)) == (0, 128, 255)
 
 
 def test_grid_shows_every_image_in_its_place() -> None:
     red, blue = (torch.eye(3)[i].view(3, 1, 1).expand(3, 32, 32) for i in (0, 2))
     small_grey = torch.full((1, 8, 8), 0.2)
-    grid = picture_grid({"first": torch.stack([red, blue]), "second": torch.stack([small_grey] * 2)})
+    grid = image_grid({"first": torch.stack([red, blue]), "second": torch.stack([small_grey] * 2)})
     pixels = np.asarray(grid)
     right, left = grid.width - 2 - 32, grid.width - 2 - 64 - 2 - 32  # centres of the two columns
     assert pixels[32, left].tolist() == [255, 0, 0]
@@ -34,20 +34,20 @@ def test_grid_shows_every_image_in_its_place() -> None:
 
 def test_grid_takes_any_number_and_shape() -> None:
     for shape in ((1, 3, 1, 1), (3, 1, 7, 90), (2, 3, 200, 100)):
-        assert picture_grid({"a": torch.rand(shape)}).height >= min(64, shape[2])
+        assert image_grid({"a": torch.rand(shape)}).height >= min(64, shape[2])
 
 
 def test_palette_squares_have_their_colours() -> None:
     colours = torch.rand(10, 3)
-    picture = draw_palette(colours, columns=4, cell=40)
-    assert picture.size == (160, 120)
+    image = draw_palette(colours, columns=4, cell=40)
+    assert image.size == (160, 120)
     for number, colour in enumerate(colours):
-        at = picture.getpixel((number % 4 * 40 + 2, number // 4 * 40 + 2))
+        at = image.getpixel((number % 4 * 40 + 2, number // 4 * 40 + 2))
         assert at == tuple(colour.mul(255).round().int().tolist())
 
 
-def test_saved_picture_reads_back_and_leaves_nothing_else(tmp_path: Path) -> None:
-    picture = to_picture(torch.rand(3, 5, 4))
-    save_picture(picture, tmp_path / "new" / "a.png")
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "new" / "a.png")), np.asarray(picture))
+def test_saved_image_reads_back_and_leaves_nothing_else(tmp_path: Path) -> None:
+    image = to_image(torch.rand(3, 5, 4))
+    save_image(image, tmp_path / "new" / "a.png")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "new" / "a.png")), np.asarray(image))
     assert len(list(tmp_path.rglob("*.*"))) == 1

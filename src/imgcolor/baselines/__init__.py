@@ -1,4 +1,4 @@
-"""What needs no training: the floor that a network's figures stand beside."""
+"""What needs no training: the baseline that a network's figures stand beside."""
 
 from torch import nn
 
@@ -21,10 +21,10 @@ def fitting_baselines(batch: Batch) -> dict[str, nn.Module]:
         are smaller, the copy of the grey where they have no colour.
     """
     if batch.degraded.shape[-2:] != batch.original.shape[-2:]:
-        factor = round(batch.original.shape[-1] / batch.degraded.shape[-1])
+        scale_factor = round(batch.original.shape[-1] / batch.degraded.shape[-1])
         return {
-            "nearest": Interpolation("nearest", factor),
-            "bilinear": Interpolation("bilinear", factor),
-            "bicubic": Interpolation("bicubic", factor),
+            "nearest": Interpolation("nearest", scale_factor),
+            "bilinear": Interpolation("bilinear", scale_factor),
+            "bicubic": Interpolation("bicubic", scale_factor),
         }
     return {"grey_copy": GreyCopy()} if batch.degraded.shape[1] == 1 else {}

@@ -13,27 +13,27 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "lpips": False,
     "delta_e": False,
 }
-"""The figures that have a floor, in the order of display."""
+"""The figures that have a baseline, in the order of display."""
 
 
-def baselines_of(figure: str, figures: Mapping[str, float]) -> list[tuple[str, float]]:
+def baselines_of(metric: str, metrics: Mapping[str, float]) -> list[tuple[str, float]]:
     """Each baseline's name and value of a figure, of ``baseline/NAME/FIGURE`` to value."""
-    keys = [key for key in figures if key.startswith("baseline/") and key.endswith(f"/{figure}")]
-    return [(key.split("/")[1], figures[key]) for key in keys]
+    keys = [key for key in metrics if key.startswith("baseline/") and key.endswith(f"/{metric}")]
+    return [(key.split("/")[1], metrics[key]) for key in keys]
 
 
-def best_floors(figures: Mapping[str, float]) -> dict[str, tuple[str, float]]:
-    """The floor of each figure: the best that needs no network.
+def best_baselines(metrics: Mapping[str, float]) -> dict[str, tuple[str, float]]:
+    """The baseline of each figure: the best that needs no network.
 
     Args:
-        figures: ``baseline/NAME/FIGURE`` to value; other names are passed over.
+        metrics: ``baseline/NAME/METRIC`` to value; other names are passed over.
 
     Returns:
         Figure to the best baseline's name and its value, in the order of display.
     """
-    found = {figure: baselines_of(figure, figures) for figure in HIGHER_IS_BETTER}
+    found = {metric: baselines_of(metric, metrics) for metric in HIGHER_IS_BETTER}
     return {
-        figure: (max if HIGHER_IS_BETTER[figure] else min)(named, key=lambda pair: pair[1])
-        for figure, named in found.items()
+        metric: (max if HIGHER_IS_BETTER[metric] else min)(named, key=lambda pair: pair[1])
+        for metric, named in found.items()
         if named
     }

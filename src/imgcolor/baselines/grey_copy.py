@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 
 class GreyCopy(nn.Module):
-    """Give the grey back as red, green and blue: the floor of colourization."""
+    """Give the grey back as red, green and blue: the baseline of colourization."""
 
     def forward(self, degraded: Tensor) -> Tensor:
         """Copy.

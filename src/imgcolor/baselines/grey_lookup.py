@@ -14,7 +14,7 @@ Statistic = Literal["mean", "histogram", "margin"]
 class GreyLookup(nn.Module):
     """For each grey level, what the training images have where they have that grey.
 
-    A new table is empty (NaN) until :meth:`learn` or a state dict fills it. Grey levels that the training images
+    A new table is empty (NaN) until :meth:`fit` or a state dict fills it. Grey levels that the training images
     lack, and have little of, are drawn towards a prior by ``smoothing``: the grey itself for ``mean`` and
     ``margin``, the histogram of all pixels for ``histogram``; with several bands, the prior of a band is the
     level's own value over all bands.
@@ -67,7 +67,7 @@ class GreyLookup(nn.Module):
         self.register_buffer("table", torch.full((bands, levels, channels), math.nan))
 
     @property
-    def is_filled(self) -> bool:
+    def is_fitted(self) -> bool:
         """Whether the table has been learned."""
         return not bool(self.table.isnan().any())
 
@@ -82,7 +82,7 @@ class GreyLookup(nn.Module):
         """
         return F.embedding(self._keys(grey), self.table.flatten(0, 1)).permute(0, 3, 1, 2)
 
-    def learn(self, pairs: Iterable[tuple[Tensor, Tensor]], greys: Tensor | None = None) -> None:
+    def fit(self, pairs: Iterable[tuple[Tensor, Tensor]], greys: Tensor | None = None) -> None:
         """Fill the table from training images, in one pass.
 
         Args:
@@ -157,22 +157,22 @@ class GreyLookup(nn.Module):
             prior = grey
         if self.bands > 1:
             prior = self._drawn_to(prior, counts.sum(dim=0), sums.sum(dim=0))
-        shares = self._drawn_to(prior, counts, sums)
+        probabilities = self._drawn_to(prior, counts, sums)
         if self.statistic == "histogram":
-            return shares[..., 0].log()
-        return self._best(shares) if self.statistic == "margin" else shares[..., 0]
+            return probabilities[..., 0].log()
+        return self._best(probabilities) if self.statistic == "margin" else probabilities[..., 0]
 
     def _drawn_to(self, prior: Tensor, counts: Tensor, sums: Tensor) -> Tensor:
         return (sums + self.smoothing * prior) / (counts + self.smoothing)
 
-    def _best(self, shares: Tensor) -> Tensor:
+    def _best(self, probabilities: Tensor) -> Tensor:
         """The value with the largest share around it, of equals the nearest to the mean, of [..., 256]."""
         width = 2 * self.margin - 1
-        padded = F.pad(shares, (self.margin, self.margin - 1)).cumsum(dim=-1)
+        padded = F.pad(probabilities, (self.margin, self.margin - 1)).cumsum(dim=-1)
         around = padded[..., width:] - padded[..., :-width]
         best = around >= around.amax(dim=-1, keepdim=True) - 1e-12
         values = torch.arange(256, dtype=torch.float64)
-        mean = (shares * values).sum(dim=-1, keepdim=True) / shares.sum(dim=-1, keepdim=True)
+        mean = (probabilities * values).sum(dim=-1, keepdim=True) / probabilities.sum(dim=-1, keepdim=True)
         return (values - mean).abs().masked_fill(~best, math.inf).argmin(dim=-1) / 255
 
     def _keys(self, grey: Tensor) -> Tensor:

@@ -13,13 +13,13 @@ class Interpolation(nn.Module):
 
     Args:
         mode: Which interpolation.
-        factor: How much larger height and width become.
+        scale_factor: How much larger height and width become.
     """
 
-    def __init__(self, mode: Literal["nearest", "bilinear", "bicubic"], factor: int) -> None:
+    def __init__(self, mode: Literal["nearest", "bilinear", "bicubic"], scale_factor: int) -> None:
         super().__init__()
         self.mode = mode
-        self.factor = factor
+        self.scale_factor = scale_factor
 
     def forward(self, degraded: Tensor) -> Tensor:
         """Enlarge.
@@ -31,4 +31,4 @@ class Interpolation(nn.Module):
             Float [B, C, h * factor, w * factor] in [0, 1]; bicubic's overshoots are clamped.
         """
         options = {} if self.mode == "nearest" else {"align_corners": False}
-        return F.interpolate(degraded, scale_factor=self.factor, mode=self.mode, **options).clamp(0, 1)
+        return F.interpolate(degraded, scale_factor=self.scale_factor, mode=self.mode, **options).clamp(0, 1)

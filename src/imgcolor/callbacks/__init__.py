@@ -1,4 +1,4 @@
-"""What happens around training: stopping, pictures, curves, files."""
+"""What happens around training: stopping, images, curves, files."""
 
 from imgcolor.callbacks.activations import ActivationLogger
 from imgcolor.callbacks.baselines import BaselineMetrics

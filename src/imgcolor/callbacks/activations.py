@@ -1,4 +1,4 @@
-"""Pictures of a network's activation maps while it trains."""
+"""Images of a network's activation maps while it trains."""
 
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ from imgcolor.visualization.activations import activation_grid, capture, find_mo
 class ActivationLogger(Callback):
     """Shows what each of the network's blocks answers to the first validation images.
 
-    Writes ``activations/epoch_NNNN/`` in the run's folder, a picture an image and block and the table
+    Writes ``activations/epoch_NNNN/`` in the run's folder, an image an image and block and the table
     ``activations.csv`` (see :func:`~imgcolor.visualization.activations.write_activations`), and the first image's
-    pictures to TensorBoard (``activations/MODULE``), where a long run's become rarer as the grids of
+    images to TensorBoard (``activations/MODULE``), where a long run's become rarer as the grids of
     :class:`ImageLogger` do.
 
     Args:
@@ -94,9 +94,9 @@ class ActivationLogger(Callback):
         for logger in trainer.loggers:
             if to_tensorboard and isinstance(logger, TensorBoardLogger):
                 for name, maps in capture(task.network, images[:1], self.modules).items():
-                    picture = np.asarray(activation_grid(maps[0], name))
+                    image = np.asarray(activation_grid(maps[0], name))
                     logger.experiment.add_image(
-                        f"activations/{name}", picture, trainer.global_step, dataformats="HWC"
+                        f"activations/{name}", image, trainer.global_step, dataformats="HWC"
                     )
 
 

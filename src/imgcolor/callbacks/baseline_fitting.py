@@ -16,7 +16,7 @@ _BANDS = 8
 """Bands of rows of the table that looks at the row too: what served best for the horses."""
 
 
-def fitting_floors(
+def task_baselines(
     task: ColourTask, datamodule: ImageDataModule | None, batch: Batch
 ) -> dict[str, nn.Module]:
     """The baselines that fit a task, those that learn from training images with what they learned.
@@ -27,31 +27,31 @@ def fitting_floors(
         batch: Shows what was done to the images.
 
     Returns:
-        Name to a module from degraded images to colours, or to scores of colours; :func:`floor_pictures` knows
+        Name to a module from degraded images to colours, or to scores of colours; :func:`baseline_images` knows
         which.
     """
-    floors = fitting_baselines(batch)
-    if "grey_copy" not in floors or datamodule is None:
-        return floors
+    baselines = fitting_baselines(batch)
+    if "grey_copy" not in baselines or datamodule is None:
+        return baselines
     try:
         pixels = datamodule.images("train").pixels
     except ImgcolorError as error:  # there need be none to validate or test
         rank_zero_warn(f"no table from grey to colour stands beside the results: {error}")
-        return floors
+        return baselines
     tables = _tables(task)
     for table in tables.values():
-        table.learn(_pairs(task, table, datamodule, pixels))
-    return floors | {name: table.to(batch.original.device) for name, table in tables.items()}
+        table.fit(_pairs(task, table, datamodule, pixels))
+    return baselines | {name: table.to(batch.original.device) for name, table in tables.items()}
 
 
-def is_scores(floor: nn.Module) -> bool:
-    """Whether a floor gives scores of palette colours, and not colours."""
-    return isinstance(floor, GreyLookup) and floor.statistic == "histogram"
+def gives_logits(baseline: nn.Module) -> bool:
+    """Whether a baseline gives scores of palette colours, and not colours."""
+    return isinstance(baseline, GreyLookup) and baseline.statistic == "histogram"
 
 
-def floor_pictures(task: ColourTask, floor: nn.Module, output: Tensor) -> Tensor:
-    """What a floor gave as colours: float [B, 3, H, W] in [0, 1]."""
-    return task.to_colour(output) if is_scores(floor) else output
+def baseline_images(task: ColourTask, baseline: nn.Module, output: Tensor) -> Tensor:
+    """What a baseline gave as colours: float [B, 3, H, W] in [0, 1]."""
+    return task.to_rgb(output) if gives_logits(baseline) else output
 
 
 def _tables(task: ColourTask) -> dict[str, GreyLookup]:
@@ -73,4 +73,4 @@ def _pairs(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     for chunk in torch.split(pixels, 250):
         batch = datamodule.batch(chunk.to(task.device))
-        yield batch.degraded, task.target(batch.original) if is_scores(table) else batch.original
+        yield batch.degraded, task.target(batch.original) if gives_logits(table) else batch.original

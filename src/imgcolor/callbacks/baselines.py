@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torchmetrics import MeanMetric
 
-from imgcolor.baselines.comparison import best_floors
-from imgcolor.callbacks.baseline_fitting import fitting_floors, floor_pictures, is_scores
+from imgcolor.baselines.comparison import best_baselines
+from imgcolor.callbacks.baseline_fitting import baseline_images, gives_logits, task_baselines
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.data import Batch, ImageDataModule
 from imgcolor.tasks import ColourClassification, ColourTask
@@ -23,7 +23,7 @@ class BaselineMeter:
     Args:
         task: Whose figures are taken.
         name: Of the baseline.
-        baseline: What :func:`~imgcolor.callbacks.baseline_fitting.fitting_floors` gave under that name.
+        baseline: What :func:`~imgcolor.callbacks.baseline_fitting.task_baselines` gave under that name.
     """
 
     def __init__(self, task: ColourTask, name: str, baseline: nn.Module) -> None:
@@ -38,20 +38,20 @@ class BaselineMeter:
     def update(self, batch: Batch) -> None:
         """Count a batch."""
         output = self._baseline(batch.degraded)
-        pictures = floor_pictures(self._task, self._baseline, output)
-        self._metrics.update(pictures.contiguous(), batch.original)
-        for name, value in self._figures(output, pictures, batch.original).items():
+        images = baseline_images(self._task, self._baseline, output)
+        self._metrics.update(images.contiguous(), batch.original)
+        for name, value in self._extra_metrics(output, images, batch.original).items():
             mean = self._means.setdefault(name, MeanMetric().to(value.device))
-            mean.update(value, weight=len(pictures))
+            mean.update(value, weight=len(images))
 
-    def _figures(self, output: Tensor, pictures: Tensor, original: Tensor) -> dict[str, Tensor]:
+    def _extra_metrics(self, output: Tensor, images: Tensor, original: Tensor) -> dict[str, Tensor]:
         if not isinstance(self._task, ColourClassification):
-            return {"loss": self._task.loss(self._task.target(pictures), original)}
+            return {"loss": self._task.loss(self._task.target(images), original)}
         truth = self._task.target(original)
-        if is_scores(self._baseline):
+        if gives_logits(self._baseline):
             guess = output.argmax(dim=1)
             return {"loss": self._task.loss(output, original), "accuracy": (guess == truth).float().mean()}
-        return {"accuracy": (self._task.palette.encode(pictures) == truth).float().mean()}
+        return {"accuracy": (self._task.palette.encode(images) == truth).float().mean()}
 
     def compute(self) -> dict[str, float]:
         """The figures so far: ``baseline/NAME/FIGURE`` to value."""
@@ -67,10 +67,10 @@ class BaselineMetrics(Callback):
     Logged at the end of the first validation: ``baseline/bilinear/psnr``, ``baseline/grey_lookup/mse`` and so
     on, the same figures as a network's; with a palette also ``accuracy``, the share of pixels whose palette
     colour is right. They are in every row of ``metrics.csv``, so that a network's figures stand beside their
-    floor. The tables from grey to colour are learned from the training images first, in a few seconds.
+    baseline. The tables from grey to colour are learned from the training images first, in a few seconds.
 
     TensorBoard, which has a chart for every name, gets the best of each figure instead, as a run of its own
-    called ``floor`` inside the fit's: a level line in the network's charts.
+    called ``baseline`` inside the fit's: a level line in the network's charts.
     """
 
     def __init__(self) -> None:
@@ -79,12 +79,12 @@ class BaselineMetrics(Callback):
         self.baselines: dict[str, nn.Module] = {}
         """The baselines themselves, from the first validation on."""
         self._meters: list[BaselineMeter] = []
-        self._floor_run: SummaryWriter | None = None
+        self._baseline_run: SummaryWriter | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the figures of a run that is resumed, in the new run's folder."""
         if self.results:
-            self.log_figures(trainer, self.results, "val")
+            self.log_metrics(trainer, self.results, "val")
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure anew in ``validate``: what the checkpoint holds was measured on its own images."""
@@ -121,11 +121,11 @@ class BaselineMetrics(Callback):
         self._update(trainer, pl_module, batch, batch_idx)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log them, if this was the first validation, and make the floor's line longer."""
+        """Log them, if this was the first validation, and make the baseline's line longer."""
         if trainer.sanity_checking:
             return
         if self.results:
-            self._draw_floor(trainer, self.results, "val")
+            self._draw_baseline(trainer, self.results, "val")
         else:
             self._compute(trainer, "val")
 
@@ -134,10 +134,10 @@ class BaselineMetrics(Callback):
         self._compute(trainer, "test")
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Close the floor's file."""
-        if self._floor_run is not None:
-            self._floor_run.close()
-            self._floor_run = None
+        """Close the baseline's file."""
+        if self._baseline_run is not None:
+            self._baseline_run.close()
+            self._baseline_run = None
 
     def _update(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         if self.results or not isinstance(pl_module, ColourTask):
@@ -145,7 +145,7 @@ class BaselineMetrics(Callback):
         if batch_idx == 0:
             datamodule = getattr(trainer, "datamodule", None)
             datamodule = datamodule if isinstance(datamodule, ImageDataModule) else None
-            self.baselines = fitting_floors(pl_module, datamodule, batch)
+            self.baselines = task_baselines(pl_module, datamodule, batch)
             self._meters = [BaselineMeter(pl_module, *named) for named in self.baselines.items()]
         for meter in self._meters:
             meter.update(batch)
@@ -155,38 +155,38 @@ class BaselineMetrics(Callback):
             self.results |= meter.compute()
         self._meters = []
         if self.results:
-            self.log_figures(trainer, self.results, split)
+            self.log_metrics(trainer, self.results, split)
 
-    def log_figures(
-        self, trainer: Trainer, figures: Mapping[str, float], split: Literal["val", "test"]
+    def log_metrics(
+        self, trainer: Trainer, metrics: Mapping[str, float], split: Literal["val", "test"]
     ) -> None:
         """Log figures of the baselines.
 
         Args:
             trainer: Whose loggers.
-            figures: ``baseline/NAME/FIGURE`` to value.
+            metrics: ``baseline/NAME/METRIC`` to value.
             split: The images that they were measured on.
         """
         for logger in trainer.loggers:
             if not isinstance(logger, TensorBoardLogger):
-                logger.log_metrics(dict(figures), step=trainer.global_step)
-        self._draw_floor(trainer, figures, split)
-        if self._floor_run is not None:
+                logger.log_metrics(dict(metrics), step=trainer.global_step)
+        self._draw_baseline(trainer, metrics, split)
+        if self._baseline_run is not None:
             rows = [
-                f"| {split}/{figure} | {v:.5g} | {n} |" for figure, (n, v) in best_floors(figures).items()
+                f"| {split}/{metric} | {v:.5g} | {n} |" for metric, (n, v) in best_baselines(metrics).items()
             ]
-            table = "\n".join(["| figure | floor | the best baseline |", "|---|---|---|", *rows])
-            self._floor_run.add_text("floor", table, trainer.global_step)
+            table = "\n".join(["| figure | baseline | the best baseline |", "|---|---|---|", *rows])
+            self._baseline_run.add_text("baseline", table, trainer.global_step)
 
-    def _draw_floor(self, trainer: Trainer, figures: Mapping[str, float], split: str) -> None:
-        """Add a point to the floor's lines, where there is a TensorBoard."""
-        if self._floor_run is None:
+    def _draw_baseline(self, trainer: Trainer, metrics: Mapping[str, float], split: str) -> None:
+        """Add a point to the baseline's lines, where there is a TensorBoard."""
+        if self._baseline_run is None:
             folder = run_folder(trainer)
             if folder is None or not any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers):
                 return
-            self._floor_run = SummaryWriter(folder / "floor")
-        for figure, (_, value) in best_floors(figures).items():
-            self._floor_run.add_scalar(f"{split}/{figure}", value, trainer.global_step)
+            self._baseline_run = SummaryWriter(folder / "baseline")
+        for metric, (_, value) in best_baselines(metrics).items():
+            self._baseline_run.add_scalar(f"{split}/{metric}", value, trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:
         """The figures, so that a resumed run need not measure again."""

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 
-from imgcolor.utils.files import write_whole
+from imgcolor.utils.files import atomic_write
 
 
 class _Checkpoint(ModelCheckpoint):
@@ -85,7 +85,7 @@ class LastCheckpoint(_Checkpoint):
         """Nothing: the state speaks of another run's file."""
 
 
-class WholeCheckpointIO(TorchCheckpointIO):
+class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint beside its place and moves it there when the disk has it.
 
     Lightning's own writes into the system's folder for temporary files. Where that is another disk, moving is
@@ -108,7 +108,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
             return
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
-        write_whole(Path(path), buffer.getbuffer(), durable=True)
+        atomic_write(Path(path), buffer.getbuffer(), durable=True)
 
 
 def _goes_on(trainer: Trainer) -> bool:
@@ -120,4 +120,4 @@ def _goes_on(trainer: Trainer) -> bool:
 @rank_zero_only
 def _copy(source: Path, target: Path) -> None:
     if source.absolute() != target.absolute():
-        write_whole(target, source.read_bytes(), durable=True)
+        atomic_write(target, source.read_bytes(), durable=True)

@@ -6,22 +6,22 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from imgcolor.callbacks.baseline_fitting import fitting_floors, floor_pictures
+from imgcolor.callbacks.baseline_fitting import baseline_images, task_baselines
 from imgcolor.callbacks.baselines import BaselineMetrics
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.data import ImageDataModule
 from imgcolor.metrics import Colourfulness, DeltaE, MarginCurve, StructuralSimilarity, perceptual_similarity
 from imgcolor.tasks import ColourTask
-from imgcolor.utils.modes import evaluating
+from imgcolor.utils.modes import eval_mode
 from imgcolor.visualization.curves import plot_margins
 
 MARGINS = (4, 8, 16, 24, 32)
-"""The margins, beside 12, whose accuracies are logged; the picture has all of them."""
+"""The margins, beside 12, whose accuracies are logged; the image has all of them."""
 
 
-class PictureMeter(nn.Module):
-    """Measures pictures by what the eye sees.
+class ImageMeter(nn.Module):
+    """Measures images by what the eye sees.
 
     Args:
         lpips: Whether learned perceptual similarity is measured too.
@@ -36,12 +36,12 @@ class PictureMeter(nn.Module):
         self.margins = MarginCurve(sync_on_compute=False)
         self.lpips = perceptual_similarity(sync_on_compute=False) if lpips else None
 
-    def update(self, pictures: Tensor, original: Tensor) -> None:
+    def update(self, images: Tensor, original: Tensor) -> None:
         """Count a batch: float [B, 3, H, W] in [0, 1], both."""
         for metric in (self.ssim, self.delta_e, self.margins, self.lpips):
             if metric is not None:
-                metric.update(pictures, original)
-        self.colourfulness.update(pictures)
+                metric.update(images, original)
+        self.colourfulness.update(images)
 
     def compute(self) -> dict[str, float]:
         """The figures so far, name to value."""
@@ -103,31 +103,31 @@ class DetailedMetrics(Callback):
             or not isinstance(pl_module, ColourTask)
         ):
             return
-        meters: dict[str, PictureMeter] = {split: PictureMeter(self.lpips).to(pl_module.device)}
+        meters: dict[str, ImageMeter] = {split: ImageMeter(self.lpips).to(pl_module.device)}
         truth = Colourfulness(sync_on_compute=False).to(pl_module.device)
         known = find_callback(trainer, BaselineMetrics)
-        floors: dict[str, nn.Module] = {}
-        with evaluating(pl_module):
+        baselines: dict[str, nn.Module] = {}
+        with eval_mode(pl_module):
             for number, pixels in enumerate(datamodule.whole(split)):
                 batch = datamodule.batch(pixels.to(pl_module.device))
                 if number == 0:
-                    floors = known.baselines if known else {}
-                    floors = floors or fitting_floors(pl_module, datamodule, batch)
-                    for name in floors:
-                        meters[f"baseline/{name}"] = PictureMeter(self.lpips).to(pl_module.device)
+                    baselines = known.baselines if known else {}
+                    baselines = baselines or task_baselines(pl_module, datamodule, batch)
+                    for name in baselines:
+                        meters[f"baseline/{name}"] = ImageMeter(self.lpips).to(pl_module.device)
                 meters[split].update(pl_module(batch.degraded), batch.original)
                 truth.update(batch.original)
-                for name, floor in floors.items():
-                    pictures = floor_pictures(pl_module, floor, floor(batch.degraded))
-                    meters[f"baseline/{name}"].update(pictures, batch.original)
+                for name, baseline in baselines.items():
+                    images = baseline_images(pl_module, baseline, baseline(batch.degraded))
+                    meters[f"baseline/{name}"].update(images, batch.original)
         self.results = {f"{split}/colourfulness_target": float(truth.compute())}
         for group, meter in meters.items():
-            self.results |= {f"{group}/{figure}": value for figure, value in meter.compute().items()}
+            self.results |= {f"{group}/{metric}": value for metric, value in meter.compute().items()}
         curves = {name.removeprefix("baseline/"): meter.margins.compute() for name, meter in meters.items()}
         plot_margins(curves, folder / "margins.png")
         own = {name: value for name, value in self.results.items() if not name.startswith("baseline/")}
         for logger in trainer.loggers:
             logger.log_metrics(own if known else self.results, step=trainer.global_step)
-        of_floors = {name: value for name, value in self.results.items() if name not in own}
-        if known and of_floors:
-            known.log_figures(trainer, of_floors, split)
+        of_baselines = {name: value for name, value in self.results.items() if name not in own}
+        if known and of_baselines:
+            known.log_metrics(trainer, of_baselines, split)

@@ -1,4 +1,4 @@
-"""Pictures of a few validation images while a network trains."""
+"""Images of a few validation images while a network trains."""
 
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,15 @@ from imgcolor.callbacks.thinning import is_kept
 from imgcolor.data.batch import Batch
 from imgcolor.tasks import ColourTask
 from imgcolor.utils.errors import ImgcolorError
-from imgcolor.utils.modes import evaluating
-from imgcolor.visualization.grids import picture_grid, save_picture, side_by_side
+from imgcolor.utils.modes import eval_mode
+from imgcolor.visualization.grids import image_grid, save_image, side_by_side
 
 
 class ImageLogger(Callback):
     """Shows the first validation images as the network sees, colours and should colour them.
 
-    Writes a grid to TensorBoard (``val/pictures``) and to ``images/`` in the run's folder: a column an image, a
-    row each for what the task's ``pictures`` gives. When a fit ends, each image's prediction and target are
+    Writes a grid to TensorBoard (``val/images``) and to ``images/`` in the run's folder: a column an image, a
+    row each for what the task's ``images`` gives. When a fit ends, each image's prediction and target are
     written beside each other into ``images/pairs/``. Values are shown as they are, never normalised.
 
     TensorBoard gets the first 19 grids, then 10 in the time that the run doubles, and the last one; the folder
@@ -42,7 +42,7 @@ class ImageLogger(Callback):
         self.count = count
         self.every_n_epochs = every_n_epochs
         self.latest: Path | None = None
-        """The picture written last."""
+        """The image written last."""
         self._batch: Batch | None = None
 
     def on_validation_batch_end(
@@ -82,11 +82,11 @@ class ImageLogger(Callback):
         folder = run_folder(trainer)
         if folder is None or self._batch is None or not self.every_n_epochs:
             return
-        with evaluating(pl_module):
+        with eval_mode(pl_module):
             predictions = pl_module(self._batch.degraded)
         for number, (prediction, target) in enumerate(zip(predictions, self._batch.original, strict=True)):
             path = folder / "images" / "pairs" / f"{number:02d}.png"
-            save_picture(side_by_side(prediction, target), path)
+            save_image(side_by_side(prediction, target), path)
 
     def _draw(
         self, trainer: Trainer, pl_module: LightningModule, name: str, to_tensorboard: bool = True
@@ -96,14 +96,14 @@ class ImageLogger(Callback):
             return
         if not isinstance(pl_module, ColourTask):
             raise TypeError(f"ImageLogger: expected a ColourTask, found {type(pl_module).__name__}")
-        with evaluating(pl_module):
-            picture = picture_grid(pl_module.pictures(self._batch))
+        with eval_mode(pl_module):
+            image = image_grid(pl_module.images(self._batch))
         self.latest = folder / "images" / name
-        save_picture(picture, self.latest)
+        save_image(image, self.latest)
         for logger in trainer.loggers:
             if to_tensorboard and isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(
-                    "val/pictures", np.asarray(picture), trainer.global_step, dataformats="HWC"
+                    "val/images", np.asarray(image), trainer.global_step, dataformats="HWC"
                 )
 
 

@@ -15,7 +15,7 @@ _PATIENCE = 10.0
 _OF_CONNECTIONS = ("gloo", "nccl", "connection closed by peer", "connection reset by peer")
 
 
-class LostProcess(Callback):
+class LostRank(Callback):
     """Notes that a run ends because another of its processes did, and lets none of them hang.
 
     What torch raises then speaks of sockets; :attr:`error` says what happened.

@@ -10,7 +10,7 @@ from imgcolor.callbacks.details import DetailedMetrics
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.callbacks.stopping import EpsilonPatience
-from imgcolor.utils.files import write_figures, write_rows
+from imgcolor.utils.files import write_metrics, write_rows
 
 
 class MetricsFiles(Callback):
@@ -89,7 +89,7 @@ class MetricsFiles(Callback):
     def _write_json(self, trainer: Trainer, numbers: dict[str, float]) -> None:
         folder = run_folder(trainer)
         if folder is not None:
-            write_figures(folder / "metrics.json", numbers)
+            write_metrics(folder / "metrics.json", numbers)
 
     def state_dict(self) -> dict[str, Any]:
         """The rows so far."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imgcolor.utils.errors import ImgcolorError
-from imgcolor.utils.files import write_whole
-from imgcolor.visualization.grids import save_picture, to_picture
+from imgcolor.utils.files import atomic_write
+from imgcolor.visualization.grids import save_image, to_image
 
 
 class PredictionWriter(Callback):
@@ -33,7 +33,7 @@ class PredictionWriter(Callback):
         """Number of images written by the prediction that runs or ran last."""
         self._names: tuple[str, ...] = ()
         self._files: list[str] = []
-        self._pictures: list[NDArray[np.uint8]] = []
+        self._images: list[NDArray[np.uint8]] = []
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Find where to write, and the files' names.
@@ -56,7 +56,7 @@ class PredictionWriter(Callback):
                     f"{name!r}: expected a name of one line, since names.txt has a name a line; rename the file"
                 )
         self._files = png_names(self._names)
-        self._pictures = []
+        self._images = []
         self.written = 0
 
     def on_predict_batch_end(
@@ -71,20 +71,20 @@ class PredictionWriter(Callback):
         """Write a batch."""
         assert self.folder is not None
         for image in outputs:
-            picture = to_picture(image)
-            save_picture(picture, self.folder / self._files[self.written])
-            self._pictures.append(np.asarray(picture))
+            predicted = to_image(image)
+            save_image(predicted, self.folder / self._files[self.written])
+            self._images.append(np.asarray(predicted))
             self.written += 1
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the array and the names."""
         assert self.folder is not None
         buffer = io.BytesIO()
-        np.save(buffer, np.stack(self._pictures), allow_pickle=False)
-        write_whole(self.folder / "estimations.npy", buffer.getvalue())
+        np.save(buffer, np.stack(self._images), allow_pickle=False)
+        atomic_write(self.folder / "estimations.npy", buffer.getvalue())
         names = "".join(f"{name}\n" for name in self._names[: self.written])
         # Byte by byte as the system has them, also where that is no UTF-8.
-        write_whole(self.folder / "names.txt", os.fsencode(names))
+        atomic_write(self.folder / "names.txt", os.fsencode(names))
 
 
 def png_names(names: tuple[str, ...]) -> list[str]:

@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 import imgcolor
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.utils.errors import DivergedError, ImgcolorError
-from imgcolor.utils.files import RUN_FILE, write_whole
+from imgcolor.utils.files import RUN_FILE, atomic_write
 from imgcolor.utils.provenance import commit, hardware
 
 
@@ -61,4 +61,4 @@ class Provenance(Callback):
         folder = run_folder(trainer)
         if folder is not None and self._origin:
             content = {**self._origin, "status": status}
-            write_whole(folder / RUN_FILE, json.dumps(content, indent=1) + "\n")
+            atomic_write(folder / RUN_FILE, json.dumps(content, indent=1) + "\n")

@@ -1,25 +1,26 @@
 """How a module was built, as plain data.
 
-A *recipe* is the form that Lightning's YAML files use too: ``{"class_path": "package.Class", "init_args":
-{...}}``, with numbers, strings, lists and further recipes inside. Nothing in it is pickled code, and a class is
+A *config* is the form that Lightning's YAML files use too: ``{"class_path": "package.Class", "init_args":
+{...}}``, with numbers, strings, lists and further configs inside. Nothing in it is pickled code, and a class is
 imported only where imgcolor or the user vouches for it.
 """
 
 import importlib
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from imgcolor.checkpoints.validation import is_recipe, refuse_class
+from imgcolor.checkpoints.validation import is_config, refuse_class
 from imgcolor.utils.errors import ImgcolorError
 
-_REMEMBERED = "_imgcolor_recipe"
+_CONFIG = "_imgcolor_config"
 
 
-def describe(module: nn.Module) -> dict[str, Any] | None:
+def get_config(module: nn.Module) -> dict[str, Any] | None:
     """Say how a module was built.
 
     Every argument of its constructor is read from the attribute of the same name (the convention of
@@ -29,9 +30,9 @@ def describe(module: nn.Module) -> dict[str, Any] | None:
         module: Any module.
 
     Returns:
-        The recipe, or None where an argument is not to be found as plain data.
+        The config, or None where an argument is not to be found as plain data.
     """
-    remembered: dict[str, Any] | None = getattr(module, _REMEMBERED, None)
+    remembered: dict[str, Any] | None = getattr(module, _CONFIG, None)
     if remembered is not None:
         return remembered
     init_args = {}
@@ -39,7 +40,7 @@ def describe(module: nn.Module) -> dict[str, Any] | None:
     for name, parameter in inspect.signature(type(module)).parameters.items() if own_init else ():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             return None
-        if name in getattr(module, "not_in_recipe", ()):
+        if name in getattr(module, "not_in_config", ()):
             continue
         try:
             init_args[name] = _plain(getattr(module, name))
@@ -48,23 +49,23 @@ def describe(module: nn.Module) -> dict[str, Any] | None:
     return {"class_path": class_path(type(module)), "init_args": init_args}
 
 
-def remember(module: nn.Module, recipe: Mapping[str, Any]) -> None:
-    """Keep the recipe that a module was built from, for :func:`describe` to give.
+def set_config(module: nn.Module, config: Mapping[str, Any]) -> None:
+    """Keep the config that a module was built from, for :func:`get_config` to give.
 
     Args:
         module: The module.
-        recipe: What it was built from, as plain data.
+        config: What it was built from, as plain data.
     """
-    object.__setattr__(module, _REMEMBERED, _plain(recipe))
+    object.__setattr__(module, _CONFIG, _plain(config))
 
 
-def build(recipe: Mapping[str, Any], allow_import: str | Sequence[str] = (), **replaced: Any) -> Any:
-    """Make the object that a recipe describes.
+def from_config(config: Mapping[str, Any], allow_import: str | Sequence[str] = (), **replaced: Any) -> Any:
+    """Make the object that a config describes.
 
     Args:
-        recipe: What :func:`describe` gave.
-        allow_import: Modules, packages or classes that the recipe may name beside imgcolor's and ``torch.nn``'s.
-        **replaced: Constructor arguments that replace the recipe's.
+        config: What :func:`get_config` gave.
+        allow_import: Modules, packages or classes that the config may name beside imgcolor's and ``torch.nn``'s.
+        **replaced: Constructor arguments that replace the config's.
 
     Returns:
         The object.
@@ -72,7 +73,7 @@ def build(recipe: Mapping[str, Any], allow_import: str | Sequence[str] = (), **r
     Raises:
         ImgcolorError: If a class may not or cannot be imported, is no torch module, or refuses the arguments.
     """
-    path = recipe["class_path"]
+    path = config["class_path"]
     refuse_class(path, allow_import)
     try:
         module, _, name = path.rpartition(".")
@@ -85,8 +86,8 @@ def build(recipe: Mapping[str, Any], allow_import: str | Sequence[str] = (), **r
             f"{path}: expected the class of a torch module in a checkpoint, found another object"
         )
     arguments = {
-        key: build(value, allow_import) if is_recipe(value) else value
-        for key, value in recipe.get("init_args", {}).items()
+        key: from_config(value, allow_import) if is_config(value) else value
+        for key, value in config.get("init_args", {}).items()
         if key not in replaced
     }
     try:
@@ -98,7 +99,21 @@ def build(recipe: Mapping[str, Any], allow_import: str | Sequence[str] = (), **r
 
 
 def class_path(cls: type) -> str:
-    """The dotted path that imports a class."""
+    """Return the public dotted path of a class: that of the outermost package which exports it.
+
+    Args:
+        cls: Any class.
+
+    Returns:
+        Such as ``imgcolor.networks.ColourUNet``, which stays when the file with the class is renamed.
+    """
+    name, *inner = cls.__qualname__.split(".")
+    parts = cls.__module__.split(".")
+    for length in range(1, len(parts)):
+        package = ".".join(parts[:length])
+        exported = getattr(sys.modules.get(package), name, None)
+        if exported is getattr(sys.modules[cls.__module__], name, cls):
+            return ".".join([package, name, *inner])
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
@@ -109,10 +124,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, nn.Module):
-        recipe = describe(value)
-        if recipe is None:
+        config = get_config(value)
+        if config is None:
             raise TypeError(f"{type(value).__name__} cannot be described")
-        return recipe
+        return config
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, Sequence):

@@ -10,12 +10,12 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
-from imgcolor.checkpoints.config import build
+from imgcolor.checkpoints.config import from_config
 from imgcolor.checkpoints.validation import check_archive, find_fault, is_trusted
 from imgcolor.utils.errors import ImgcolorError
 
 KEY = "imgcolor"
-"""Where a checkpoint holds what imgcolor adds: version, task recipe, degradation recipe, size of the images."""
+"""Where a checkpoint holds what imgcolor adds: version, task config, degradation config, size of the images."""
 
 
 def read_checkpoint(path: Path | str, map_location: Any = "cpu") -> dict[str, Any]:
@@ -90,9 +90,9 @@ def load_task(
     from imgcolor.tasks import ColourTask  # here: tasks need this module
 
     checkpoint = read_checkpoint(path, map_location)
-    recipe = checkpoint[KEY]["task"]
+    config = checkpoint[KEY]["task"]
     replaced = {} if network is None else {"network": network}
-    if recipe["init_args"]["network"] is None and network is None:
+    if config["init_args"]["network"] is None and network is None:
         raise ImgcolorError(
             f"{path}: the checkpoint does not say how its network was built, since the network keeps not "
             "every constructor argument as an attribute; hand over a network built alike: "
@@ -101,13 +101,13 @@ def load_task(
     degradation = checkpoint[KEY]["degradation"]
     try:
         if network is None:
-            _refuse_larger(recipe, checkpoint["state_dict"])
-        task = build(recipe, allow_import, **replaced)
-        degradation = None if degradation is None else build(degradation, allow_import)
+            _refuse_larger(config, checkpoint["state_dict"])
+        task = from_config(config, allow_import, **replaced)
+        degradation = None if degradation is None else from_config(degradation, allow_import)
     except ImgcolorError as error:
         raise ImgcolorError(f"{path}: {error}") from error
     if not isinstance(task, ColourTask):
-        raise ImgcolorError(f"{path}: expected the recipe of a task, found one of {type(task).__name__}")
+        raise ImgcolorError(f"{path}: expected the config of a task, found one of {type(task).__name__}")
     task.degradation = degradation
     task.image_size = checkpoint[KEY].get("image_size")
     try:
@@ -119,24 +119,24 @@ def load_task(
     return task.to(map_location).eval() if isinstance(map_location, str | torch.device) else task.eval()
 
 
-def _refuse_larger(recipe: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:
-    """Refuse a recipe of more than the file's weights, before memory is taken for it.
+def _refuse_larger(config: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:
+    """Refuse a config of more than the file's weights, before memory is taken for it.
 
     The user vouches for other classes than trusted ones, and not all can be built without memory.
     """
-    if not is_trusted(recipe):
+    if not is_trusted(config):
         return
     most = 1000 + 10 * len(weights)
     built = itertools.count(1)
 
     def count(*_: Any) -> None:
         if next(built) > most:
-            raise ImgcolorError(f"its recipe makes more than {most:,} modules for {len(weights):,} weights")
+            raise ImgcolorError(f"its config makes more than {most:,} modules for {len(weights):,} weights")
 
     hook = register_module_module_registration_hook(count)
     try:
         with torch.device("meta"):
-            skeleton = build(recipe)
+            skeleton = from_config(config)
     finally:
         hook.remove()
     numbers, found = (
@@ -144,7 +144,7 @@ def _refuse_larger(recipe: Mapping[str, Any], weights: Mapping[str, torch.Tensor
     )
     if numbers > found:
         raise ImgcolorError(
-            f"its weights do not fit: its recipe makes {numbers:,} numbers, it holds {found:,}"
+            f"its weights do not fit: its config makes {numbers:,} numbers, it holds {found:,}"
         )
 
 

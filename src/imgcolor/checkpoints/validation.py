@@ -20,7 +20,7 @@ _LARGEST_SIZE = 10_000
 
 _MOST_VALUES = 10_000
 _DEEPEST = 50
-"""Of a recipe. Lists and dictionaries can hold one another, in circles and more often than could ever be built."""
+"""Of a config. Lists and dictionaries can hold one another, in circles and more often than could ever be built."""
 
 
 def refuse_class(path: str, allow_import: str | Sequence[str]) -> None:
@@ -80,7 +80,7 @@ def find_fault(own: Any, weights: Any) -> str | None:
         What was found instead, or None.
     """
     if not isinstance(own, dict) or not own.keys() >= {"task", "degradation"}:
-        return "no recipe of a task"
+        return "no config of a task"
     size = own.get("image_size")
     if size is not None and not (type(size) is int and 1 <= size <= _LARGEST_SIZE):
         return f"an image size of {str(size)[:40]}"
@@ -93,44 +93,44 @@ def find_fault(own: Any, weights: Any) -> str | None:
         if value.layout != torch.strided or value.nbytes > value.untyped_storage().nbytes():
             return f"weights that are not there in full ({name[:80]})"
     task, degradation = own["task"], own["degradation"]
-    arguments = task.get("init_args") if is_recipe(task) else None
+    arguments = task.get("init_args") if is_config(task) else None
     if not isinstance(arguments, dict) or "network" not in arguments:
-        return "no recipe of a task"
-    if not (arguments["network"] is None or is_recipe(arguments["network"])):
-        return "no recipe of a network"
-    if not (degradation is None or is_recipe(degradation)):
-        return "no recipe of a degradation"
-    return _recipe_fault([task, degradation])
+        return "no config of a task"
+    if not (arguments["network"] is None or is_config(arguments["network"])):
+        return "no config of a network"
+    if not (degradation is None or is_config(degradation)):
+        return "no config of a degradation"
+    return _config_fault([task, degradation])
 
 
-def is_recipe(value: Any) -> bool:
-    """Whether a value of a recipe is a recipe itself."""
+def is_config(value: Any) -> bool:
+    """Whether a value of a config is a config itself."""
     return isinstance(value, dict) and "class_path" in value
 
 
-def is_trusted(recipe: Mapping[str, Any]) -> bool:
-    """Whether all classes of a recipe, which has no fault, are trusted ones."""
-    return all(_within(value["class_path"], TRUSTED) for value, _ in _values(recipe) if is_recipe(value))
+def is_trusted(config: Mapping[str, Any]) -> bool:
+    """Whether all classes of a config, which has no fault, are trusted ones."""
+    return all(_within(value["class_path"], TRUSTED) for value, _ in _values(config) if is_config(value))
 
 
-def _recipe_fault(recipes: list[Any]) -> str | None:
-    for count, (value, depth) in enumerate(itertools.islice(_values(recipes), _MOST_VALUES + 1)):
+def _config_fault(configs: list[Any]) -> str | None:
+    for count, (value, depth) in enumerate(itertools.islice(_values(configs), _MOST_VALUES + 1)):
         if count == _MOST_VALUES or depth > _DEEPEST:
-            return f"recipes of more than {_MOST_VALUES:,} values, or more than {_DEEPEST} deep"
-        if is_recipe(value) and not (
+            return f"configs of more than {_MOST_VALUES:,} values, or more than {_DEEPEST} deep"
+        if is_config(value) and not (
             isinstance(value["class_path"], str) and isinstance(value.get("init_args", {}), dict)
         ):
-            return "a recipe that names no class"
+            return "a config that names no class"
         if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
-            return "a recipe with names that are no text"
+            return "a config with names that are no text"
         if not (value is None or isinstance(value, bool | int | float | str | list | tuple | dict)):
-            return f"a recipe with a {type(value).__name__}"
+            return f"a config with a {type(value).__name__}"
     return None
 
 
-def _values(recipe: Any) -> Iterator[tuple[Any, int]]:
+def _values(config: Any) -> Iterator[tuple[Any, int]]:
     """Every value inside, and how deep it lies; without recursion, which a file could drive too deep."""
-    waiting = [(recipe, 0)]
+    waiting = [(config, 0)]
     while waiting:
         value, depth = waiting.pop()
         yield value, depth

@@ -23,12 +23,12 @@ def activations(
     modules: Sequence[str] = (),
     allow_import: Sequence[str] = (),
 ) -> None:
-    """Write the activation maps of a trained network for images, as pictures, and their measures as a table.
+    """Write the activation maps of a trained network for images, as images, and their measures as a table.
 
     Args:
         checkpoint: A ``.ckpt`` file that a fit wrote.
         images: Image files, as they were before they are degraded.
-        output: The folder for the pictures, ``IMAGE/MODULE.png``, and ``activations.csv``.
+        output: The folder for the images, ``IMAGE/MODULE.png``, and ``activations.csv``.
         size: Height and width that images are cut and resized to; by default square images stay as large as
             they are, and others become 32x32.
         modules: Names of modules inside the network; by default all direct children that give maps.
@@ -56,7 +56,7 @@ def activations(
     # All are read before anything is written, so that a bad file among them leaves nothing half-done.
     inputs = [network_input(path) for path in images]
     table = write_activations(task.network, inputs, [path.stem for path in images], output, modules)
-    print(f"{output}: pictures, a folder an image\n{table}: near_zero and concentration of every map")
+    print(f"{output}: images, a folder an image\n{table}: near_zero and concentration of every map")
 
 
 def run(arguments: list[str]) -> None:

@@ -32,7 +32,7 @@ from imgcolor.data.image_io import MAX_PIXELS, image_files, image_size, quiet_pi
 from imgcolor.pipelines import Model, load
 from imgcolor.pipelines.photo import FORMATS, Photo
 from imgcolor.utils.errors import ImgcolorError
-from imgcolor.utils.files import write_whole
+from imgcolor.utils.files import atomic_write
 from imgcolor.visualization.grids import comparison_sheet
 
 _CHUNK = 8_000_000
@@ -84,7 +84,7 @@ def run(arguments: list[str]) -> None:
     )
     folder = "enlarged" if upscale else "coloured"
     parser.add_argument("--output", type=str, default=folder, help="the folder for the results")
-    kinds = ["same", *dict.fromkeys(ending.removeprefix(".") for ending in FORMATS)]
+    kinds = ["same", *dict.fromkeys(extension.removeprefix(".") for extension in FORMATS)]
     parser.add_argument(
         "--format",
         default="png",
@@ -116,7 +116,7 @@ def run(arguments: list[str]) -> None:
     if found.allow_import:
         import_from_here()
     model = load(found.model, found.allow_import)
-    if upscale != bool(model.enlarges):
+    if upscale != bool(model.scale_factor):
         other = "colourize" if upscale else "upscale"
         raise ImgcolorError(f"--model {found.model}: expected one for {arguments[0]}, found one for {other}")
     if upscale:
@@ -158,10 +158,10 @@ def _jobs(inputs: Sequence[str], output: Path, kind: str, overwrite: bool, sheet
                 files = [file for file in files if not _real(file).is_relative_to(_real(output))]
             for file in files:
                 place = file.relative_to(match) if match.is_dir() else Path(file.name)
-                ending = f".{kind}"
+                extension = f".{kind}"
                 if kind == "same":
-                    ending = place.suffix.lower() if place.suffix.lower() in FORMATS else ".png"
-                jobs.append(Job(file, output / place.with_suffix(ending)))
+                    extension = place.suffix.lower() if place.suffix.lower() in FORMATS else ".png"
+                jobs.append(Job(file, output / place.with_suffix(extension)))
     seen: dict[Path, Path] = {}
     for job in jobs:
         if job.target in seen and seen[job.target] != job.source:
@@ -224,9 +224,9 @@ def _convert(
     # Quiet around the threads: none can change the warnings for itself alone.
     with bar, quiet_pillow(), ThreadPoolExecutor(os.cpu_count()) as pool:
         task = bar.add_task("", total=len(jobs))
-        factor = model.enlarges or 1
-        for chunk in _chunks(jobs, _CHUNK // factor**2):
-            read = list(pool.map(partial(_read, factor=factor), chunk))
+        scale_factor = model.scale_factor or 1
+        for chunk in _chunks(jobs, _CHUNK // scale_factor**2):
+            read = list(pool.map(partial(_read, scale_factor=scale_factor), chunk))
             failed = [str(photo) for photo in read if isinstance(photo, Exception)]
             failures += failed
             bar.advance(task, len(failed))
@@ -239,7 +239,9 @@ def _convert(
             )
             failures += [message for message in written if message]
             for (job, photo), result in list(zip(photos, results, strict=True))[: shown - len(sheet)]:
-                before = photo.with_pixels(model.grey(photo.pixels[None])[0]) if not model.enlarges else photo
+                before = (
+                    photo.with_pixels(model.grey(photo.pixels[None])[0]) if not model.scale_factor else photo
+                )
                 sheet[str(job.source)] = (_thumbnail(before), _thumbnail(result))
     return sheet, failures
 
@@ -266,8 +268,8 @@ def _pixels(path: Path) -> int:
     return width * height
 
 
-def _read(job: Job, factor: int) -> Photo | Exception:
-    if factor > 1 and (size := _pixels(job.source) * factor**2) > MAX_PIXELS:
+def _read(job: Job, scale_factor: int) -> Photo | Exception:
+    if scale_factor > 1 and (size := _pixels(job.source) * scale_factor**2) > MAX_PIXELS:
         return ImgcolorError(
             f"{job.source}: expected a photo that has at most {MAX_PIXELS:,} pixels when it is enlarged, found "
             f"{size:,}; make it smaller first"
@@ -311,7 +313,7 @@ def _save(image: Image.Image, path: Path) -> None:
         image = _over_white(image)
     buffer = io.BytesIO()
     image.save(buffer, format=kind, **_ENCODING[kind])
-    write_whole(path, buffer.getvalue())
+    atomic_write(path, buffer.getvalue())
 
 
 def _over_white(image: Image.Image) -> Image.Image:

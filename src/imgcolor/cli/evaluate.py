@@ -37,11 +37,11 @@ def evaluate(estimations: Path, names: Path, root: Path, margin: int = 12) -> No
             f"found {len(listed)}"
         )
     metric = MarginAccuracy(margin)
-    for name, picture in zip(
+    for name, image in zip(
         track(listed, console=Console(stderr=True), transient=True), predicted, strict=True
     ):
-        truth = _truth(root / name, picture.shape[:2])
-        metric.update(torch.from_numpy(picture.copy()).permute(2, 0, 1)[None], truth[None])
+        truth = _truth(root / name, image.shape[:2])
+        metric.update(torch.from_numpy(image.copy()).permute(2, 0, 1)[None], truth[None])
     accuracy = float(metric.compute())
     print(f"{len(listed)} images: {margin}-margin accuracy {accuracy:.4f}, error {1 - accuracy:.4f}")
 

@@ -34,8 +34,8 @@ def export(
     Raises:
         ImgcolorError: If there is no such model, the extra `export` is missing, or the file gives other values.
     """
-    ending = {"onnx": ".onnx", "torchscript": ".pt", "weights": "_weights.ckpt"}[format]
-    path = output or Path(f"{Path(model).stem}{ending}")
+    extension = {"onnx": ".onnx", "torchscript": ".pt", "weights": "_weights.ckpt"}[format]
+    path = output or Path(f"{Path(model).stem}{extension}")
     if path.exists() and (not overwrite or path.resolve() == Path(model).resolve()):
         raise ImgcolorError(f"{path}: is there already; choose another --output, or --overwrite=true")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -76,7 +76,7 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _module("training")),
     "validate": ("measure a trained network on the validation images", _module("training")),
     "test": ("measure a trained network on the test images", _module("training")),
-    "predict": ("write a trained network's pictures as PNG files", _module("training")),
+    "predict": ("write a trained network's images as PNG files", _module("training")),
     "baseline": ("measure what needs no network: copies, interpolations, tables", _module("training")),
     "sweep": ("train an experiment with many values of its options, on Ray Tune", _sweep),
     "record": ("keep what runs ended with as rows of a table of results", _record),

@@ -44,7 +44,7 @@ def _list(shipped: Mapping[str, Card], console: Console) -> None:
         table.add_column(column, no_wrap=column in ("model", "size"))
     for card in shipped.values():
         size = f"{card.path.stat().st_size / 1e6:.1f} MB"
-        table.add_row(card.name, card.does, card.data, card.metric, card.floor, size)
+        table.add_row(card.name, card.does, card.data, card.metric, card.baseline, size)
     console.print(table)
     print("\nimgcolor models NAME tells all about one.")
 
@@ -54,7 +54,7 @@ def _tell(card: Card, console: Console) -> None:
         "does": card.does,
         "trained on": card.data,
         "validation": card.metric,
-        "without a network": card.floor,
+        "without a network": card.baseline,
         "command": card.command,
         "commit": card.commit,
         "hardware": card.hardware,

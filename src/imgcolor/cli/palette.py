@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Literal
 
 from imgcolor.colour import Palette
-from imgcolor.data import HorseColourization
+from imgcolor.data import HorseColourizationDataModule
 from imgcolor.utils.errors import ImgcolorError
-from imgcolor.visualization.grids import draw_palette, save_picture
+from imgcolor.visualization.grids import draw_palette, save_image
 
 
 def palette(
@@ -28,23 +28,23 @@ def palette(
         size: Height and width that images of a folder are brought to.
         colours: Number of colours.
         seed: Decides the sample of pixels and the first centres.
-        output: The JSON file; the picture has the same name and the ending .png.
+        output: The JSON file; the image has the same name and the ending .png.
         overwrite: Whether to replace files that are there.
 
     Raises:
         ImgcolorError: If an output file is there already, or the images cannot be read.
     """
-    picture = output.with_suffix(".png")
-    if picture == output:
+    image = output.with_suffix(".png")
+    if image == output:
         raise ImgcolorError(
-            f"--output: expected a JSON file, found {output}, the picture's name; name it .json"
+            f"--output: expected a JSON file, found {output}, the image's name; name it .json"
         )
-    for path in (output, picture):
+    for path in (output, image):
         if path.exists() and not overwrite:
             raise ImgcolorError(f"{path}: expected no file of this name, found one; --overwrite replaces it")
-    datamodule = HorseColourization(source, root, category, size)
+    datamodule = HorseColourizationDataModule(source, root, category, size)
     datamodule.prepare_data()
-    learned = Palette.learned(datamodule.images("train").pixels, colours, seed)
+    learned = Palette.from_images(datamodule.images("train").pixels, colours, seed)
     learned.save(output)
-    save_picture(draw_palette(learned.colours), picture)
-    print(f"{output}: {colours} colours, dark to light\n{picture}: drawn")
+    save_image(draw_palette(learned.colours), image)
+    print(f"{output}: {colours} colours, dark to light\n{image}: drawn")

@@ -113,7 +113,7 @@ def _row(run: Path) -> dict[str, Any]:
     config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     epochs = _epochs(run)
     final = run / "metrics.json"
-    figures = json.loads(final.read_text()) if final.is_file() else {}
+    metrics = json.loads(final.read_text()) if final.is_file() else {}
     return {
         "experiment": experiment,
         "overrides": overrides,
@@ -124,7 +124,7 @@ def _row(run: Path) -> dict[str, Any]:
         "epochs": len(epochs),
         "seconds": _seconds(epochs),
         "status": origin.get("status", "unfinished"),
-        **{name: value for name, value in figures.items() if "/" in name or name == "chosen_epoch"},
+        **{name: value for name, value in metrics.items() if "/" in name or name == "chosen_epoch"},
     }
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from imgcolor.cli.record import curves_of, read_options, read_table
 from imgcolor.utils.errors import ImgcolorError
-from imgcolor.utils.files import read_rows, write_whole
+from imgcolor.utils.files import atomic_write, read_rows
 from imgcolor.visualization.curves import plot_curves, plot_swept
 
 _HEAD = "<!-- Made by `imgcolor report` from results/page.yaml and results/*.csv: change those. -->"
@@ -29,7 +29,7 @@ def report(folder: Path = Path("experiments")) -> None:
         ImgcolorError: If the page or a table cannot be read.
     """
     path = folder / "RESULTS.md"
-    write_whole(path, render(folder / "results"))
+    atomic_write(path, render(folder / "results"))
     print(f"wrote {path}")
     for section in _page(folder / "results" / "page.yaml")["sections"]:
         for table in section.get("tables", ()):
@@ -76,7 +76,7 @@ def _page(path: Path) -> dict[str, Any]:
 
 @dataclass
 class _Plot:
-    """A picture that a table asks for."""
+    """An image that a table asks for."""
 
     path: Path
     title: str
@@ -100,14 +100,14 @@ def _plots(results: Path, table: Mapping[str, Any]) -> Iterator[_Plot]:
             partial(plot_curves, lines, metrics=metrics, log=bool(table.get("log"))),
         )
     if "swept" in table:
-        figures = {name: table["figures"][name] for name in table["swept"]}
+        titles = [table["metrics"][name] for name in table["swept"]]
         points = _points(results, table)
         if any(points.values()):
             label = next(iter(table["keys"].values()))
             yield _Plot(
                 folder / f"{named}.png",
-                f"{', '.join(figures.values())} over {label}",
-                partial(plot_swept, points, label=label, titles=list(figures.values())),
+                f"{', '.join(titles)} over {label}",
+                partial(plot_swept, points, label=label, titles=titles),
             )
 
 
@@ -138,20 +138,20 @@ def _points(
     path = results / f"{table['results']}.csv"
     every = read_table(path) if path.is_file() else []
     points: dict[str, dict[str, list[tuple[float | str, float, float]]]] = {}
-    for figure in table["swept"]:
+    for metric in table["swept"]:
         series: dict[str, list[tuple[float | str, float, float]]] = {}
         for row in table["rows"]:
             same = _runs_of(row, every, _counted(every), table)
-            values = [float(run[figure]) for run in same if run.get(figure)]
+            values = [float(run[metric]) for run in same if run.get(metric)]
             if values and all(math.isfinite(value) for value in values):
-                told = row.get("report", {}).get(figure)
+                told = row.get("report", {}).get(metric)
                 told = float(told) if isinstance(told, int | float) else math.nan
                 swept, *others = row["values"]
                 names = [
                     f"{label} {v}" for label, v in zip(list(table["keys"].values())[1:], others, strict=True)
                 ]
                 series.setdefault(", ".join(names), []).append((swept, statistics.fmean(values), told))
-        points[figure] = series
+        points[metric] = series
     return points
 
 
@@ -181,35 +181,35 @@ def _runs_of(
 
 
 def _table(results: Path, table: Mapping[str, Any]) -> list[str]:
-    """A table with the report's figures beside ours, the floors' rows, and the commands."""
+    """A table with the report's figures beside ours, the baselines' rows, and the commands."""
     path = results / f"{table['results']}.csv"
     every = read_table(path) if path.is_file() else []
     runs = _counted(every)
     keys: dict[str, str] = table["keys"]
-    figures: dict[str, str] = table["figures"]
+    metrics: dict[str, str] = table["metrics"]
     head = [*keys.values()]
-    told = {figure for row in table["rows"] for figure in row.get("report", {})}
-    for figure, name in figures.items():
-        head += [f"{name}, the report", f"{name}, here"] if figure in told else [name]
+    told = {quantity for row in table["rows"] for quantity in row.get("report", {})}
+    for quantity, name in metrics.items():
+        head += [f"{name}, the report", f"{name}, here"] if quantity in told else [name]
     lines = [head, ["---"] * len(head)]
     used: list[dict[str, str]] = []
     for row in table["rows"]:
         same = _runs_of(row, every, runs, table)
         used += same
         cells = [str(value) for value in row["values"]]
-        for figure in figures:
-            if figure in told:
-                cells.append(_shown(row.get("report", {}).get(figure)))
-            cells.append(_mean(same, figure))
+        for quantity in metrics:
+            if quantity in told:
+                cells.append(_shown(row.get("report", {}).get(quantity)))
+            cells.append(_mean(same, quantity))
         lines.append(cells)
     finished = [run for run in used if run["status"] == "finished"]
-    for name, label in table.get("floors", {}).items() if finished else ():
-        cells = [f"*floor: {label}*", *[""] * (len(keys) - 1)]
-        for figure in figures:
-            split, _, metric = figure.rpartition("/")
-            # The floors are measured on the validation images alone.
+    for name, label in table.get("baselines", {}).items() if finished else ():
+        cells = [f"*baseline: {label}*", *[""] * (len(keys) - 1)]
+        for quantity in metrics:
+            split, _, metric = quantity.rpartition("/")
+            # The baselines are measured on the validation images alone.
             value = "" if split == "train" else _mean(finished[:1], f"baseline/{name}/{metric}")
-            cells += [""] * (figure in told) + [value]
+            cells += [""] * (quantity in told) + [value]
         lines.append(cells)
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return [text, _commands(used)] if used else [text]
@@ -232,12 +232,12 @@ def _same(found: Any, wanted: Any) -> bool:
         return str(found).lower() == str(wanted).lower()
 
 
-def _mean(runs: Sequence[Mapping[str, str]], figure: str) -> str:
+def _mean(runs: Sequence[Mapping[str, str]], metric: str) -> str:
     if not runs:
         return "not run yet"
     if all(run["status"] == "diverged" for run in runs):
         return "diverged"
-    values = [float(run[figure]) for run in runs if run.get(figure)]
+    values = [float(run[metric]) for run in runs if run.get(metric)]
     if not values:
         return ""
     shown = _shown(statistics.fmean(values))

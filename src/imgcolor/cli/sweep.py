@@ -292,8 +292,8 @@ def _trial(config: dict[str, Any], plan: Sweep, folder: str, place: str) -> None
     if ended is not None and json.loads(ended.read_text(encoding="utf-8")).get("status") == "finished":
         # It ended just before the sweep was killed, and Ray had not yet written that down.
         spent = sum(float(row["seconds"]) for row in _rows(ended.with_name("metrics.csv")))
-        figures = json.loads(ended.with_name("metrics.json").read_text())
-        tune.report({**figures, "seconds": round(spent, 1), "status": "finished"})
+        metrics = json.loads(ended.with_name("metrics.json").read_text())
+        tune.report({**metrics, "seconds": round(spent, 1), "status": "finished"})
         return
     command = [sys.executable, "-m", "imgcolor", "fit", "--config", str(plan.experiment)]
     command += options_of(plan, config)
@@ -326,14 +326,14 @@ def _trial(config: dict[str, Any], plan: Sweep, folder: str, place: str) -> None
                 tune.report({plan.metric: _number(rows[-1][plan.metric]), "epoch": reported})
     result: dict[str, Any] = {"seconds": round(time.perf_counter() - started, 1)}
     final = _newest(runs, "metrics.json")
-    figures = json.loads(final.read_text()) if final is not None else {}
+    metrics = json.loads(final.read_text()) if final is not None else {}
     if process.returncode == DIVERGED:
         worst = math.inf if plan.mode == "min" else -math.inf
-        tune.report({**figures, **result, plan.metric: worst, "status": "diverged"})
+        tune.report({**metrics, **result, plan.metric: worst, "status": "diverged"})
     elif process.returncode == 0:
-        if plan.metric not in figures:
-            raise RuntimeError(f"metric: expected one of {', '.join(sorted(figures))}, found {plan.metric!r}")
-        tune.report({**figures, **result, "status": "finished"})
+        if plan.metric not in metrics:
+            raise RuntimeError(f"metric: expected one of {', '.join(sorted(metrics))}, found {plan.metric!r}")
+        tune.report({**metrics, **result, "status": "finished"})
     else:
         lines = (runs / "output.txt").read_text(encoding="utf-8").strip().splitlines()
         raise RuntimeError(lines[-1] if lines else f"exit status {process.returncode}")
@@ -366,9 +366,9 @@ def _row(plan: Sweep, folder: Path, result: Any) -> dict[str, Any]:
     values = {option: _typed(result.config[option]) for option in plan.axes}
     newest = _newest(folder / trial_name(result.config), "config.yaml")
     row: dict[str, Any] = {**values, "status": status, "run": str(newest.parent) if newest else ""}
-    figures = {k: v for k, v in metrics.items() if "/" in k and not k.startswith("config/")}
+    values = {k: v for k, v in metrics.items() if "/" in k and not k.startswith("config/")}
     epochs = len(_rows(_newest(folder / trial_name(result.config), "metrics.csv")))
-    row |= {"epochs": epochs, "seconds": metrics.get("seconds"), **figures}
+    row |= {"epochs": epochs, "seconds": metrics.get("seconds"), **values}
     error = str(result.error).strip().splitlines()[-1] if result.error is not None else ""
     return {**row, "error": error}
 
@@ -382,15 +382,15 @@ def _rank(plan: Sweep, row: Mapping[str, Any]) -> tuple[bool, float]:
 
 def _table(plan: Sweep, rows: list[dict[str, Any]]) -> Table:
     shown_too = ("val/accuracy", "val/margin12", "val/psnr")
-    figures = [plan.metric, *(f for f in shown_too if f != plan.metric and any(f in row for row in rows))]
+    metrics = [plan.metric, *(f for f in shown_too if f != plan.metric and any(f in row for row in rows))]
     table = Table(title=f"{plan.name}: best first", title_justify="left", box=None, pad_edge=False)
     for option in plan.axes:
         table.add_column(option.rpartition(".")[2])
     table.add_column("status")
-    for column in (*figures, "seconds"):
+    for column in (*metrics, "seconds"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
-        values = [row.get(name) for name in (*figures, "seconds")]
+        values = [row.get(name) for name in (*metrics, "seconds")]
         shown = ["" if value is None else f"{value:.4g}" for value in values]
         table.add_row(*(row[option] for option in plan.axes), row["status"], *shown)
     return table

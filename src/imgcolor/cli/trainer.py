@@ -10,15 +10,15 @@ from lightning.pytorch.profilers import PassThroughProfiler, Profiler
 from rich.console import Console
 from rich.progress import track
 
-from imgcolor.callbacks.baseline_fitting import fitting_floors, floor_pictures
+from imgcolor.callbacks.baseline_fitting import baseline_images, task_baselines
 from imgcolor.callbacks.baselines import BaselineMeter
-from imgcolor.callbacks.details import PictureMeter
+from imgcolor.callbacks.details import ImageMeter
 from imgcolor.callbacks.progress_bar import CalmProgressBar
 from imgcolor.cli.result_tables import baseline_table
 from imgcolor.data import ImageDataModule
 from imgcolor.tasks import ColourTask
-from imgcolor.utils.files import write_figures
-from imgcolor.utils.modes import evaluating
+from imgcolor.utils.files import write_metrics
+from imgcolor.utils.modes import eval_mode
 
 
 class NoProfiler(PassThroughProfiler):
@@ -59,24 +59,24 @@ class ImgcolorTrainer(Trainer):
         """
         model.trainer = self
         datamodule.setup("fit")
-        model.learn(datamodule)
+        model.fit(datamodule)
         console = Console(stderr=True)
-        figures: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         loader = datamodule.whole("val")
         first = datamodule.batch(next(iter(loader)))
-        for name, floor in fitting_floors(model, datamodule, first).items():
-            meter, details = BaselineMeter(model, name, floor), PictureMeter()
-            with evaluating(model):
+        for name, baseline in task_baselines(model, datamodule, first).items():
+            meter, details = BaselineMeter(model, name, baseline), ImageMeter()
+            with eval_mode(model):
                 for pixels in track(
                     loader, name, console=console, transient=True, disable=not console.is_terminal
                 ):
                     batch = datamodule.batch(pixels)
                     meter.update(batch)
-                    pictures = floor_pictures(model, floor, floor(batch.degraded))
-                    details.update(pictures, batch.original)
-            figures |= meter.compute()
-            figures |= {f"baseline/{name}/{figure}": value for figure, value in details.compute().items()}
+                    images = baseline_images(model, baseline, baseline(batch.degraded))
+                    details.update(images, batch.original)
+            metrics |= meter.compute()
+            metrics |= {f"baseline/{name}/{metric}": value for metric, value in details.compute().items()}
         count = len(datamodule.images("val").names)
-        Console(width=120).print(baseline_table(f"{count} validation images, without a network", figures))
+        Console(width=120).print(baseline_table(f"{count} validation images, without a network", metrics))
         if output is not None:
-            write_figures(output, figures)
+            write_metrics(output, metrics)

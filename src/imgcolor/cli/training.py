@@ -30,14 +30,14 @@ from imgcolor.callbacks import (
     MetricsFiles,
     PredictionWriter,
 )
-from imgcolor.callbacks.checkpoints import WholeCheckpointIO
+from imgcolor.callbacks.checkpoints import AtomicCheckpointIO
 from imgcolor.callbacks.finding import find_callback
-from imgcolor.callbacks.lost_rank import LostProcess
+from imgcolor.callbacks.lost_rank import LostRank
 from imgcolor.callbacks.provenance import Provenance
 from imgcolor.callbacks.resume_hint import ResumeHint
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.callbacks.tensorboard import log_hyperparameters, log_origin
-from imgcolor.checkpoints.config import remember
+from imgcolor.checkpoints.config import set_config
 from imgcolor.checkpoints.files import read_checkpoint
 from imgcolor.cli.options import import_from_here
 from imgcolor.cli.result_tables import result_table
@@ -117,13 +117,13 @@ class ImgcolorCLI(LightningCLI):
             )
 
     def instantiate_classes(self) -> None:
-        """Build everything, and keep the network's recipe for the checkpoint."""
+        """Build everything, and keep the network's config for the checkpoint."""
         super().instantiate_classes()
         if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
-            self.trainer.strategy.checkpoint_io = WholeCheckpointIO()
-        recipe = self._get(self.config, "model").as_dict().get("init_args", {}).get("network")
-        if recipe is not None:
-            remember(self.model.network, recipe)
+            self.trainer.strategy.checkpoint_io = AtomicCheckpointIO()
+        config = self._get(self.config, "model").as_dict().get("init_args", {}).get("network")
+        if config is not None:
+            set_config(self.model.network, config)
 
     def after_instantiate_classes(self) -> None:
         """Refuse a checkpoint of another network, and images that cannot be read, before anything is written."""
@@ -144,8 +144,8 @@ class ImgcolorCLI(LightningCLI):
         """Say how it went and where everything is."""
         folder = Path(self.trainer.log_dir or ".")
         images = find_callback(self.trainer, ImageLogger)
-        figures = self._final_figures()
-        chosen = figures.get("chosen_epoch")
+        metrics = self._final_metrics()
+        chosen = metrics.get("chosen_epoch")
         title = f"{self.trainer.current_epoch} epochs"
         if self.datamodule.holdout:
             title += " (val: held-out training images)"
@@ -154,11 +154,11 @@ class ImgcolorCLI(LightningCLI):
             title if chosen is None else f"{title}, stopped; the weights are those of epoch {chosen}",
             {
                 "run folder": folder,
-                "pictures": images.latest if images else None,
+                "images": images.latest if images else None,
                 "checkpoint": last if last.exists() else None,
                 "TensorBoard": f"{_program('tensorboard')} --logdir {folder.parent}",
             },
-            figures,
+            metrics,
         )
 
     def before_fit(self) -> None:
@@ -172,11 +172,11 @@ class ImgcolorCLI(LightningCLI):
         log_hyperparameters(logger, self._arguments, vars(config.as_flat()), self.model)
 
     def before_validate(self) -> None:
-        """Have the figures printed once, beside their floor."""
+        """Have the figures printed once, beside their baseline."""
         self.config_init["validate"]["verbose"] = False
 
     def before_test(self) -> None:
-        """Have the figures printed once, beside their floor."""
+        """Have the figures printed once, beside their baseline."""
         self.config_init["test"]["verbose"] = False
 
     def _warn_of_imitation(self) -> None:
@@ -198,26 +198,26 @@ class ImgcolorCLI(LightningCLI):
         self._report_measured("test")
 
     def _report_measured(self, title: str) -> None:
-        self._report(title, {"run folder": self.trainer.log_dir}, self._final_figures())
+        self._report(title, {"run folder": self.trainer.log_dir}, self._final_metrics())
 
-    def _final_figures(self) -> dict[str, float]:
+    def _final_metrics(self) -> dict[str, float]:
         final = Path(self.trainer.log_dir or ".") / "metrics.json"
         return json.loads(final.read_text()) if final.exists() else {}
 
     def after_predict(self) -> None:
-        """Say where the pictures are."""
+        """Say where the images are."""
         writer = find_callback(self.trainer, PredictionWriter)
         assert writer is not None  # add_arguments_to_parser adds it
-        self._report(f"{writer.written} pictures", {"folder": writer.folder})
+        self._report(f"{writer.written} images", {"folder": writer.folder})
 
     def _report(
-        self, title: str, lines: Mapping[str, Any], figures: Mapping[str, float] | None = None
+        self, title: str, lines: Mapping[str, Any], metrics: Mapping[str, float] | None = None
     ) -> None:
         if run_folder(self.trainer) is None:
             return
         print()
-        if figures:
-            Console(width=100).print(result_table(title, figures))
+        if metrics:
+            Console(width=100).print(result_table(title, metrics))
         else:
             print(title)
         for name, value in lines.items():
@@ -236,7 +236,7 @@ def run(arguments: list[str]) -> None:
     keep_freed_memory()
     arguments = [arguments[0], *map(_with_package, arguments[1:])]
     import_from_here()
-    lost = LostProcess()
+    lost = LostRank()
     try:
         _run(arguments, lost)
     except SIGTERMException as stop:
@@ -248,7 +248,7 @@ def run(arguments: list[str]) -> None:
         raise lost.error from error
 
 
-def _run(arguments: list[str], lost: LostProcess) -> None:
+def _run(arguments: list[str], lost: LostRank) -> None:
     ImgcolorCLI(
         ColourTask,
         ImageDataModule,
@@ -285,17 +285,17 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _with_package(word: str) -> str:
+def _with_package(argument: str) -> str:
     """An experiment that comes with the package, for one that is named as in the repository and is not there."""
-    option, given, path = word.rpartition("=")
+    option, given, path = argument.rpartition("=")
     if not path.startswith("experiments/") or Path(path).exists():
-        return word
+        return argument
     package = Path(imgcolor.__file__)
     # In a wheel they lie in the package, in a checkout where they are.
     for folder in (package.parent, package.parents[2]):
         if (folder / path).exists():
             return f"{option}{given}{folder / path}"
-    return word
+    return argument
 
 
 def _program(name: str) -> str:

@@ -132,9 +132,9 @@ def _options(owner: str, name: str) -> list[str]:
 
 def _config_files(arguments: list[str]) -> str:
     files = []
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        if word in ("--config", "-c"):
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument in ("--config", "-c"):
             files.append(following)
-        elif word.startswith("--config="):
-            files.append(word.partition("=")[2])
+        elif argument.startswith("--config="):
+            files.append(argument.partition("=")[2])
     return ", ".join(files)

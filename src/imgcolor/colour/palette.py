@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from imgcolor.colour.ranges import at_least_single
 from imgcolor.utils.errors import ImgcolorError
-from imgcolor.utils.files import write_whole
+from imgcolor.utils.files import atomic_write
 
 Decoding = Literal["argmax", "expectation", "annealed"]
 
@@ -26,8 +26,8 @@ _UNKNOWN = 255
 class Palette(nn.Module):
     """k colours, held as a buffer so that they travel with a module's state and device.
 
-    A new palette is empty (its colours are NaN) until :meth:`learn` or a state dict fills it; :meth:`of`,
-    :meth:`learned` and :meth:`load` make a filled one.
+    A new palette is empty (its colours are NaN) until :meth:`fit` or a state dict fills it; :meth:`from_colours`,
+    :meth:`from_images` and :meth:`load` make a filled one.
 
     Args:
         size: Number of colours, at least 2.
@@ -50,7 +50,7 @@ class Palette(nn.Module):
         self._known: tuple[Tensor, Tensor] | None = None  # colours, and the number of each of 2^24 pixels
 
     @classmethod
-    def of(cls, colours: Tensor) -> Self:
+    def from_colours(cls, colours: Tensor) -> Self:
         """A palette of given colours.
 
         Args:
@@ -62,10 +62,10 @@ class Palette(nn.Module):
         return cls._checked(colours, "palette")
 
     @classmethod
-    def learned(cls, images: Tensor, size: int = 24, seed: int = 0) -> Self:
-        """A palette learned from images: see :meth:`learn`."""
+    def from_images(cls, images: Tensor, size: int = 24, seed: int = 0) -> Self:
+        """A palette learned from images: see :meth:`fit`."""
         palette = cls(size)
-        palette.learn(images, seed)
+        palette.fit(images, seed)
         return palette
 
     @classmethod
@@ -128,9 +128,9 @@ class Palette(nn.Module):
     def save(self, path: Path | str) -> None:
         """Write the colours as JSON that :meth:`load` reads; red, green and blue in [0, 1], dark to light."""
         content = {"scale": "unit", "centroids": [[round(v, 6) for v in c] for c in self.colours.tolist()]}
-        write_whole(Path(path), json.dumps(content, indent=1) + "\n")
+        atomic_write(Path(path), json.dumps(content, indent=1) + "\n")
 
-    def learn(self, images: Tensor, seed: int = 0) -> None:
+    def fit(self, images: Tensor, seed: int = 0) -> None:
         """Fill the palette with the k-means centres of the images' pixels, ordered from dark to light.
 
         Args:
@@ -165,7 +165,7 @@ class Palette(nn.Module):
         self.colours.copy_(centres[centres.sum(dim=1).argsort()])
 
     @property
-    def is_filled(self) -> bool:
+    def is_fitted(self) -> bool:
         """Whether the colours are known yet."""
         return not bool(self.colours.isnan().any())
 
@@ -224,14 +224,14 @@ class Palette(nn.Module):
         """
         return self.colours[indices].permute(0, 3, 1, 2)
 
-    def decode(self, scores: Tensor, decoding: Decoding = "annealed", temperature: float = 0.38) -> Tensor:
+    def decode(self, logits: Tensor, decoding: Decoding = "annealed", temperature: float = 0.38) -> Tensor:
         """Turn scores of colours into colours.
 
         Args:
-            scores: Float [B, size, H, W]: logits.
+            logits: Float [B, size, H, W]: logits.
             decoding: ``argmax`` takes the likeliest colour: saturated, with hard borders. ``expectation``
                 takes the mean colour under the softmax: the least squared error, dull. ``annealed`` takes the
-                mean under the softmax of ``scores / temperature``: between the two (Zhang, Isola and Efros,
+                mean under the softmax of ``logits / temperature``: between the two (Zhang, Isola and Efros,
                 "Colorful Image Colorization", 2016, equation 5).
             temperature: Above 0; 1 is the expectation, towards 0 is the argmax. For ``annealed`` alone.
 
@@ -242,18 +242,18 @@ class Palette(nn.Module):
             ValueError: If ``decoding`` is none of the three or ``temperature`` is not above 0.
         """
         if decoding == "argmax":
-            return self.lookup(scores.argmax(dim=1))
+            return self.lookup(logits.argmax(dim=1))
         if decoding == "expectation":
             temperature = 1.0
         elif decoding != "annealed":
             raise ValueError(f"decoding: expected argmax, expectation or annealed, found {decoding!r}")
         if not temperature > 0:
             raise ValueError(f"temperature: expected a number above 0, found {temperature}")
-        with torch.autocast(scores.device.type, enabled=False):
+        with torch.autocast(logits.device.type, enabled=False):
             # Colours last, as the networks' outputs lie in memory.
-            shares = (at_least_single(scores) / temperature).permute(0, 2, 3, 1).softmax(dim=-1)
+            probabilities = (at_least_single(logits) / temperature).permute(0, 2, 3, 1).softmax(dim=-1)
             # Not movedim(-1, 1): torch writes its -1 into ONNX files, where a permutation may have none.
-            return (shares @ self.colours.to(shares.dtype)).permute(0, 3, 1, 2)
+            return (probabilities @ self.colours.to(probabilities.dtype)).permute(0, 3, 1, 2)
 
 
 def _is_colour(value: Any) -> bool:

@@ -4,8 +4,8 @@ from imgcolor.data.augmentations import FlipAndShift
 from imgcolor.data.batch import Batch
 from imgcolor.data.datamodule import ImageDataModule
 from imgcolor.data.degradations import BoxDownsample, LumaGrey, MeanGrey
-from imgcolor.data.faces import FaceColourization
-from imgcolor.data.horses import HorseColourization, HorseSuperResolution
+from imgcolor.data.faces import FaceColourizationDataModule
+from imgcolor.data.horses import HorseColourizationDataModule, HorseSuperResolutionDataModule
 from imgcolor.data.sources import (
     Cifar10Source,
     FolderSource,
@@ -19,11 +19,11 @@ __all__ = [
     "Batch",
     "BoxDownsample",
     "Cifar10Source",
-    "FaceColourization",
+    "FaceColourizationDataModule",
     "FlipAndShift",
     "FolderSource",
-    "HorseColourization",
-    "HorseSuperResolution",
+    "HorseColourizationDataModule",
+    "HorseSuperResolutionDataModule",
     "ImageDataModule",
     "ImageSet",
     "ImageSource",

@@ -185,7 +185,7 @@ class ImageDataModule(LightningDataModule):
             shuffle=self.shuffle,
             seed=seed,
             device=images.pixels.device,
-            **self._processes(),
+            **self._replicas(),
         )
         return _loader(images, self._sampler)
 
@@ -208,7 +208,7 @@ class ImageDataModule(LightningDataModule):
 
     def _evaluation(self, split: Split) -> DataLoader[Tensor]:
         images = self._near_the_model(split)
-        return _loader(images, EvaluationSampler(len(images), self.eval_batch_size, **self._processes()))
+        return _loader(images, EvaluationSampler(len(images), self.eval_batch_size, **self._replicas()))
 
     def _near_the_model(self, split: Split) -> InMemoryImages:
         """The images on the GPU of a trainer at work, so that no step copies any, if they leave room for it."""
@@ -224,11 +224,11 @@ class ImageDataModule(LightningDataModule):
             images.pixels = images.pixels.to(device)
         return images
 
-    def _processes(self) -> dict[str, int]:
+    def _replicas(self) -> dict[str, int]:
         """How many processes there are, and which this one is."""
         if self.trainer is None:
             return {}
-        return {"processes": self.trainer.world_size, "process": self.trainer.global_rank}
+        return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
 
 
 def _loader(images: InMemoryImages, sampler: TrainingSampler | EvaluationSampler) -> DataLoader[Tensor]:

@@ -51,17 +51,19 @@ class BoxDownsample(nn.Module):
     """Fewer pixels: each the mean of a square block.
 
     Args:
-        factor: Height and width of a block.
+        scale_factor: Height and width of a block.
 
     Raises:
-        ImgcolorError: If ``factor`` is below 2.
+        ImgcolorError: If ``scale_factor`` is below 2.
     """
 
-    def __init__(self, factor: int = 4) -> None:
+    def __init__(self, scale_factor: int = 4) -> None:
         super().__init__()
-        if factor < 2:
-            raise ImgcolorError(f"data.factor: expected at least 2, such as 2, 4 or 8, found {factor}")
-        self.factor = factor
+        if scale_factor < 2:
+            raise ImgcolorError(
+                f"data.scale_factor: expected at least 2, such as 2, 4 or 8, found {scale_factor}"
+            )
+        self.scale_factor = scale_factor
 
     def forward(self, images: Tensor) -> Tensor:
         """Average blocks.
@@ -72,4 +74,4 @@ class BoxDownsample(nn.Module):
         Returns:
             Float [B, 3, H // factor, W // factor] in [0, 1].
         """
-        return F.avg_pool2d(images, self.factor)
+        return F.avg_pool2d(images, self.scale_factor)

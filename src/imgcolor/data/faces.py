@@ -17,7 +17,7 @@ from imgcolor.data.sources.drawn_faces import draw_faces
 from imgcolor.utils.errors import ImgcolorError
 
 
-class FaceColourization(ImageDataModule):
+class FaceColourizationDataModule(ImageDataModule):
     """Faces whose grey is Pillow's luma: the CENG 483 homework's task.
 
     Args:

@@ -17,7 +17,7 @@ from imgcolor.data.sources.drawn_horses import draw_horses
 from imgcolor.utils.errors import ImgcolorError
 
 
-class HorseColourization(ImageDataModule):
+class HorseColourizationDataModule(ImageDataModule):
     """Small colour images whose grey is the plain mean of R, G and B: the CSC2516 assignment's task.
 
     Args:
@@ -69,11 +69,11 @@ class HorseColourization(ImageDataModule):
         )
 
 
-class HorseSuperResolution(ImageDataModule):
+class HorseSuperResolutionDataModule(ImageDataModule):
     """Small colour images of which a network sees the means of square blocks: the assignment's problem D.
 
     Args:
-        factor: Height and width of a block: 4 makes 8×8 of 32×32.
+        scale_factor: Height and width of a block: 4 makes 8×8 of 32×32.
         source: ``cifar10`` (one category of CIFAR-10, downloaded where it is missing), ``folder``
             (``ROOT/train/**``, ``ROOT/val/**`` and, where there is one, ``ROOT/test/**``), ``synthetic``
             (drawn horses; nothing to download), or, in Python, any object with ``load(split) -> ImageSet``.
@@ -97,13 +97,13 @@ class HorseSuperResolution(ImageDataModule):
             file in the cache (``XDG_CACHE_HOME``), and read from there. Half of the free memory by default.
 
     Raises:
-        ImgcolorError: If an argument is out of range, ``size`` is no multiple of ``factor``, or the source's
+        ImgcolorError: If an argument is out of range, ``size`` is no multiple of ``scale_factor``, or the source's
             name or category is unknown.
     """
 
     def __init__(
         self,
-        factor: int = 4,
+        scale_factor: int = 4,
         source: Literal["cifar10", "folder", "synthetic"] | ImageSource = "synthetic",
         root: Path = Path("data"),
         category: str = "horse",
@@ -118,9 +118,11 @@ class HorseSuperResolution(ImageDataModule):
         holdout: float = 0.0,
         memory_limit: float | None = None,
     ) -> None:
-        degradation = BoxDownsample(factor)
-        if size % factor:
-            raise ImgcolorError(f"data.size: expected a multiple of the factor {factor}, found {size}")
+        degradation = BoxDownsample(scale_factor)
+        if size % scale_factor:
+            raise ImgcolorError(
+                f"data.size: expected a multiple of the scale_factor {scale_factor}, found {size}"
+            )
         images = _horse_source(source, root, category, size, train_images, val_images, memory_limit)
         super().__init__(
             images, degradation, batch_size, eval_batch_size, seed, shuffle, augmentation, holdout

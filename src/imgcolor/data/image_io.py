@@ -241,8 +241,8 @@ def image_files(folder: Path) -> list[Path]:
         files = sorted(_files(folder), key=lambda file: file.relative_to(folder).as_posix())
     except OSError as error:
         raise cannot_list(folder, error) from error
-    endings = readable_endings()
-    images = [file for file in files if file.suffix.lower() in endings]
+    extensions = readable_extensions()
+    images = [file for file in files if file.suffix.lower() in extensions]
     if not images:
         seen = shorten(file.suffix.lower() or "no ending" for file in files)
         raise one_line_error(
@@ -275,10 +275,10 @@ def _files(folder: Path) -> Iterator[Path]:
                 folders.append(path)
 
 
-def readable_endings() -> set[str]:
+def readable_extensions() -> set[str]:
     """Endings of image files that Pillow reads, in lower case: ``.png`` and so on."""
     formats = _formats()
-    return {ending for ending, kind in Image.registered_extensions().items() if kind in formats}
+    return {extension for extension, kind in Image.registered_extensions().items() if kind in formats}
 
 
 def _formats() -> list[str]:

@@ -44,8 +44,8 @@ class TrainingSampler(DistributedSampler[Tensor]):
         batch_size: Images a batch and process.
         shuffle: Whether every epoch has an order of its own.
         seed: See above.
-        processes: Number of processes.
-        process: Which of them deals, from 0.
+        num_replicas: Number of processes.
+        rank: Which of them deals, from 0.
         device: Where the images are: an epoch's order goes there once, and no batch's does.
 
     Raises:
@@ -59,15 +59,15 @@ class TrainingSampler(DistributedSampler[Tensor]):
         *,
         shuffle: bool = True,
         seed: int = 0,
-        processes: int = 1,
-        process: int = 0,
+        num_replicas: int = 1,
+        rank: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        _refuse_too_few(images, processes)
-        super().__init__(InMemoryImages(torch.empty(images)), processes, process, shuffle=shuffle, seed=seed)
+        _refuse_too_few(images, num_replicas)
+        super().__init__(InMemoryImages(torch.empty(images)), num_replicas, rank, shuffle=shuffle, seed=seed)
         self.images = images
         self.batch_size = batch_size
-        self.dealt = images - images % processes
+        self.dealt = images - images % num_replicas
         self.device = device
 
     def __len__(self) -> int:
@@ -92,20 +92,20 @@ class EvaluationSampler(DistributedSampler[Tensor]):
     Args:
         images: Number of images.
         batch_size: Images a batch and process, at most, but for batches of 1, which can become 2.
-        processes: Number of processes.
-        process: Which of them deals, from 0.
+        num_replicas: Number of processes.
+        rank: Which of them deals, from 0.
 
     Raises:
         ImgcolorError: If there are fewer images than processes.
     """
 
-    def __init__(self, images: int, batch_size: int, *, processes: int = 1, process: int = 0) -> None:
-        _refuse_too_few(images, processes)
-        super().__init__(InMemoryImages(torch.empty(images)), processes, process, shuffle=False)
-        smallest, largest = images // processes, -(-images // processes)
+    def __init__(self, images: int, batch_size: int, *, num_replicas: int = 1, rank: int = 0) -> None:
+        _refuse_too_few(images, num_replicas)
+        super().__init__(InMemoryImages(torch.empty(images)), num_replicas, rank, shuffle=False)
+        smallest, largest = images // num_replicas, -(-images // num_replicas)
         batches = min(-(-largest // batch_size), smallest)
-        shares = np.array_split(np.arange(images), processes)
-        parts = np.array_split(shares[process], batches)
+        parts_of_ranks = np.array_split(np.arange(images), num_replicas)
+        parts = np.array_split(parts_of_ranks[rank], batches)
         self.batches = [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
 
     def __len__(self) -> int:
@@ -115,9 +115,9 @@ class EvaluationSampler(DistributedSampler[Tensor]):
         return iter(self.batches)
 
 
-def _refuse_too_few(images: int, processes: int) -> None:
-    if images < processes:
+def _refuse_too_few(images: int, num_replicas: int) -> None:
+    if images < num_replicas:
         raise ImgcolorError(
-            f"data: expected at least as many images as processes, {processes}, found {images}; give fewer "
+            f"data: expected at least as many images as processes, {num_replicas}, found {images}; give fewer "
             "--trainer.devices"
         )

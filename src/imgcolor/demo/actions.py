@@ -34,13 +34,13 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 _GREY_LEVELS = 8
 """How far red, green and blue of a grey pixel may be apart, of 256 levels: JPEG makes them differ a little."""
 
-FIGURES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "PSNR, dB": lambda picture, truth: peak_signal_noise_ratio(picture, truth, data_range=1.0),
+METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "PSNR, dB": lambda image, truth: peak_signal_noise_ratio(image, truth, data_range=1.0),
     "12-margin": margin_accuracy,
     "CIEDE2000": delta_e,
-    "colourfulness": lambda picture, _: colourfulness(picture),
+    "colourfulness": lambda image, _: colourfulness(image),
 }
-"""Name to a function of a picture and its truth, float [1, 3, H, W] in [0, 1]."""
+"""Name to a function of an image and its truth, float [1, 3, H, W] in [0, 1]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Trial:
         before: What the model started from, at the size of the result: the grey, or a bicubic enlargement.
         after: The result.
         truth: The photo's own colours; None where it has none, or was enlarged.
-        figures: What was measured (the model, ``table`` and ``grey``, which need no network, and the ``photo``
+        metrics: What was measured (the model, ``table`` and ``grey``, which need no network, and the ``photo``
             itself) to name of a figure to value. Empty without a truth and for photos that are partly transparent.
         original_size: The photo's width and height where it was made smaller first, else None.
     """
@@ -59,7 +59,7 @@ class Trial:
     before: Image.Image
     after: Image.Image
     truth: Image.Image | None = None
-    figures: dict[str, dict[str, float]] = field(default_factory=dict)
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     original_size: tuple[int, int] | None = None
 
 
@@ -85,21 +85,21 @@ def try_out(path: Path, model: Model) -> Trial:
             f"{path.name}: expected a photo that is at most {LONGEST} times as long as wide, found "
             f"{width}x{height}; cut it first"
         )
-    photo = whole.within(ENLARGED_PIXELS if model.enlarges else COLOURIZED_PIXELS)
+    photo = whole.within(ENLARGED_PIXELS if model.scale_factor else COLOURIZED_PIXELS)
     original_size = None if photo is whole else (width, height)
     pixels = photo.pixels[None]
-    if model.enlarges:
-        before, after = Interpolation("bicubic", model.enlarges)(pixels), model.enlarged(pixels)
+    if model.scale_factor:
+        before, after = Interpolation("bicubic", model.scale_factor)(pixels), model.enlarged(pixels)
     else:
         before = model.grey(pixels)
         after = model.colours(before)
-    coloured = not model.enlarges and _has_colour(pixels)
+    coloured = not model.scale_factor and _has_colour(pixels)
     opaque = photo.alpha is None or photo.alpha.getextrema() == (255, 255)
     return Trial(
         before=photo.with_pixels(before[0]).to_image(),
         after=photo.with_pixels(after[0]).to_image(),
         truth=photo.to_image() if coloured else None,
-        figures=_figures(model, before, after, pixels) if coloured and opaque else {},
+        metrics=_metrics(model, before, after, pixels) if coloured and opaque else {},
         original_size=original_size,
     )
 
@@ -108,17 +108,17 @@ def _has_colour(pixels: Tensor) -> bool:
     return bool((pixels.amax(dim=1) - pixels.amin(dim=1)).max() * 255 > _GREY_LEVELS)
 
 
-def _figures(model: Model, grey: Tensor, coloured: Tensor, truth: Tensor) -> dict[str, dict[str, float]]:
-    pictures = {model.name: coloured}
+def _metrics(model: Model, grey: Tensor, coloured: Tensor, truth: Tensor) -> dict[str, dict[str, float]]:
+    images = {model.name: coloured}
     table = getattr(model.task.network, "base", None)
     if isinstance(table, nn.Module):
         # The network's own start: a table from grey and row to colour, filled from the same training images.
         task = copy.deepcopy(model.task)
         task.network = table
-        pictures["table"] = Model(task).colours(grey)
-    pictures["grey"] = grey.expand_as(truth)
-    figures = {
-        name: {figure: float(measure(picture, truth)) for figure, measure in FIGURES.items()}
-        for name, picture in pictures.items()
+        images["table"] = Model(task).colours(grey)
+    images["grey"] = grey.expand_as(truth)
+    metrics = {
+        name: {metric: float(measure(image, truth)) for metric, measure in METRICS.items()}
+        for name, image in images.items()
     }
-    return figures | {"photo": {"colourfulness": float(colourfulness(truth))}}
+    return metrics | {"photo": {"colourfulness": float(colourfulness(truth))}}

@@ -13,7 +13,7 @@ from PIL import Image
 
 from imgcolor.data.sources.drawn_faces import draw_faces
 from imgcolor.data.sources.drawn_horses import draw_horses
-from imgcolor.demo.actions import FIGURES, Trial, try_out
+from imgcolor.demo.actions import METRICS, Trial, try_out
 from imgcolor.pipelines import Model
 from imgcolor.pretrained import Card, cards
 from imgcolor.utils.errors import ImgcolorError
@@ -67,7 +67,7 @@ def build(models: Mapping[str, Model], results: Path, examples: Path) -> gr.Bloc
         before = _write(trial.before, place / "before.png")
         after = _write(trial.after, place / f"{path.stem}_{name}.png")
         truth = _write(trial.truth, place / "truth.png") if trial.truth else None
-        start = "bicubic enlargement" if models[name].enlarges else "grey"
+        start = "bicubic enlargement" if models[name].scale_factor else "grey"
         return [
             gr.HTML(visible=False),
             gr.Column(visible=True),
@@ -75,7 +75,7 @@ def build(models: Mapping[str, Model], results: Path, examples: Path) -> gr.Bloc
             gr.DownloadButton(_download(trial), after),
             _remarks(trial, models[name]),
             gr.Image(truth, visible=truth is not None),
-            gr.Markdown(_table(trial), visible=bool(trial.figures)),
+            gr.Markdown(_table(trial), visible=bool(trial.metrics)),
             _about(described[name]),
         ]
 
@@ -106,14 +106,14 @@ def build(models: Mapping[str, Model], results: Path, examples: Path) -> gr.Bloc
                     truth = gr.Image(
                         label="The photo's own colours", interactive=False, buttons=[], height=300
                     )
-                    figures = gr.Markdown(elem_classes="figures")
+                    metrics = gr.Markdown(elem_classes="figures")
                     with gr.Accordion("About this model", open=False):
                         about = gr.Markdown()
         gr.on(
             [photo.change, model.change],
             show,
             [photo, model],
-            [message, shown, slider, download, remarks, truth, figures, about],
+            [message, shown, slider, download, remarks, truth, metrics, about],
             preprocess=False,  # Gradio's own reading knows neither 16 bits nor bad files
             trigger_mode="always_last",
             concurrency_limit=1,
@@ -150,7 +150,7 @@ def serve(page: gr.Blocks, host: str, port: int | None) -> str:
 
 
 async def _own_files_only(request: Request) -> None:
-    """Refuse to fetch pictures of other hosts, which Gradio does for anyone who asks."""
+    """Refuse to fetch images of other hosts, which Gradio does for anyone who asks."""
     kind = request.headers.get("content-type", "")
     body = b"" if kind.startswith("multipart/") else await request.body()
     if "=http" in request.url.path or (body and _names_a_url(json.loads(body))):
@@ -185,7 +185,7 @@ def _download(trial: Trial) -> str:
 
 
 def _remarks(trial: Trial, model: Model) -> str:
-    command = "upscale" if model.enlarges else "colourize"
+    command = "upscale" if model.scale_factor else "colourize"
     if trial.original_size is None:
         return _CAUTIONS[command]
     width, height = trial.original_size
@@ -196,15 +196,15 @@ def _remarks(trial: Trial, model: Model) -> str:
 
 
 def _table(trial: Trial) -> str:
-    lines = [f"| | {' | '.join(trial.figures)} |", "|---" + "|---:" * len(trial.figures) + "|"]
-    for name in FIGURES:
-        cells = [f"{figures[name]:.3g}" if name in figures else "" for figures in trial.figures.values()]
+    lines = [f"| | {' | '.join(trial.metrics)} |", "|---" + "|---:" * len(trial.metrics) + "|"]
+    for name in METRICS:
+        cells = [f"{metrics[name]:.3g}" if name in metrics else "" for metrics in trial.metrics.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    floors = {
+    baselines = {
         "table": "*table* gives each grey the mean colour that it had in the training images",
         "grey": "*grey* is the grey as it is",
     }
-    told = "; ".join(text for name, text in floors.items() if name in trial.figures)
+    told = "; ".join(text for name, text in baselines.items() if name in trial.metrics)
     return "\n".join(lines) + (
         f"\n\nAgainst the photo's own colours; of CIEDE2000 less is better. Without a network: {told}."
     )
@@ -213,12 +213,12 @@ def _table(trial: Trial) -> str:
 def _about(card: Card) -> str:
     return (
         f"**{card.name}** {card.does}; trained on {card.data}. On validation images: {card.metric}; "
-        f"without a network: {card.floor}.\n\n{card.note}"
+        f"without a network: {card.baseline}.\n\n{card.note}"
     )
 
 
 def _examples(folder: Path) -> list[list[str]]:
-    """Drawn pictures, each with the model that it is for."""
+    """Drawn images, each with the model that it is for."""
     faces, horses = draw_faces(2, 160), draw_horses(2, 160)
     drawings = [
         ("faces", faces[0]),

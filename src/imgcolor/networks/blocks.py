@@ -26,7 +26,7 @@ def conv_block(
     kernel_size: int,
     dropout: float = 0.0,
     pool: bool = False,
-    double: bool = False,
+    upsample: bool = False,
 ) -> ConvBlock:
     """Convolution, batch norm and ReLU, with what is asked for of pooling, dropout and doubling.
 
@@ -38,7 +38,7 @@ def conv_block(
         kernel_size: An odd number, so that the padding keeps height and width.
         dropout: Share of the channels that training sets to zero; 0 adds no layer.
         pool: Whether of every two by two pixels the maximum is kept.
-        double: Whether every pixel is repeated twice along height and width.
+        upsample: Whether every pixel is repeated twice along height and width.
 
     Returns:
         A module from [B, in_channels, H, W] to [B, out_channels, H', W'].
@@ -52,17 +52,17 @@ def conv_block(
     layers.append(nn.ReLU())
     if dropout > 0:
         layers.append(nn.Dropout2d(dropout))
-    if double:
-        layers.append(Double())
+    if upsample:
+        layers.append(Upsample())
     return ConvBlock(*layers)
 
 
-class Double(nn.Module):
+class Upsample(nn.Module):
     """Repeats every pixel twice along height and width."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """Float [B, C, H, W] to [B, C, 2H, 2W]."""
-        doubled = enlarge(maps, 2)
+        doubled = upsample(maps, 2)
         if _is_cheaper_as_equal(self, maps):
             doubled.undoubled = maps, maps._version  # type: ignore[attr-defined]  # for a SameConv2d
         return doubled
@@ -76,7 +76,7 @@ class SameConv2d(nn.Conv2d):
     - One over doubled maps is a transposed convolution of the maps before, with kernels of one more row and
       column: four products a pixel in the place of nine, where kernels are 3×3.
     - One over several maps is the sum of one over each, which need not be put side by side.
-    - One to few channels, such as a picture's three, is a transposed one with the kernels turned around, which
+    - One to few channels, such as an image's three, is a transposed one with the kernels turned around, which
       fills oneDNN's vectors.
 
     Args:
@@ -102,7 +102,7 @@ class SameConv2d(nn.Conv2d):
             or sum(m.shape[-3] for m in maps) != self.in_channels
         )
         if plain or not _is_cheaper_as_equal(self, maps[0]):
-            return super().forward(join(*maps))
+            return super().forward(concatenate(*maps))
         weights = torch.split(self.weight, [m.shape[-3] for m in maps], dim=1)
         output = self._read(maps[0], weights[0], self.bias)
         for more, weight in zip(maps[1:], weights[1:], strict=True):
@@ -141,7 +141,7 @@ def _undoubled(maps: Tensor) -> Tensor | None:
 
 def read(layer: nn.Module, *maps: Tensor) -> Tensor:
     """Give a layer maps side by side: joined, unless it is one that joins them itself."""
-    output: Tensor = layer(*maps) if isinstance(layer, SameConv2d | ConvBlock) else layer(join(*maps))
+    output: Tensor = layer(*maps) if isinstance(layer, SameConv2d | ConvBlock) else layer(concatenate(*maps))
     return output
 
 
@@ -160,20 +160,20 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     return F.pad(images, missing, mode="replicate") if any(missing) else images
 
 
-def enlarge(images: Tensor, factor: int) -> Tensor:
+def upsample(images: Tensor, scale_factor: int) -> Tensor:
     """Repeat every pixel: what a network for super-resolution does with its small input at its door.
 
     Args:
         images: Float [B, C, h, w].
-        factor: How often along height and width; 1 changes nothing.
+        scale_factor: How often along height and width; 1 changes nothing.
 
     Returns:
         Float [B, C, h * factor, w * factor].
     """
-    return images if factor == 1 else F.interpolate(images, scale_factor=factor, mode="nearest")
+    return images if scale_factor == 1 else F.interpolate(images, scale_factor=scale_factor, mode="nearest")
 
 
-def join(*maps: Tensor) -> Tensor:
+def concatenate(*maps: Tensor) -> Tensor:
     """Stack feature maps of one height and width along the channels: a skip connection."""
     return maps[0] if len(maps) == 1 else torch.cat(maps, dim=1)
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import SameConv2d, conv_block, enlarge, pad_to_multiple
+from imgcolor.networks.blocks import SameConv2d, conv_block, pad_to_multiple, upsample
 
 
 class ColourCNN(nn.Module):
@@ -12,38 +12,38 @@ class ColourCNN(nn.Module):
     that are no multiples of 4 are padded inside and cropped again.
 
     Args:
-        colours: Channels of the output: the number of palette colours.
-        filters: Channels of the first block; the blocks at the bottom have twice as many.
+        out_channels: Channels of the output: the number of palette colours.
+        base_channels: Channels of the first block; the blocks at the bottom have twice as many.
         kernel_size: Height and width of every kernel, an odd number.
         dropout: Share of the channels that training sets to zero after each block but the last.
         in_channels: Channels of the input.
-        upscale: How often every pixel of the input is repeated along height and width before anything else: 4 for
-            super-resolution from 8×8 to 32×32.
+        scale_factor: How often every pixel of the input is repeated along height and width before anything else:
+            4 for super-resolution from 8×8 to 32×32.
     """
 
     def __init__(
         self,
-        colours: int = 24,
-        filters: int = 32,
+        out_channels: int = 24,
+        base_channels: int = 32,
         kernel_size: int = 3,
         dropout: float = 0.0,
         in_channels: int = 1,
-        upscale: int = 1,
+        scale_factor: int = 1,
     ) -> None:
         super().__init__()
-        self.colours = colours
-        self.filters = filters
+        self.out_channels = out_channels
+        self.base_channels = base_channels
         self.kernel_size = kernel_size
         self.dropout = dropout
         self.in_channels = in_channels
-        self.upscale = upscale
+        self.scale_factor = scale_factor
         k, p = kernel_size, dropout
-        self.downconv1 = conv_block(in_channels, filters, k, p, pool=True)
-        self.downconv2 = conv_block(filters, 2 * filters, k, p, pool=True)
-        self.rfconv = conv_block(2 * filters, 2 * filters, k, p)
-        self.upconv1 = conv_block(2 * filters, filters, k, p, double=True)
-        self.upconv2 = conv_block(filters, colours, k, double=True)
-        self.finalconv = SameConv2d(colours, colours, k)
+        self.downconv1 = conv_block(in_channels, base_channels, k, p, pool=True)
+        self.downconv2 = conv_block(base_channels, 2 * base_channels, k, p, pool=True)
+        self.rfconv = conv_block(2 * base_channels, 2 * base_channels, k, p)
+        self.upconv1 = conv_block(2 * base_channels, base_channels, k, p, upsample=True)
+        self.upconv2 = conv_block(base_channels, out_channels, k, upsample=True)
+        self.finalconv = SameConv2d(out_channels, out_channels, k)
 
     def forward(self, images: Tensor) -> Tensor:
         """Score every colour at every pixel.
@@ -54,9 +54,9 @@ class ColourCNN(nn.Module):
         Returns:
             Float [B, colours, h * upscale, w * upscale], unbounded.
         """
-        images = enlarge(images, self.upscale)
+        images = upsample(images, self.scale_factor)
         height, width = images.shape[-2:]
         maps = self.downconv1(pad_to_multiple(images, 4))
         maps = self.upconv1(self.rfconv(self.downconv2(maps)))
-        scores: Tensor = self.finalconv(self.upconv2(maps))
-        return scores[..., :height, :width]
+        logits: Tensor = self.finalconv(self.upconv2(maps))
+        return logits[..., :height, :width]

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import SameConv2d, conv_block, enlarge, pad_to_multiple, read
+from imgcolor.networks.blocks import SameConv2d, conv_block, pad_to_multiple, read, upsample
 
 
 class ColourUNet(nn.Module):
@@ -13,38 +13,38 @@ class ColourUNet(nn.Module):
     inside and cropped again.
 
     Args:
-        colours: Channels of the output: the number of palette colours, or 3 for regression.
-        filters: Channels of the first block; the blocks at the bottom have twice as many.
+        out_channels: Channels of the output: the number of palette colours, or 3 for regression.
+        base_channels: Channels of the first block; the blocks at the bottom have twice as many.
         kernel_size: Height and width of every kernel, an odd number.
         dropout: Share of the channels that training sets to zero after each block but the last.
         in_channels: Channels of the input.
-        upscale: How often every pixel of the input is repeated along height and width before anything else: 4 for
-            super-resolution from 8×8 to 32×32.
+        scale_factor: How often every pixel of the input is repeated along height and width before anything else:
+            4 for super-resolution from 8×8 to 32×32.
     """
 
     def __init__(
         self,
-        colours: int = 24,
-        filters: int = 32,
+        out_channels: int = 24,
+        base_channels: int = 32,
         kernel_size: int = 3,
         dropout: float = 0.0,
         in_channels: int = 1,
-        upscale: int = 1,
+        scale_factor: int = 1,
     ) -> None:
         super().__init__()
-        self.colours = colours
-        self.filters = filters
+        self.out_channels = out_channels
+        self.base_channels = base_channels
         self.kernel_size = kernel_size
         self.dropout = dropout
         self.in_channels = in_channels
-        self.upscale = upscale
+        self.scale_factor = scale_factor
         k, p = kernel_size, dropout
-        self.downconv1 = conv_block(in_channels, filters, k, p, pool=True)
-        self.downconv2 = conv_block(filters, 2 * filters, k, p, pool=True)
-        self.rfconv = conv_block(2 * filters, 2 * filters, k, p)
-        self.upconv1 = conv_block(4 * filters, filters, k, p, double=True)
-        self.upconv2 = conv_block(2 * filters, colours, k, double=True)
-        self.finalconv = SameConv2d(colours + in_channels, colours, k)
+        self.downconv1 = conv_block(in_channels, base_channels, k, p, pool=True)
+        self.downconv2 = conv_block(base_channels, 2 * base_channels, k, p, pool=True)
+        self.rfconv = conv_block(2 * base_channels, 2 * base_channels, k, p)
+        self.upconv1 = conv_block(4 * base_channels, base_channels, k, p, upsample=True)
+        self.upconv2 = conv_block(2 * base_channels, out_channels, k, upsample=True)
+        self.finalconv = SameConv2d(out_channels + in_channels, out_channels, k)
 
     def forward(self, images: Tensor) -> Tensor:
         """Score every colour at every pixel.
@@ -55,12 +55,12 @@ class ColourUNet(nn.Module):
         Returns:
             Float [B, colours, h * upscale, w * upscale], unbounded.
         """
-        images = enlarge(images, self.upscale)
+        images = upsample(images, self.scale_factor)
         height, width = images.shape[-2:]
         images = pad_to_multiple(images, 4)
         half = self.downconv1(images)
         quarter = self.downconv2(half)
         maps = read(self.upconv1, self.rfconv(quarter), quarter)
         maps = read(self.upconv2, maps, half)
-        scores = read(self.finalconv, maps, images)
-        return scores[..., :height, :width]
+        logits = read(self.finalconv, maps, images)
+        return logits[..., :height, :width]

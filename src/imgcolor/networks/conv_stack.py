@@ -12,7 +12,7 @@ class ConvStack(nn.Module):
 
     Args:
         layers: Number of convolutions, at least 1.
-        kernels: Channels of every convolution but the last, which has 3.
+        hidden_channels: Channels of every convolution but the last, which has 3.
         kernel_size: Height and width of every kernel, an odd number.
         batch_norm: Whether a batch norm follows every convolution, the last one too.
         tanh: Whether tanh closes the network, for targets in [-1, 1].
@@ -23,13 +23,13 @@ class ConvStack(nn.Module):
         in_channels: Channels of the input.
 
     Raises:
-        ValueError: If an argument is out of range, or ``kernels`` is no multiple of ``groups``.
+        ValueError: If an argument is out of range, or ``hidden_channels`` is no multiple of ``groups``.
     """
 
     def __init__(
         self,
         layers: int = 2,
-        kernels: int = 16,
+        hidden_channels: int = 16,
         kernel_size: int = 5,
         batch_norm: bool = False,
         tanh: bool = False,
@@ -38,22 +38,22 @@ class ConvStack(nn.Module):
         in_channels: int = 1,
     ) -> None:
         super().__init__()
-        for name, value in (("layers", layers), ("kernels", kernels), ("groups", groups)):
+        for name, value in (("layers", layers), ("hidden_channels", hidden_channels), ("groups", groups)):
             if value < 1:
                 raise ValueError(f"{name}: expected at least 1, found {value}")
-        if kernels % groups:
-            raise ValueError(f"groups: expected a divisor of the {kernels} kernels, found {groups}")
+        if hidden_channels % groups:
+            raise ValueError(f"groups: expected a divisor of the {hidden_channels} kernels, found {groups}")
         if separable and groups > 1:
             raise ValueError(f"groups: expected 1 where convolutions are separable, found {groups}")
         self.layers = layers
-        self.kernels = kernels
+        self.hidden_channels = hidden_channels
         self.kernel_size = kernel_size
         self.batch_norm = batch_norm
         self.tanh = tanh
         self.separable = separable
         self.groups = groups
         self.in_channels = in_channels
-        channels = [in_channels, *[kernels] * (layers - 1), 3]
+        channels = [in_channels, *[hidden_channels] * (layers - 1), 3]
         for number in range(1, layers + 1):
             last = number == layers
             block = self._block(

@@ -27,8 +27,8 @@ class ResidualUNet(nn.Module):
     U is that of Ronneberger et al. 2015, with additions in place of joins.
 
     Args:
-        colours: Channels of the output: the number of palette colours, or 3 for regression.
-        filters: Channels of each level, from the full resolution down.
+        out_channels: Channels of the output: the number of palette colours, or 3 for regression.
+        hidden_channels: Channels of each level, from the full resolution down.
         blocks: Residual blocks of each level of each way.
         dropout: Share of the channels that training sets to zero inside each residual block.
         in_channels: Channels of the input.
@@ -36,7 +36,7 @@ class ResidualUNet(nn.Module):
             :class:`imgcolor.baselines.GreyLookup`; None starts from nothing.
         luminance: Makes the grey of the output that of the input, by adding the same to red, green and blue:
             ``mean`` for grey as the plain mean of the three, ``luma`` for ITU-R BT.601's weights, both for 1
-            input and 3 output channels; None leaves the output as it is. Exact before a picture is clamped to
+            input and 3 output channels; None leaves the output as it is. Exact before an image is clamped to
             [0, 1].
 
     Raises:
@@ -45,8 +45,8 @@ class ResidualUNet(nn.Module):
 
     def __init__(
         self,
-        colours: int = 3,
-        filters: Sequence[int] = (32, 64, 128),
+        out_channels: int = 3,
+        hidden_channels: Sequence[int] = (32, 64, 128),
         blocks: int = 1,
         dropout: float = 0.0,
         in_channels: int = 1,
@@ -54,37 +54,39 @@ class ResidualUNet(nn.Module):
         luminance: Literal["mean", "luma"] | None = None,
     ) -> None:
         super().__init__()
-        if not filters or min(filters) < 1:
-            raise ValueError(f"filters: expected numbers of at least 1, one a level, found {list(filters)}")
+        if not hidden_channels or min(hidden_channels) < 1:
+            raise ValueError(
+                f"hidden_channels: expected numbers of at least 1, one a level, found {list(hidden_channels)}"
+            )
         if blocks < 1:
             raise ValueError(f"blocks: expected at least 1, found {blocks}")
         if luminance is not None and luminance not in _LUMINANCE:
             raise ValueError(f"luminance: expected mean, luma or nothing, found {luminance!r}")
-        if luminance is not None and (in_channels, colours) != (1, 3):
+        if luminance is not None and (in_channels, out_channels) != (1, 3):
             raise ValueError(
-                f"luminance: expected 1 input and 3 output channels, found {in_channels} and {colours}"
+                f"luminance: expected 1 input and 3 output channels, found {in_channels} and {out_channels}"
             )
-        self.colours = colours
-        self.filters = list(filters)
+        self.out_channels = out_channels
+        self.hidden_channels = list(hidden_channels)
         self.blocks = blocks
         self.dropout = dropout
         self.in_channels = in_channels
         self.base = base
         self.luminance = luminance
-        bottom = len(filters) - 1
+        bottom = len(hidden_channels) - 1
         # The second input is the row: a sky is rarely below a horse.
         self.stem = nn.Sequential(
-            nn.Conv2d(in_channels + 1, filters[0], 3, padding=1, bias=False),
-            nn.BatchNorm2d(filters[0]),
+            nn.Conv2d(in_channels + 1, hidden_channels[0], 3, padding=1, bias=False),
+            nn.BatchNorm2d(hidden_channels[0]),
             nn.ReLU(),
         )
         for level in range(1, bottom + 1):
-            halve = nn.Conv2d(filters[level - 1], filters[level], 2, stride=2)
-            self.add_module(f"down{level}", nn.Sequential(halve, *self._residual(filters[level])))
+            halve = nn.Conv2d(hidden_channels[level - 1], hidden_channels[level], 2, stride=2)
+            self.add_module(f"down{level}", nn.Sequential(halve, *self._residual(hidden_channels[level])))
         for level in range(bottom - 1, -1, -1):
-            self.add_module(f"enter{level}", nn.Conv2d(filters[level + 1], filters[level], 1))
-            self.add_module(f"up{level}", nn.Sequential(*self._residual(filters[level])))
-        self.head = SameConv2d(filters[0], colours, 3)
+            self.add_module(f"enter{level}", nn.Conv2d(hidden_channels[level + 1], hidden_channels[level], 1))
+            self.add_module(f"up{level}", nn.Sequential(*self._residual(hidden_channels[level])))
+        self.head = SameConv2d(hidden_channels[0], out_channels, 3)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # there is one
 
@@ -104,7 +106,7 @@ class ResidualUNet(nn.Module):
             ValueError: If the base gives another shape.
         """
         height, width = images.shape[-2:]
-        bottom = len(self.filters) - 1
+        bottom = len(self.hidden_channels) - 1
         padded = pad_to_multiple(images, 2**bottom)
         rows = torch.linspace(-1, 1, height, device=images.device, dtype=images.dtype)
         rows = pad_to_multiple(rows[:, None].expand(images.shape[0], 1, height, width), 2**bottom)

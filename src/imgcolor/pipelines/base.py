@@ -15,19 +15,19 @@ from imgcolor.pipelines.tiling import run_in_tiles
 from imgcolor.tasks import ColourTask
 from imgcolor.utils.errors import ImgcolorError
 
-Picture = TypeVar("Picture", Image.Image, np.ndarray, Tensor)
+ImageLike = TypeVar("ImageLike", Image.Image, np.ndarray, Tensor)
 
 Scale = Literal["own", "native"]
 
 _LARGEST = 2**22
-"""Pixels of a picture that a network sees at its own scale, whatever the picture's shape."""
+"""Pixels of an image that a network sees at its own scale, whatever the image's shape."""
 
 _TOGETHER = 2**20
-"""Pixels that a network sees at once, of all pictures of a batch or of a strip of a large one."""
+"""Pixels that a network sees at once, of all images of a batch or of a strip of a large one."""
 
 
 class Model:
-    """Colourizes or enlarges pictures of any size.
+    """Colourizes or enlarges images of any size.
 
     Args:
         task: What a fit trained, or :func:`imgcolor.checkpoints.load_task` gave; :func:`imgcolor.load` makes
@@ -53,67 +53,67 @@ class Model:
         self.name = name
 
     @property
-    def enlarges(self) -> int | None:
-        """How much larger pictures become, along each side; None for a model that colourizes."""
+    def scale_factor(self) -> int | None:
+        """How much larger images become, along each side; None for a model that colourizes."""
         degradation = self.task.degradation
-        return degradation.factor if isinstance(degradation, BoxDownsample) else None
+        return degradation.scale_factor if isinstance(degradation, BoxDownsample) else None
 
     @property
     def size(self) -> int:
-        """The shorter side at which the network sees a picture: that of its training images."""
+        """The shorter side at which the network sees an image: that of its training images."""
         return self.task.image_size or (80 if isinstance(self.task.degradation, LumaGrey) else 32)
 
-    def grey(self, picture: Tensor) -> Tensor:
+    def grey(self, image: Tensor) -> Tensor:
         """The luminance that the model keeps: what it was trained on.
 
         Args:
-            picture: Float [B, 1 or 3, H, W] in [0, 1].
+            image: Float [B, 1 or 3, H, W] in [0, 1].
 
         Returns:
-            Float [B, 1, H, W]; a grey picture as it is.
+            Float [B, 1, H, W]; a grey image as it is.
         """
-        return picture if picture.shape[1] == 1 else self.task.degradation(picture)  # type: ignore[misc]  # checked
+        return image if image.shape[1] == 1 else self.task.degradation(image)  # type: ignore[misc]  # checked
 
-    def colourize(self, picture: Picture, scale: Scale = "own") -> Picture:
-        """Give a picture colour; of a coloured one only the luminance is looked at.
+    def colourize(self, image: ImageLike, scale: Scale = "own") -> ImageLike:
+        """Give an image colour; of a coloured one only the luminance is looked at.
 
-        At its own scale the network sees the picture as small as its training images were, and the colour that it
-        finds joins the luminance of the full size, so the result is as sharp as the picture.
+        At its own scale the network sees the image as small as its training images were, and the colour that it
+        finds joins the luminance of the full size, so the result is as sharp as the image.
 
         Args:
-            picture: A Pillow image; a NumPy array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4]; or a
+            image: A Pillow image; a NumPy array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4]; or a
                 tensor [1 or 3, H, W] or [B, 1 or 3, H, W]. Arrays and tensors are uint8, or float in [0, 1].
-            scale: ``own``, or ``native``: the network runs at the picture's full size, in tiles where that is
+            scale: ``own``, or ``native``: the network runs at the image's full size, in tiles where that is
                 large.
 
         Returns:
-            The same kind of picture, in RGB; an alpha channel is kept.
+            The same kind of image, in RGB; an alpha channel is kept.
 
         Raises:
-            ImgcolorError: If the model enlarges, or the picture is of another kind.
+            ImgcolorError: If the model enlarges, or the image is of another kind.
         """
-        if self.enlarges:
-            raise ImgcolorError(f"{self.name} enlarges pictures, and does not colourize; use upscale")
+        if self.scale_factor:
+            raise ImgcolorError(f"{self.name} enlarges images, and does not colourize; use upscale")
         if scale not in ("own", "native"):
             raise ImgcolorError(f"scale: expected own or native, found {scale!r}")
-        coloured: Picture = self._on(picture, lambda images: self.colours(self.grey(images), scale))
+        coloured: ImageLike = self._on(image, lambda images: self.colours(self.grey(images), scale))
         return coloured
 
-    def upscale(self, picture: Picture) -> Picture:
-        """Enlarge a picture by the factor that the network was trained for.
+    def upscale(self, image: ImageLike) -> ImageLike:
+        """Enlarge an image by the factor that the network was trained for.
 
         Args:
-            picture: As for :meth:`colourize`.
+            image: As for :meth:`colourize`.
 
         Returns:
-            The same kind of picture, :attr:`enlarges` times as high and wide; a grey one stays grey.
+            The same kind of image, :attr:`scale_factor` times as high and wide; a grey one stays grey.
 
         Raises:
-            ImgcolorError: If the model colourizes, or the picture is of another kind.
+            ImgcolorError: If the model colourizes, or the image is of another kind.
         """
-        if not self.enlarges:
-            raise ImgcolorError(f"{self.name} colourizes, and does not enlarge pictures; use colourize")
-        large: Picture = self._on(picture, self.enlarged)
+        if not self.scale_factor:
+            raise ImgcolorError(f"{self.name} colourizes, and does not enlarge images; use colourize")
+        large: ImageLike = self._on(image, self.enlarged)
         return large
 
     @torch.no_grad()
@@ -146,43 +146,43 @@ class Model:
         return large.add_(grey).clamp_(0, 1)
 
     @torch.no_grad()
-    def enlarged(self, pictures: Tensor) -> Tensor:
+    def enlarged(self, images: Tensor) -> Tensor:
         """Enlarge a batch.
 
         Args:
-            pictures: Float [B, 1 or 3, h, w] in [0, 1].
+            images: Float [B, 1 or 3, h, w] in [0, 1].
 
         Returns:
             Float [B, 1 or 3, H, W] in [0, 1].
         """
-        channels = pictures.shape[1]
-        together = max(1, _TOGETHER // (16 * pictures.shape[-2] * pictures.shape[-1]))
-        if len(pictures) > together:
-            return torch.cat([self.enlarged(part) for part in torch.split(pictures, together)])
+        channels = images.shape[1]
+        together = max(1, _TOGETHER // (16 * images.shape[-2] * images.shape[-1]))
+        if len(images) > together:
+            return torch.cat([self.enlarged(part) for part in torch.split(images, together)])
         large = run_in_tiles(
-            pictures.expand(-1, 3, -1, -1), self.task, (192, 192), 32, self.enlarges or 1
+            images.expand(-1, 3, -1, -1), self.task, (192, 192), 32, self.scale_factor or 1
         ).clamp(0, 1)
         return large if channels == 3 else large.mean(dim=1, keepdim=True)
 
-    def _on(self, picture: Any, run: Callable[[Tensor], Tensor]) -> Any:
-        if isinstance(picture, Image.Image):
-            photo = Photo.of(ImageOps.exif_transpose(picture))
+    def _on(self, image: Any, run: Callable[[Tensor], Tensor]) -> Any:
+        if isinstance(image, Image.Image):
+            photo = Photo.from_image(ImageOps.exif_transpose(image))
             return photo.with_pixels(run(photo.pixels[None])[0]).to_image()
-        if isinstance(picture, np.ndarray):
-            return self._on_array(picture, run)
-        if isinstance(picture, Tensor):
-            return self._on_tensor(picture, run)
+        if isinstance(image, np.ndarray):
+            return self._on_array(image, run)
+        if isinstance(image, Tensor):
+            return self._on_tensor(image, run)
         raise ImgcolorError(
-            f"picture: expected a Pillow image, a NumPy array or a tensor, found {type(picture).__name__}"
+            f"image: expected a Pillow image, a NumPy array or a tensor, found {type(image).__name__}"
         )
 
-    def _on_array(self, picture: np.ndarray, run: Callable[[Tensor], Tensor]) -> np.ndarray:
-        flat = picture.ndim == 2
-        array = picture[..., None] if flat else picture
+    def _on_array(self, image: np.ndarray, run: Callable[[Tensor], Tensor]) -> np.ndarray:
+        flat = image.ndim == 2
+        array = image[..., None] if flat else image
         if array.ndim not in (3, 4) or array.shape[-1] not in (1, 3, 4):
             raise ImgcolorError(
-                "picture: expected an array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4], "
-                f"found {list(picture.shape)}"
+                "image: expected an array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4], "
+                f"found {list(image.shape)}"
             )
         # A copy in this machine's byte order: torch takes no other, and warns of arrays that cannot be written to.
         tensor = torch.from_numpy(array.astype(array.dtype.newbyteorder("="))).movedim(-1, -3)
@@ -196,21 +196,21 @@ class Model:
         pixels = result.movedim(-3, -1).numpy()
         return pixels[..., 0] if flat and pixels.shape[-1] == 1 else pixels
 
-    def _on_tensor(self, picture: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
-        whole = picture.dtype == torch.uint8
-        if picture.ndim not in (3, 4) or picture.shape[-3] not in (1, 3) or 0 in picture.shape:
+    def _on_tensor(self, image: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
+        whole = image.dtype == torch.uint8
+        if image.ndim not in (3, 4) or image.shape[-3] not in (1, 3) or 0 in image.shape:
             raise ImgcolorError(
-                f"picture: expected a tensor [1 or 3, H, W] or [B, 1 or 3, H, W], found {list(picture.shape)}"
+                f"image: expected a tensor [1 or 3, H, W] or [B, 1 or 3, H, W], found {list(image.shape)}"
             )
-        if not whole and not picture.is_floating_point():
-            raise ImgcolorError(f"picture: expected uint8, or float in [0, 1], found {picture.dtype}")
-        if not whole and not picture.max() <= 1.001:
+        if not whole and not image.is_floating_point():
+            raise ImgcolorError(f"image: expected uint8, or float in [0, 1], found {image.dtype}")
+        if not whole and not image.max() <= 1.001:
             raise ImgcolorError(
-                f"picture: expected floats in [0, 1], found {float(picture.max()):g}; divide levels by 255"
+                f"image: expected floats in [0, 1], found {float(image.max()):g}; divide levels by 255"
             )
-        images = picture.float() / 255 if whole else picture.float().clamp(0, 1)
+        images = image.float() / 255 if whole else image.float().clamp(0, 1)
         batch = images if images.ndim == 4 else images[None]
         device = next(self.task.parameters()).device
-        result = run(batch.to(device)).to(picture.device)
+        result = run(batch.to(device)).to(image.device)
         result = result if images.ndim == 4 else result[0]
-        return (result * 255).round().to(torch.uint8) if whole else result.to(picture.dtype)
+        return (result * 255).round().to(torch.uint8) if whole else result.to(image.dtype)

@@ -30,13 +30,13 @@ class Exported(nn.Module):
         super().__init__()
         # Not as a module of this one: TorchScript would look for the trainer of a LightningModule.
         object.__setattr__(self, "task", model.task.requires_grad_(False))
-        self.channels = 3 if model.enlarges else 1
+        self.channels = 3 if model.scale_factor else 1
         self.network = model.task.network
-        self.size = model.size // (model.enlarges or 1)
+        self.size = model.size // (model.scale_factor or 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Colour or enlarge: float [B, channels, H, W] in [0, 1] to float [B, 3, H', W'] in [0, 1]."""
-        return self.task.to_colour(self.task.run_network(images)).clamp(0, 1)
+        return self.task.to_rgb(self.task.run_network(images)).clamp(0, 1)
 
     def examples(self) -> list[Tensor]:
         """Inputs of several shapes; the first is no multiple of anything, so that padding is part of the trace."""

@@ -9,7 +9,7 @@ from imgcolor.pretrained.registry import weights_of
 
 
 def load(model: str | Path, allow_import: str | Sequence[str] = ()) -> Model:
-    """Load a model for pictures of any size.
+    """Load a model for images of any size.
 
     Args:
         model: The name of one that comes with the package (``imgcolor models`` lists them), or the path of a

@@ -18,7 +18,7 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".ti
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A picture with what a network does not see.
+    """An image with what a network does not see.
 
     Attributes:
         pixels: Float [1 or 3, H, W] in [0, 1].
@@ -29,14 +29,14 @@ class Photo:
     alpha: Image.Image | None = None
 
     @classmethod
-    def of(cls, image: Image.Image) -> "Photo":
+    def from_image(cls, image: Image.Image) -> "Photo":
         """A photo of a Pillow image of any mode but ``F``.
 
         Raises:
             ImgcolorError: If the image holds floating-point values, values beyond 16 bits, or no pixel.
         """
         if 0 in image.size:
-            raise ImgcolorError(f"picture: expected at least one pixel, found {image.width}x{image.height}")
+            raise ImgcolorError(f"image: expected at least one pixel, found {image.width}x{image.height}")
         deep = deep_grey(image)
         if deep is not None:
             return cls(torch.from_numpy(deep.astype(np.float32) / 65535)[None])
@@ -57,7 +57,7 @@ class Photo:
         Raises:
             ImgcolorError: If the file is missing, damaged, no image, of another kind, or has more pixels.
         """
-        return decode(path, cls.of, most, formats)
+        return decode(path, cls.from_image, most, formats)
 
     def with_pixels(self, pixels: Tensor) -> "Photo":
         """The same photo with other pixels, float [1 or 3, H, W] in [0, 1]; alpha is brought to their size."""

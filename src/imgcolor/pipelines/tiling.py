@@ -8,29 +8,33 @@ from torch import Tensor
 
 
 def run_in_tiles(
-    images: Tensor, run: Callable[[Tensor], Tensor], tile: tuple[int, int], overlap: int, factor: int = 1
+    images: Tensor,
+    run: Callable[[Tensor], Tensor],
+    tile: tuple[int, int],
+    overlap: int,
+    scale_factor: int = 1,
 ) -> Tensor:
-    """Run a network over parts that overlap, and blend them, so that memory does not grow with the picture.
+    """Run a network over parts that overlap, and blend them, so that memory does not grow with the image.
 
-    The parts are of equal size, at most a tile, and no more than it takes: a picture little larger than a tile has
+    The parts are of equal size, at most a tile, and no more than it takes: an image little larger than a tile has
     two small parts, not two whole tiles that overlap nearly everywhere.
     """
     height, width = images.shape[-2:]
     if height <= tile[0] and width <= tile[1]:
         return run(images)
     tile = (_part(height, tile[0], overlap), _part(width, tile[1], overlap))
-    total = images.new_zeros(len(images), 3, height * factor, width * factor)
-    count = images.new_zeros(1, 1, height * factor, width * factor)
+    total = images.new_zeros(len(images), 3, height * scale_factor, width * scale_factor)
+    count = images.new_zeros(1, 1, height * scale_factor, width * scale_factor)
     for top in _starts(height, tile[0], overlap):
         for left in _starts(width, tile[1], overlap):
             part = run(images[..., top : top + tile[0], left : left + tile[1]])
-            weight = _ramp(part.shape[-2], overlap * factor)[:, None] * _ramp(
-                part.shape[-1], overlap * factor
+            weight = _ramp(part.shape[-2], overlap * scale_factor)[:, None] * _ramp(
+                part.shape[-1], overlap * scale_factor
             )
             where = (
                 ...,
-                slice(top * factor, top * factor + part.shape[-2]),
-                slice(left * factor, left * factor + part.shape[-1]),
+                slice(top * scale_factor, top * scale_factor + part.shape[-2]),
+                slice(left * scale_factor, left * scale_factor + part.shape[-1]),
             )
             weight = weight.to(part)
             total[where] += part * weight

@@ -19,7 +19,7 @@ class Card:
         does: In a few words.
         data: What it was trained on.
         metric: Its figures on the validation images.
-        floor: The same figures of what needs no network.
+        baseline: The same figures of what needs no network.
         command: The command that trained it.
         commit: What the command ran at.
         hardware: What it ran on.
@@ -30,7 +30,7 @@ class Card:
     does: str
     data: str
     metric: str
-    floor: str
+    baseline: str
     command: str
     commit: str
     hardware: str

@@ -19,7 +19,7 @@ from torchmetrics import MeanMetric, MeanSquaredError, MetricCollection
 
 import imgcolor
 from imgcolor.baselines import GreyLookup, fitting_baselines
-from imgcolor.checkpoints.config import class_path, describe
+from imgcolor.checkpoints.config import class_path, get_config
 from imgcolor.checkpoints.files import KEY, load_task
 from imgcolor.data import Batch, ImageDataModule
 from imgcolor.metrics import MarginAccuracy, MarginError, PeakSignalNoiseRatio
@@ -33,12 +33,12 @@ LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
 class ColourTask(LightningModule, ABC):
     """A network that gives colour images back from degraded ones.
 
-    A subclass says what the loss is and how the network's output becomes a picture. Called with degraded
+    A subclass says what the loss is and how the network's output becomes an image. Called with degraded
     images, a task gives colour images; ``task.network`` is the bare network.
 
     Logged under ``val/`` and ``test/``, and under ``train/`` where the task measures training: ``loss``, ``mse``
     (on the [0, 1] scale), ``psnr`` (dB, of the mean squared error over all pixels of all images), ``margin12`` and
-    ``margin12_error``, all but the first of the pictures that a user would see.
+    ``margin12_error``, all but the first of the images that a user would see.
 
     A loss that is not finite ends the training with a :class:`~imgcolor.utils.errors.DivergedError`.
 
@@ -48,22 +48,22 @@ class ColourTask(LightningModule, ABC):
             or ``functools.partial(torch.optim.SGD, lr=0.1)``; in YAML a class path with its arguments.
         lr_scheduler: Makes a scheduler from the optimizer; it steps once an epoch. ``ReduceLROnPlateau``
             watches ``val/loss``. ``OneCycleLR`` steps once a batch, and its ``total_steps`` need not be given.
-        mirror: Whether the network also sees the mirror image in validation, test and prediction, and the mean
+        flip_tta: Whether the network also sees the mirror image in validation, test and prediction, and the mean
             of both outputs counts: twice the work for a little more accuracy.
     """
 
-    # Training alone needs these, and they are functions, so a checkpoint's recipe leaves them out.
-    not_in_recipe = ("optimizer", "lr_scheduler")
+    # Training alone needs these, and they are functions, so a checkpoint's config leaves them out.
+    not_in_config = ("optimizer", "lr_scheduler")
 
     measures_training = True
-    """Whether ``train/`` metrics are logged beside the loss; off where making pictures costs too much a step."""
+    """Whether ``train/`` metrics are logged beside the loss; off where making images costs too much a step."""
 
     def __init__(
         self,
         network: nn.Module,
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
-        mirror: bool = False,
+        flip_tta: bool = False,
     ) -> None:
         super().__init__()
         # Convolutions on the CPU take half the time with their weights in this order, and give the same figures.
@@ -74,7 +74,7 @@ class ColourTask(LightningModule, ABC):
         """Height of the images that it was trained on; known likewise."""
         self._make_optimizer = optimizer
         self._make_lr_scheduler = lr_scheduler
-        self.mirror = mirror
+        self.flip_tta = flip_tta
         metrics = MetricCollection(
             {
                 "mse": MeanSquaredError(),
@@ -103,8 +103,8 @@ class ColourTask(LightningModule, ABC):
         """
 
     @abstractmethod
-    def to_colour(self, output: Tensor) -> Tensor:
-        """Turn the network's output into pictures.
+    def to_rgb(self, output: Tensor) -> Tensor:
+        """Turn the network's output into images.
 
         Args:
             output: What the network gave for a batch.
@@ -122,7 +122,7 @@ class ColourTask(LightningModule, ABC):
         Returns:
             Float [B, 3, H, W] in [0, 1].
         """
-        return self.to_colour(self.run_network(degraded))
+        return self.to_rgb(self.run_network(degraded))
 
     def network_input(self, degraded: Tensor) -> Tensor:
         """What the network is given for degraded images: the task's door, where another range begins."""
@@ -132,7 +132,7 @@ class ColourTask(LightningModule, ABC):
         """The network's output for degraded images, float [B, C, h, w] in [0, 1]."""
         images = self.network_input(degraded)
         output: Tensor = self.network(images)
-        if self.mirror and not self.training:
+        if self.flip_tta and not self.training:
             output = (output + self.network(images.flip(-1)).flip(-1)) / 2
         return output
 
@@ -147,14 +147,14 @@ class ColourTask(LightningModule, ABC):
         """
         return original
 
-    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+    def images(self, batch: Batch) -> dict[str, Tensor]:
         """What there is to see of a batch: name to float [B, C, h, w] in [0, 1], in the order of display."""
-        pictures = {"input": batch.degraded, "prediction": self(batch.degraded), "target": batch.original}
+        images = {"input": batch.degraded, "prediction": self(batch.degraded), "target": batch.original}
         if batch.degraded.shape[-2:] == batch.original.shape[-2:]:
-            return pictures
+            return images
         simple = {name: baseline(batch.degraded) for name, baseline in fitting_baselines(batch).items()}
         order = ("input", "target", "prediction", "bilinear", "bicubic")
-        return {name: {**pictures, **simple}[name] for name in order}
+        return {name: {**images, **simple}[name] for name in order}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch, and metrics where the task measures training too."""
@@ -185,8 +185,8 @@ class ColourTask(LightningModule, ABC):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colour images of one batch: float [B, 3, H, W] in [0, 1]."""
-        pictures: Tensor = self(batch.degraded)
-        return pictures
+        images: Tensor = self(batch.degraded)
+        return images
 
     def evaluate(self, split: Literal["val", "test"], output: Tensor, original: Tensor) -> None:
         """Log loss and metrics of one batch.
@@ -210,14 +210,14 @@ class ColourTask(LightningModule, ABC):
     def _measure(self, metrics: MetricCollection, output: Tensor, original: Tensor) -> None:
         # torchmetrics' mean squared error takes no other strides, which convolutions give, and adds up in the
         # images' own precision.
-        metrics.update(self.to_colour(output).float().contiguous(), original.float().contiguous())
+        metrics.update(self.to_rgb(output).float().contiguous(), original.float().contiguous())
 
     def _checked_loss(self, split: str, output: Tensor, original: Tensor) -> Tensor:
         """The loss, if it is finite: what follows would only write broken weights and figures."""
         if output.shape[-2:] != original.shape[-2:]:
             raise ImgcolorError(
                 f"network: expected an output of the original's height and width {list(original.shape[-2:])}, "
-                f"found {list(output.shape[-2:])}; where the data's factor is not 1, the network's upscale must "
+                f"found {list(output.shape[-2:])}; where the data's scale_factor is not 1, the network's must "
                 "be the same number"
             )
         loss = self.loss(output, original)
@@ -276,19 +276,19 @@ class ColourTask(LightningModule, ABC):
         self.degradation = getattr(datamodule, "degradation", self.degradation)
         if stage == "fit" and isinstance(datamodule, ImageDataModule):
             self.image_size = datamodule.images("train").pixels.shape[-2]
-        if stage == "fit" and describe(self.network) is None:
+        if stage == "fit" and get_config(self.network) is None:
             rank_zero_warn(
                 f"{class_path(type(self.network))} does not keep every constructor argument as an attribute of "
                 "the same name, so checkpoints hold its weights but not how to build it; to load one, hand the "
                 "network over: load_task(path, network=...)"
             )
-        if stage == "fit" and self.learn(datamodule if isinstance(datamodule, ImageDataModule) else None):
+        if stage == "fit" and self.fit(datamodule if isinstance(datamodule, ImageDataModule) else None):
             for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # the trainer has them
                 # It has copied the task before the task had learned.
                 if isinstance(callback, WeightAveraging):
                     callback.setup(self.trainer, self, stage)
 
-    def learn(self, datamodule: ImageDataModule | None) -> bool:
+    def fit(self, datamodule: ImageDataModule | None) -> bool:
         """Learn what the training images have to teach before the first step: the tables in the network.
 
         Args:
@@ -300,7 +300,7 @@ class ColourTask(LightningModule, ABC):
         Raises:
             ImgcolorError: If there is something to learn and no datamodule of imgcolor, or if it does not fit.
         """
-        tables = [m for m in self.network.modules() if isinstance(m, GreyLookup) and not m.is_filled]
+        tables = [m for m in self.network.modules() if isinstance(m, GreyLookup) and not m.is_fitted]
         for table in tables:
             if datamodule is None:
                 raise ImgcolorError(
@@ -308,7 +308,7 @@ class ColourTask(LightningModule, ABC):
                     "data loaders; hand a learned one over: table.learn(...)"
                 )
             try:
-                table.learn(self.pairs(datamodule.images("train").pixels, datamodule), self._greys(table))
+                table.fit(self.pairs(datamodule.images("train").pixels, datamodule), self._greys(table))
             except ValueError as error:
                 raise ImgcolorError(f"the network's table does not fit the task: {error}") from error
         return bool(tables)
@@ -333,21 +333,21 @@ class ColourTask(LightningModule, ABC):
             yield self.network_input(batch.degraded), self.target(batch.original)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the recipe that makes the file stand alone."""
+        """Add the config that makes the file stand alone."""
         checkpoint[KEY] = {
             "version": imgcolor.__version__,
-            "task": self.recipe(),
-            "degradation": None if self.degradation is None else describe(self.degradation),
+            "task": self.config(),
+            "degradation": None if self.degradation is None else get_config(self.degradation),
             "image_size": self.image_size,
         }
 
-    def recipe(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         """How this task was built, with None for a network that cannot be described."""
-        network = describe(self.network)
-        return {"class_path": class_path(type(self)), "init_args": {"network": network, **self.recipe_args()}}
+        network = get_config(self.network)
+        return {"class_path": class_path(type(self)), "init_args": {"network": network, **self.config_args()}}
 
     @abstractmethod
-    def recipe_args(self) -> dict[str, Any]:
+    def config_args(self) -> dict[str, Any]:
         """The subclass's own constructor arguments, as plain data."""
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -368,13 +368,13 @@ class ColourTask(LightningModule, ABC):
         """
         if KEY not in checkpoint:
             raise ImgcolorError(f"{name}: expected a checkpoint of imgcolor, found another program's")
-        found, expected = checkpoint[KEY]["task"], self.recipe()
+        found, expected = checkpoint[KEY]["task"], self.config()
         hint = "give the configuration of the checkpoint's own run: the config.yaml in its folder"
         if _classes(found) != _classes(expected):
             raise ImgcolorError(
                 f"{name} holds {_classes(found)}, but the configuration builds {_classes(expected)}; {hint}"
             )
-        shapes = [_shape(recipe["init_args"]) for recipe in (found, expected)]
+        shapes = [_shape(config["init_args"]) for config in (found, expected)]
         for key in sorted(shapes[0].keys() | shapes[1].keys()):
             values = [shape.get(key) for shape in shapes]
             if values[0] != values[1]:
@@ -383,7 +383,7 @@ class ColourTask(LightningModule, ABC):
                 )
 
     @classmethod
-    def load_from_checkpoint(  # type: ignore[override]  # fewer options: recipes replace hparams files
+    def load_from_checkpoint(  # type: ignore[override]  # fewer options: configs replace hparams files
         cls, checkpoint_path: Path | str, map_location: Any = "cpu", **kwargs: Any
     ) -> Self:
         """Bring a trained task back: :func:`imgcolor.checkpoints.load_task` for this class, which it may name.
@@ -402,11 +402,11 @@ class ColourTask(LightningModule, ABC):
         return task
 
 
-def _classes(recipe: dict[str, Any]) -> str:
-    def name(recipe: dict[str, Any] | None) -> str:
-        return "a network" if recipe is None else recipe["class_path"].rpartition(".")[2]
+def _classes(config: dict[str, Any]) -> str:
+    def name(config: dict[str, Any] | None) -> str:
+        return "a network" if config is None else config["class_path"].rpartition(".")[2]
 
-    return f"{name(recipe)}({name(recipe['init_args']['network'])})"
+    return f"{name(config)}({name(config['init_args']['network'])})"
 
 
 def _shape(init_args: dict[str, Any]) -> dict[str, Any]:
@@ -417,7 +417,7 @@ def _shape(init_args: dict[str, Any]) -> dict[str, Any]:
 
 
 def _by_name(value: Any) -> Any:
-    """A recipe with its classes by name alone: one class can be imported from several places."""
+    """A config with its classes by name alone: one class can be imported from several places."""
     if not isinstance(value, dict) or "class_path" not in value:
         return value
     arguments = {name: _by_name(inner) for name, inner in value.get("init_args", {}).items()}

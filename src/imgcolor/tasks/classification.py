@@ -29,12 +29,12 @@ class ColourClassification(ColourTask):
             1 / ((1 - x) p + x / k) for its share p of the training pixels, scaled so that the weights of all
             training pixels average 1, with this argument as x in (0, 1]; the paper takes 0.5. None weighs
             all colours alike.
-        decoding: How scores become a picture: ``argmax``, ``expectation`` or ``annealed``; see
+        decoding: How scores become an image: ``argmax``, ``expectation`` or ``annealed``; see
             :meth:`~imgcolor.colour.Palette.decode`.
         temperature: For ``annealed`` decoding.
         optimizer: Makes the optimizer from the parameters; Adam with a learning rate of 1e-3 by default.
         lr_scheduler: Makes a scheduler from the optimizer; it steps once an epoch, ``OneCycleLR`` once a batch.
-        mirror: Whether the mirror image is asked too, outside training, and the mean of both outputs counts.
+        flip_tta: Whether the mirror image is asked too, outside training, and the mean of both outputs counts.
 
     Raises:
         ImgcolorError: If the palette cannot be read.
@@ -56,9 +56,9 @@ class ColourClassification(ColourTask):
         temperature: float = 0.38,
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
-        mirror: bool = False,
+        flip_tta: bool = False,
     ) -> None:
-        super().__init__(network, optimizer, lr_scheduler, mirror)
+        super().__init__(network, optimizer, lr_scheduler, flip_tta)
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing: expected a share in [0, 1), found {label_smoothing}")
         if rebalancing is not None and not 0 < rebalancing <= 1:
@@ -76,7 +76,7 @@ class ColourClassification(ColourTask):
         self.val_accuracy = MulticlassAccuracy(palette.size, average="micro", validate_args=False)
         self.test_accuracy = self.val_accuracy.clone()
 
-    def learn(self, datamodule: ImageDataModule | None) -> bool:
+    def fit(self, datamodule: ImageDataModule | None) -> bool:
         """Learn palette and class weights too, the palette first: all else is counted in its colours.
 
         Args:
@@ -88,24 +88,24 @@ class ColourClassification(ColourTask):
         Raises:
             ImgcolorError: If there is something to learn and no datamodule.
         """
-        palette = not self.palette.is_filled or self.rebalancing is not None
+        palette = not self.palette.is_fitted or self.rebalancing is not None
         if palette:
-            self._learn_palette(datamodule)
-        return super().learn(datamodule) or palette
+            self._fit_palette(datamodule)
+        return super().fit(datamodule) or palette
 
-    def _learn_palette(self, datamodule: ImageDataModule | None) -> None:
+    def _fit_palette(self, datamodule: ImageDataModule | None) -> None:
         if datamodule is None:
             raise ImgcolorError(
                 "ColourClassification: a palette (or its class weights) is learned from a datamodule's training "
-                "images, and this fit has plain data loaders; hand one over: palette=Palette.learned(images)"
+                "images, and this fit has plain data loaders; hand one over: palette=Palette.from_images(images)"
             )
         images = datamodule.images("train").pixels
-        if not self.palette.is_filled:
-            self.palette.learn(images)
+        if not self.palette.is_fitted:
+            self.palette.fit(images)
         if self.rebalancing is not None:
-            shares = _shares(self.palette, images)
-            weights = 1 / ((1 - self.rebalancing) * shares + self.rebalancing / self.palette.size)
-            self.class_weights.copy_(weights / (shares * weights).sum())
+            frequencies = _frequencies(self.palette, images)
+            weights = 1 / ((1 - self.rebalancing) * frequencies + self.rebalancing / self.palette.size)
+            self.class_weights.copy_(weights / (frequencies * weights).sum())
 
     def loss(self, output: Tensor, original: Tensor) -> Tensor:
         """Cross-entropy between scores [B, k, H, W] and the palette's nearest colours to the original."""
@@ -114,17 +114,17 @@ class ColourClassification(ColourTask):
                 f"network: expected one output channel for each of the palette's {self.palette.size} colours, "
                 f"found {output.shape[1]}; set the network's number of colours or the palette's size"
             )
-        if not self.palette.is_filled:
+        if not self.palette.is_fitted:
             raise ImgcolorError(
                 "palette: expected colours, found none, since nothing was trained yet; "
                 "give --ckpt_path CHECKPOINT, or a palette file"
             )
         # Colours last, as the networks' outputs lie in memory: torch takes twice the time over them as they are.
-        scores = output.movedim(1, -1).reshape(-1, self.palette.size)
+        logits = output.movedim(1, -1).reshape(-1, self.palette.size)
         target = self.target(original).flatten()
         if self.rebalancing is None:
-            return F.cross_entropy(scores, target, label_smoothing=self.label_smoothing)
-        losses = F.cross_entropy(scores, target, label_smoothing=self.label_smoothing, reduction="none")
+            return F.cross_entropy(logits, target, label_smoothing=self.label_smoothing)
+        losses = F.cross_entropy(logits, target, label_smoothing=self.label_smoothing, reduction="none")
         # Zhang's weight multiplies each pixel's loss, and the mean is over pixels; cross_entropy's own
         # ``weight`` would divide by the batch's sum of weights and take the effect back batch by batch.
         return (losses * self.class_weights[target]).mean()
@@ -133,7 +133,7 @@ class ColourClassification(ColourTask):
         """The palette's colours nearest to the originals, by number: int64 [B, H, W]."""
         return self.palette.encode(original)
 
-    def to_colour(self, output: Tensor) -> Tensor:
+    def to_rgb(self, output: Tensor) -> Tensor:
         """Decode scores [B, k, H, W] to float [B, 3, H, W] in [0, 1]."""
         return self.palette.decode(output, self.decoding, self.temperature)
 
@@ -144,15 +144,15 @@ class ColourClassification(ColourTask):
         accuracy.update(output.argmax(dim=1), self.palette.encode(original))
         self.log(f"{split}/accuracy", accuracy, prog_bar=True)
 
-    def pictures(self, batch: Batch) -> dict[str, Tensor]:
+    def images(self, batch: Batch) -> dict[str, Tensor]:
         """Beside what every task shows: the target in the palette's colours, the best that there is to reach."""
-        pictures = super().pictures(batch)
+        images = super().images(batch)
         reachable = self.palette.lookup(self.palette.encode(batch.original))
-        names = list(pictures)
+        names = list(images)
         names.insert(names.index("target"), "target in palette")
-        return {name: {**pictures, "target in palette": reachable}[name] for name in names}
+        return {name: {**images, "target in palette": reachable}[name] for name in names}
 
-    def recipe_args(self) -> dict[str, Any]:
+    def config_args(self) -> dict[str, Any]:
         """The constructor arguments beside the network."""
         return {
             "palette": self.palette.size,
@@ -160,11 +160,11 @@ class ColourClassification(ColourTask):
             "rebalancing": self.rebalancing,
             "decoding": self.decoding,
             "temperature": self.temperature,
-            "mirror": self.mirror,
+            "flip_tta": self.flip_tta,
         }
 
 
-def _shares(palette: Palette, images: Tensor) -> Tensor:
+def _frequencies(palette: Palette, images: Tensor) -> Tensor:
     """Each colour's share of the pixels of uint8 images [N, 3, H, W]: float [k]."""
     counts = torch.zeros(palette.size)
     for chunk in torch.split(images, 1000):

@@ -26,12 +26,12 @@ class ColourRegression(ColourTask):
     Args:
         network: Any module from [B, C, h, w] to [B, 3, H, W], in and out on the scale of ``value_range``.
         value_range: ``unit`` for a network that sees and gives [0, 1], ``signed`` for one of [-1, 1]. The loss
-            is on that scale too; pictures and metrics are on [0, 1] in any case.
+            is on that scale too; images and metrics are on [0, 1] in any case.
         criterion: ``mse`` (mean squared error), ``l1`` (mean absolute error) or ``huber`` (squared below a
             difference of 1, linear above), each the mean over batch, channels and pixels.
         optimizer: Makes the optimizer from the parameters; Adam with a learning rate of 1e-3 by default.
         lr_scheduler: Makes a scheduler from the optimizer; it steps once an epoch, ``OneCycleLR`` once a batch.
-        mirror: Whether the mirror image is asked too, outside training, and the mean of both outputs counts.
+        flip_tta: Whether the mirror image is asked too, outside training, and the mean of both outputs counts.
         space: In which colours are compared: ``rgb``, or ``lab`` for a network that gives L*, a* and b* of CIE
             Lab, each divided by 100, where equal differences look about equally large. It sees RGB or grey in
             any case.
@@ -48,10 +48,10 @@ class ColourRegression(ColourTask):
         value_range: Literal["unit", "signed"] = "unit",
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
-        mirror: bool = False,
+        flip_tta: bool = False,
         space: Literal["rgb", "lab"] = "rgb",
     ) -> None:
-        super().__init__(network, optimizer, lr_scheduler, mirror)
+        super().__init__(network, optimizer, lr_scheduler, flip_tta)
         if criterion not in _LOSSES:
             raise ValueError(f"criterion: expected one of {', '.join(_LOSSES)}, found {criterion!r}")
         if value_range not in ("unit", "signed"):
@@ -68,8 +68,8 @@ class ColourRegression(ColourTask):
         self.criterion = criterion
         self.value_range = value_range
 
-    def learn(self, datamodule: ImageDataModule | None) -> bool:
-        """Learn the tables in the network; see :meth:`ColourTask.learn`.
+    def fit(self, datamodule: ImageDataModule | None) -> bool:
+        """Learn the tables in the network; see :meth:`ColourTask.fit`.
 
         Args:
             datamodule: Has the training images.
@@ -85,7 +85,7 @@ class ColourRegression(ColourTask):
                 "GreyLookup: a table is keyed by grey in [0, 1], and value_range: signed gives the network "
                 "[-1, 1]; set value_range: unit"
             )
-        return super().learn(datamodule)
+        return super().fit(datamodule)
 
     def network_input(self, degraded: Tensor) -> Tensor:
         """Degraded images on the network's scale."""
@@ -101,17 +101,17 @@ class ColourRegression(ColourTask):
             return rgb_to_lab(original) / 100
         return original if self.value_range == "unit" else to_signed(original)
 
-    def to_colour(self, output: Tensor) -> Tensor:
+    def to_rgb(self, output: Tensor) -> Tensor:
         """Bring the output, [B, 3, H, W], to RGB in [0, 1] and clamp it."""
         if self.space == "lab":
             return lab_to_rgb(output * 100)
         return (output if self.value_range == "unit" else from_signed(output)).clamp(0, 1)
 
-    def recipe_args(self) -> dict[str, Any]:
+    def config_args(self) -> dict[str, Any]:
         """The constructor arguments beside the network."""
         return {
             "criterion": self.criterion,
             "value_range": self.value_range,
-            "mirror": self.mirror,
+            "flip_tta": self.flip_tta,
             "space": self.space,
         }

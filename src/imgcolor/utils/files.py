@@ -15,7 +15,7 @@ RUN_FILE = "run.json"
 """What the file that says where a run comes from is called, in the run's folder."""
 
 
-def write_whole(path: Path, content: str | bytes | memoryview, *, durable: bool = False) -> None:
+def atomic_write(path: Path, content: str | bytes | memoryview, *, durable: bool = False) -> None:
     """Write a file beside its place and move it there when it is whole; folders are made as needed.
 
     Args:
@@ -71,12 +71,12 @@ def cannot_write(error: OSError, path: Path | None = None) -> str:
     )
 
 
-def write_figures(path: Path, figures: Mapping[str, float]) -> None:
+def write_metrics(path: Path, metrics: Mapping[str, float]) -> None:
     """Write figures as JSON, whole: name to number.
 
-    The PSNR of pictures without an error is infinite, which JSON has no word for; readers take 1e999 for it.
+    The PSNR of images without an error is infinite, which JSON has no word for; readers take 1e999 for it.
     """
-    write_whole(path, json.dumps(figures, indent=1).replace(": Infinity", ": 1e999") + "\n")
+    atomic_write(path, json.dumps(metrics, indent=1).replace(": Infinity", ": 1e999") + "\n")
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -98,4 +98,4 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_whole(path, text.getvalue())
+    atomic_write(path, text.getvalue())

@@ -8,7 +8,7 @@ from torch import nn
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
+def eval_mode(module: nn.Module) -> Iterator[None]:
     """Run a block in evaluation mode without gradients; every submodule's own mode comes back after it."""
     training = [inner for inner in module.modules() if inner.training]
     module.eval()

@@ -1,4 +1,4 @@
-"""What a network's blocks answer to an image: their maps, two measures of each, pictures and a table.
+"""What a network's blocks answer to an image: their maps, two measures of each, images and a table.
 
 The maps are taken by forward hooks, so the network knows nothing of it and may be anybody's.
 """
@@ -17,9 +17,9 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
 from imgcolor.utils.errors import ImgcolorError
-from imgcolor.utils.files import write_whole
-from imgcolor.utils.modes import evaluating
-from imgcolor.visualization.grids import save_picture, to_picture
+from imgcolor.utils.files import atomic_write
+from imgcolor.utils.modes import eval_mode
+from imgcolor.visualization.grids import save_image, to_image
 
 CSV = "activations.csv"
 """The table's name in the folder that :func:`write_activations` fills."""
@@ -56,7 +56,7 @@ def capture(network: nn.Module, images: Tensor, modules: Sequence[str] = ()) -> 
     chosen = find_modules(network, modules)
     maps: dict[str, Tensor] = {}
     other: dict[str, str] = {}
-    with _hooked(chosen, maps, other), evaluating(network):
+    with _hooked(chosen, maps, other), eval_mode(network):
         network(images)
     for name in modules:
         if name not in maps:
@@ -154,7 +154,7 @@ def activation_grid(maps: Tensor, title: str = "maps") -> Image.Image:
         title: What the header starts with: the block's name.
 
     Returns:
-        An RGB picture; small maps are repeated pixel by pixel until they are visible.
+        An RGB image; small maps are repeated pixel by pixel until they are visible.
     """
     maps = maps.detach().cpu().float()
     count, height, width = maps.shape
@@ -181,7 +181,7 @@ def activation_grid(maps: Tensor, title: str = "maps") -> Image.Image:
     for number, colour in enumerate(colours):
         left = _GAP + number % columns * step
         top = _HEADER + number // columns * (height + _CAPTION + _GAP)
-        tile = to_picture(colour).resize((width, height), Image.Resampling.NEAREST)
+        tile = to_image(colour).resize((width, height), Image.Resampling.NEAREST)
         canvas.paste(tile, (left, top))
         numbers = f"{100 * shares[number]:.0f} %  {concentrations[number]:.2f}"
         draw.text((left, top + height + 1), str(number), fill=_INK, font=small)
@@ -196,7 +196,7 @@ def write_activations(
     folder: Path,
     modules: Sequence[str] = (),
 ) -> Path:
-    """Write a picture an image and block, ``folder/IMAGE/MODULE.png``, and ``folder/activations.csv``.
+    """Write an image an image and block, ``folder/IMAGE/MODULE.png``, and ``folder/activations.csv``.
 
     The table has a row a map: image, module, channel, height, width, near_zero (:func:`near_zero`) and
     concentration (:func:`concentration`). Files of the same names are replaced.
@@ -221,12 +221,12 @@ def write_activations(
     for image, name in zip(images, _file_names(names), strict=True):
         blocks = capture(network, image[None], modules)
         for (module, maps), file in zip(blocks.items(), _file_names(list(blocks)), strict=True):
-            save_picture(activation_grid(maps[0], module), folder / name / f"{file}.png")
+            save_image(activation_grid(maps[0], module), folder / name / f"{file}.png")
             measures = zip(near_zero(maps)[0].tolist(), concentration(maps)[0].tolist(), strict=True)
             for channel, (share, concentrated) in enumerate(measures):
                 size = maps.shape[-2:]
                 table.writerow([name, module, channel, *size, f"{share:.6g}", f"{concentrated:.6g}"])
-    write_whole(folder / CSV, text.getvalue())
+    atomic_write(folder / CSV, text.getvalue())
     return folder / CSV
 
 

@@ -1,4 +1,4 @@
-"""Curves over epochs as pictures."""
+"""Curves over epochs as images."""
 
 import io
 import math
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgcolor.utils.files import read_rows, write_whole
+from imgcolor.utils.files import atomic_write, read_rows
 
 if TYPE_CHECKING:  # `imgcolor report` draws without torch, which takes seconds to import
     from torch import Tensor
@@ -125,7 +125,7 @@ def plot_swept(
 def _save(figure: Any, path: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
-    write_whole(path, buffer.getvalue())
+    atomic_write(path, buffer.getvalue())
 
 
 def plot_margins(curves: Mapping[str, "Tensor"], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pictures for people: labelled grids of images and palettes. Values are shown as they are, never normalised."""
+"""Images for people: labelled grids of images and palettes. Values are shown as they are, never normalised."""
 
 import io
 import math
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
-from imgcolor.utils.files import write_whole
+from imgcolor.utils.files import atomic_write
 
 _GAP = 2
 _LABEL = 22
@@ -20,7 +20,7 @@ _INK = (32, 32, 32)
 _PAPER = (255, 255, 255)
 
 
-def picture_grid(rows: Mapping[str, Tensor], cell: int = 64) -> Image.Image:
+def image_grid(rows: Mapping[str, Tensor], cell: int = 64) -> Image.Image:
     """Draw images in labelled rows, a column an image.
 
     Args:
@@ -29,7 +29,7 @@ def picture_grid(rows: Mapping[str, Tensor], cell: int = 64) -> Image.Image:
         cell: Images smaller than this become larger by a whole factor, until they are not.
 
     Returns:
-        An RGB picture.
+        An RGB image.
     """
     height = max(images.shape[-2] for images in rows.values())
     width = max(images.shape[-1] for images in rows.values())
@@ -45,8 +45,8 @@ def picture_grid(rows: Mapping[str, Tensor], cell: int = 64) -> Image.Image:
         top = row * (height + _GAP)
         draw.text((4, top + height // 2), label, fill=_INK, font=font, anchor="lm")
         for column, image in enumerate(images):
-            picture = to_picture(image).resize((width, height), Image.Resampling.NEAREST)
-            canvas.paste(picture, (margin + column * (width + _GAP), top))
+            scaled = to_image(image).resize((width, height), Image.Resampling.NEAREST)
+            canvas.paste(scaled, (margin + column * (width + _GAP), top))
     return canvas
 
 
@@ -57,31 +57,31 @@ def side_by_side(*images: Tensor) -> Image.Image:
         *images: Float [1 or 3, H, W] in [0, 1] (values outside are clamped), or uint8.
 
     Returns:
-        An RGB picture, H high, with two white columns between images.
+        An RGB image, H high, with two white columns between images.
     """
-    pictures = [to_picture(image) for image in images]
-    width, height = pictures[0].size
-    canvas = Image.new("RGB", (len(pictures) * (width + _GAP) - _GAP, height), _PAPER)
-    for column, picture in enumerate(pictures):
-        canvas.paste(picture, (column * (width + _GAP), 0))
+    parts = [to_image(image) for image in images]
+    width, height = parts[0].size
+    canvas = Image.new("RGB", (len(parts) * (width + _GAP) - _GAP, height), _PAPER)
+    for column, part in enumerate(parts):
+        canvas.paste(part, (column * (width + _GAP), 0))
     return canvas
 
 
 def comparison_sheet(pairs: Mapping[str, tuple[Image.Image, Image.Image]], columns: int = 3) -> Image.Image:
-    """Put pictures beside their results, with their names below.
+    """Put images beside their results, with their names below.
 
     Args:
         pairs: Name to before and after, of any sizes; a long name loses its beginning.
         columns: Pairs a row.
 
     Returns:
-        An RGB picture, each row as high and all columns as wide as the largest in it needs.
+        An RGB image, each row as high and all columns as wide as the largest in it needs.
     """
     font = ImageFont.load_default(size=14)
     width = max(before.width + _GAP + after.width for before, after in pairs.values())
     named = list(pairs.items())
     rows = [named[start : start + columns] for start in range(0, len(named), columns)]
-    heights = [max(picture.height for _, pair in row for picture in pair) + _LABEL for row in rows]
+    heights = [max(image.height for _, pair in row for image in pair) + _LABEL for row in rows]
     space = 4 * _GAP
     canvas = Image.new(
         "RGB", (min(columns, len(named)) * (width + space) - space, sum(heights) + len(rows) * space), _PAPER
@@ -102,19 +102,19 @@ def comparison_sheet(pairs: Mapping[str, tuple[Image.Image, Image.Image]], colum
     return canvas
 
 
-def to_picture(image: Tensor) -> Image.Image:
-    """Turn one image into a picture.
+def to_image(image: Tensor) -> Image.Image:
+    """Convert a tensor to a Pillow image.
 
     Args:
         image: Float [1 or 3, H, W] in [0, 1] (values outside are clamped), or uint8.
 
     Returns:
-        An RGB picture of W x H pixels; floats are rounded to the nearest of 256 levels.
+        An RGB image of W x H pixels; floats are rounded to the nearest of 256 levels.
     """
     if image.dtype != torch.uint8:
         image = image.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
-    picture: Image.Image = transforms.to_pil_image(image.cpu())
-    return picture.convert("RGB")
+    converted: Image.Image = transforms.to_pil_image(image.cpu())
+    return converted.convert("RGB")
 
 
 def draw_palette(colours: Tensor, columns: int = 8, cell: int = 72) -> Image.Image:
@@ -126,7 +126,7 @@ def draw_palette(colours: Tensor, columns: int = 8, cell: int = 72) -> Image.Ima
         cell: Width and height of a square in pixels.
 
     Returns:
-        An RGB picture; each square shows its number and its colour in hexadecimal.
+        An RGB image; each square shows its number and its colour in hexadecimal.
     """
     columns = min(columns, len(colours))
     rows = math.ceil(len(colours) / columns)
@@ -142,8 +142,8 @@ def draw_palette(colours: Tensor, columns: int = 8, cell: int = 72) -> Image.Ima
     return canvas
 
 
-def save_picture(picture: Image.Image, path: Path) -> None:
+def save_image(image: Image.Image, path: Path) -> None:
     """Write a PNG, under its name only when it is whole; folders are made as needed."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
-    write_whole(path, buffer.getvalue())
+    image.save(buffer, format="PNG")
+    atomic_write(path, buffer.getvalue())

@@ -67,7 +67,7 @@ def test_too_small_a_count_or_size_is_refused(draw, count, size, message):
 
 
 @both
-def test_no_two_pictures_are_alike_and_none_is_flat(draw):
+def test_no_two_images_are_alike_and_none_is_flat(draw):
     images = draw(200, 32)
     assert len(torch.unique(images.flatten(1), dim=0)) == 200
     assert images.float().std(dim=(2, 3)).amin() > 5
@@ -81,7 +81,7 @@ def test_sky_is_bluer_than_ground():
     assert blueness[-6:].mean() < -20
 
 
-def test_horses_stand_in_the_middle_of_the_picture():
+def test_horses_stand_in_the_middle_of_the_image():
     # The mean of many scenes without horses would differ little from left to right.
     mean = draw_horses(320).float().mean(dim=(0, 1))  # [rows, columns]
     body = mean[16:22]

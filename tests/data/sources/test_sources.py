@@ -539,7 +539,7 @@ LFW_NAMES = {
 
 
 def lfw_face(seed: int) -> np.ndarray:
-    """A 250x250 picture whose middle 150x150 pixels have a colour of their own, in a red frame."""
+    """A 250x250 image whose middle 150x150 pixels have a colour of their own, in a red frame."""
     image = np.full((250, 250, 3), RED, np.uint8)
     image[50:200, 50:200] = (0, 20 * seed, 200)
     return image

@@ -91,9 +91,9 @@ def draw(
     return images
 
 
-def paint(picture: Tensor, colour: Tensor, cover: Tensor) -> Tensor:
-    """The picture with a colour over it, as much of it as it covers."""
-    return torch.lerp(picture, colour, cover)
+def paint(image: Tensor, colour: Tensor, cover: Tensor) -> Tensor:
+    """The image with a colour over it, as much of it as it covers."""
+    return torch.lerp(image, colour, cover)
 
 
 def oval(across: Tensor, down: Tensor, wide: Tensor | float, high: Tensor | float) -> Tensor:

@@ -107,14 +107,14 @@ def _portraits(canvas: Canvas, dice: Dice, grain: torch.Generator) -> Tensor:
     noise = torch.rand(dice.images, 1, canvas.size, canvas.size, generator=grain) - 0.5
     person = _Person.rolled(dice)
     pose = _Pose.rolled(canvas, dice)
-    picture = _backdrop(canvas, dice)
-    _behind(dice, picture, person, pose)
-    _shoulders(dice, picture, person, pose)
-    _head(dice, picture, person, pose)
-    _features(dice, picture, person, pose)
-    _haircut(dice, picture, person, pose, noise)
+    image = _backdrop(canvas, dice)
+    _behind(dice, image, person, pose)
+    _shoulders(dice, image, person, pose)
+    _head(dice, image, person, pose)
+    _features(dice, image, person, pose)
+    _haircut(dice, image, person, pose, noise)
     light = columns(LIGHTS, dice.row(LIGHTS))[0] / 255 * dice.between(0.85, 1.1)
-    return picture.mul_(light).add_(noise, alpha=8).clamp_(0, 255).round_().to(torch.uint8)
+    return image.mul_(light).add_(noise, alpha=8).clamp_(0, 255).round_().to(torch.uint8)
 
 
 class _Person(NamedTuple):
@@ -155,7 +155,7 @@ class _Pose(NamedTuple):
         face: u from the middle of the face, which moves as the head turns, [N, 1, H, W].
         mirrored: How far from that middle on either side: what is drawn in it appears twice, [N, 1, H, W].
         pixel: The width of a pixel, [N, 1, 1, 1].
-        height: The head's height in pictures, [N, 1, 1, 1].
+        height: The head's height in images, [N, 1, 1, 1].
         lamp: Where the light comes from: -1 left to 1 right, [N, 1, 1, 1].
     """
 
@@ -188,25 +188,25 @@ def _backdrop(canvas: Canvas, dice: Dice) -> Tensor:
     """What is behind: a tone above, one below, and two soft blobs of a third, out of focus."""
     top, low, spot = (dice.tinted(colour) for colour in columns(ROOMS, dice.row(ROOMS)))
     edge = dice.between(0.3, 0.8)
-    picture = torch.lerp(top, low, ((canvas.y - edge) / dice.between(0.15, 0.8) + 0.5).clamp(0, 1))
-    picture = picture.repeat(1, 1, 1, canvas.size)
+    image = torch.lerp(top, low, ((canvas.y - edge) / dice.between(0.15, 0.8) + 0.5).clamp(0, 1))
+    image = image.repeat(1, 1, 1, canvas.size)
     for side in (0.0, 0.6):
         across = (canvas.x - dice.between(side, side + 0.4)) / dice.between(0.1, 0.35)
         down = (canvas.y - dice.between(0, 0.9)) / dice.between(0.15, 0.6)
-        picture.lerp_(spot, (1.2 - across.square() - down.square()).clamp_(0, 1) * dice.chance(0.6))
-    return picture
+        image.lerp_(spot, (1.2 - across.square() - down.square()).clamp_(0, 1) * dice.chance(0.6))
+    return image
 
 
-def _behind(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> None:
+def _behind(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
     """Long hair behind the neck, down to the shoulders or beyond."""
     length = dice.between(0.5, 0.95)
     wide = dice.between(0.41, 0.5)
     fall = torch.where(pose.v < 0, pose.v / 0.54, pose.v / length)
     distance = oval(pose.u, fall, wide, 1.0)
-    picture.lerp_(person.hair * (0.8 + 0.3 * pose.lamp * pose.u), pose.cover(distance) * person.long)
+    image.lerp_(person.hair * (0.8 + 0.3 * pose.lamp * pose.u), pose.cover(distance) * person.long)
 
 
-def _shoulders(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> None:
+def _shoulders(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
     """Clothes on the shoulders, an open collar or one with a tie, and the neck in the chin's shadow."""
     outer, inner, tie = (dice.tinted(colour) for colour in columns(CLOTHES, dice.row(CLOTHES)))
     u, v = pose.u, pose.v
@@ -214,36 +214,36 @@ def _shoulders(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> Non
     top = 0.6 - v + slope
     body = torch.maximum(top, u.abs() - dice.between(0.8, 1.0))
     lit = outer * (1 + 0.25 * pose.lamp * u)
-    picture.lerp_(lit, pose.cover(body))
+    image.lerp_(lit, pose.cover(body))
     opening = torch.maximum(top, u.abs() - (1.15 - v) * 0.42)
-    picture.lerp_(inner, pose.cover(opening))
-    picture.lerp_(tie, pose.cover(torch.maximum(top + 0.06, u.abs() - 0.06)))
+    image.lerp_(inner, pose.cover(opening))
+    image.lerp_(tie, pose.cover(torch.maximum(top + 0.06, u.abs() - 0.06)))
     thick = dice.between(0.19, 0.25)
     neck = union(
         torch.maximum(u.abs() - thick, (v - 0.4).abs() - 0.2),
         oval(u, v - 0.4, thick, dice.between(0.28, 0.36)),  # ends round in the collar
     )
     shade = (0.58 + 0.9 * (v - 0.5)).clamp(0.5, 0.85) + 0.4 * pose.lamp * u
-    picture.lerp_(person.skin * shade, pose.cover(neck))
+    image.lerp_(person.skin * shade, pose.cover(neck))
 
 
-def _head(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> None:
+def _head(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
     """Ears and the bare head: lit from one side, darker towards its edge, redder on the cheeks."""
     u, v = pose.u, pose.v
     wide = dice.between(0.35, 0.4)
     narrowing = 1 - dice.between(0.2, 0.45) * v.clamp(min=0)
     ears = oval(u.abs() - wide * 0.98, v - 0.04, 0.05, 0.1)
-    picture.lerp_(person.skin * (0.78 + 0.5 * pose.lamp * u), pose.cover(ears) * (1 - person.long))
+    image.lerp_(person.skin * (0.78 + 0.5 * pose.lamp * u), pose.cover(ears) * (1 - person.long))
     across = u / (wide * narrowing)
     away = across.square() + (v / 0.5).square()  # 1 at the edge
     light = 1.04 + 0.24 * pose.lamp * across - 0.2 * away.square().clamp(max=1)
     skin = person.skin * light
     cheeks = (1 - ((pose.mirrored - 0.19) / 0.13).square() - ((v - 0.16) / 0.12).square()).clamp_(0, 1)
     skin.lerp_(person.lips * light, cheeks * dice.between(0, 0.35))
-    picture.lerp_(skin, pose.cover((away.sqrt() - 1) * 0.4))
+    image.lerp_(skin, pose.cover((away.sqrt() - 1) * 0.4))
 
 
-def _features(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> None:
+def _features(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
     """Eyes, brows, nose and mouth; a beard on some, glasses on others."""
     face, side, v = pose.face, pose.mirrored, pose.v
 
@@ -262,7 +262,7 @@ def _features(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> None
         soft(face - pose.lamp.sign() * 0.012, v - 0.1, 0.035, 0.11) * 0.14
         + soft(face, v + 0.22, 0.2, 0.13) * 0.08
     )
-    picture.mul_(1 - shade + glow)
+    image.mul_(1 - shade + glow)
 
     # Mouth: the corners rise with a smile, and the lips may part over the teeth.
     smile, parted = dice.between(-0.2, 1.2), dice.between(-0.05, 0.045).clamp(min=0)
@@ -271,35 +271,35 @@ def _features(dice: Dice, picture: Tensor, person: _Person, pose: _Pose) -> None
     beard = dice.chance(0.25) * (1 - person.long) * dice.between(0.3, 0.9)
     jaw = ((oval(face, v + 0.02, 0.27, 0.24) - 0.01) / 0.05).clamp_(0, 1) * ((v - 0.04) / 0.12).clamp_(0, 1)
     on_face = pose.cover(oval(pose.u, v - 0.08, 0.34, 0.42))
-    picture.lerp_(person.hair * 0.8, jaw * on_face * beard)
+    image.lerp_(person.hair * 0.8, jaw * on_face * beard)
     lips = person.lips * dice.between(0.85, 1.1)
-    picture.lerp_(lips, pose.cover(oval(face, mouth, wide, 0.03 + parted)))
-    picture.lerp_(lips * 0.45, pose.cover(oval(face, mouth, wide * 0.9, 0.008 + parted)))
+    image.lerp_(lips, pose.cover(oval(face, mouth, wide, 0.03 + parted)))
+    image.lerp_(lips * 0.45, pose.cover(oval(face, mouth, wide * 0.9, 0.008 + parted)))
     teeth = oval(face, mouth + 0.006, wide * 0.8, (parted - 0.005).clamp(min=1e-3))
-    picture.lerp_(torch.tensor(TEETH).view(1, 3, 1, 1), pose.cover(teeth) * (parted > 0.012))
+    image.lerp_(torch.tensor(TEETH).view(1, 3, 1, 1), pose.cover(teeth) * (parted > 0.012))
 
     # Eyes: the lid's line, the white, iris and pupil inside it.
     lids = dice.between(0.02, 0.034)
     gaze = dice.between(-0.02, 0.02) * face.sign()
-    picture.lerp_(person.skin * 0.35, pose.cover(oval(side - eyes, v + 0.008, 0.07, lids + 0.006)))
+    image.lerp_(person.skin * 0.35, pose.cover(oval(side - eyes, v + 0.008, 0.07, lids + 0.006)))
     white = pose.cover(oval(side - eyes, v, 0.064, lids))
-    picture.lerp_(torch.tensor(EYE_WHITE).view(1, 3, 1, 1), white)
+    image.lerp_(torch.tensor(EYE_WHITE).view(1, 3, 1, 1), white)
     centre = (side - eyes - gaze).square() + (v + 0.004).square()
-    picture.lerp_(person.iris, pose.cover(centre.sqrt() - 0.03) * white)
-    picture.lerp_(person.iris * 0.15, pose.cover(centre.sqrt() - 0.014) * white)
+    image.lerp_(person.iris, pose.cover(centre.sqrt() - 0.03) * white)
+    image.lerp_(person.iris * 0.15, pose.cover(centre.sqrt() - 0.014) * white)
 
     away = side - eyes - 0.01
     brow = v + dice.between(0.08, 0.105) + away * dice.between(-0.12, 0.2) - away.square() * 2.5
     thick = dice.between(0.012, 0.024) - 0.006 * person.long
-    picture.lerp_(person.hair * 0.65, pose.cover(oval(away, brow, 0.085, thick)) * 0.85)
+    image.lerp_(person.hair * 0.65, pose.cover(oval(away, brow, 0.085, thick)) * 0.85)
 
     rim = oval(side - eyes, v - 0.01, 0.105, 0.075).abs()
     bridge = torch.maximum(side - 0.05, (v + 0.015).abs())
     glasses = pose.cover(torch.minimum(rim, bridge) - 0.007) * dice.chance(0.15)
-    picture.lerp_(columns(FRAMES, dice.row(FRAMES))[0], glasses * 0.85)
+    image.lerp_(columns(FRAMES, dice.row(FRAMES))[0], glasses * 0.85)
 
 
-def _haircut(dice: Dice, picture: Tensor, person: _Person, pose: _Pose, noise: Tensor) -> None:
+def _haircut(dice: Dice, image: Tensor, person: _Person, pose: _Pose, noise: Tensor) -> None:
     """Hair over the head but for the face: a cap, more where it is long, a fringe of hair where it is bald."""
     u, v = pose.u, pose.v
     outside = oval(u, v + 0.06, dice.between(0.385, 0.44), dice.between(0.46, 0.53))
@@ -317,4 +317,4 @@ def _haircut(dice: Dice, picture: Tensor, person: _Person, pose: _Pose, noise: T
     strands = torch.sin(u * dice.between(30, 60) + v * dice.between(-20, 20)) * 0.1 + noise * 0.15
     shine = (1 - ((u - pose.lamp * 0.2) / 0.25).square() - ((v + 0.38) / 0.12).square()).clamp_(0, 1)
     colour = person.hair * (0.9 + strands + 0.35 * pose.lamp * u + 0.3 * shine)
-    picture.lerp_(colour, pose.cover(torch.maximum(outside, -bare)) * ends)
+    image.lerp_(colour, pose.cover(torch.maximum(outside, -bare)) * ends)

@@ -70,17 +70,17 @@ def draw_horses(count: int, size: int = 32, seed: int = 0) -> Tensor:
 
 
 def _scenes(canvas: Canvas, dice: Dice, grain: torch.Generator) -> Tensor:
-    """One chunk of pictures, uint8 [N, 3, H, W]."""
+    """One chunk of images, uint8 [N, 3, H, W]."""
     weather = dice.row(SKIES)
     horizon = dice.between(0.22, 0.58)
     noise = torch.rand(dice.images, 1, canvas.size, canvas.size, generator=grain) - 0.5
-    picture = _sky(canvas, dice, weather, horizon)
-    picture = _distance(canvas, dice, picture, horizon, noise)
-    picture = _field(canvas, dice, picture, horizon, noise)
-    picture = _horse(canvas, dice, picture, torch.tensor(SUNNY)[weather].view(-1, 1, 1, 1))
+    image = _sky(canvas, dice, weather, horizon)
+    image = _distance(canvas, dice, image, horizon, noise)
+    image = _field(canvas, dice, image, horizon, noise)
+    image = _horse(canvas, dice, image, torch.tensor(SUNNY)[weather].view(-1, 1, 1, 1))
     light = columns(SKIES, weather)[2] / 255 * dice.between(0.8, 1.12)
     across = 1 + (canvas.x - 0.5) * dice.between(-0.2, 0.2)  # one side is a little nearer to the light
-    return picture.mul_(light).mul_(across).add_(noise, alpha=6).clamp_(0, 255).round_().to(torch.uint8)
+    return image.mul_(light).mul_(across).add_(noise, alpha=6).clamp_(0, 255).round_().to(torch.uint8)
 
 
 def _sky(canvas: Canvas, dice: Dice, weather: Tensor, horizon: Tensor) -> Tensor:
@@ -93,8 +93,8 @@ def _sky(canvas: Canvas, dice: Dice, weather: Tensor, horizon: Tensor) -> Tensor
     return paint(sky, low * 0.5 + 118, cloud * 0.8)
 
 
-def _distance(canvas: Canvas, dice: Dice, picture: Tensor, horizon: Tensor, noise: Tensor) -> Tensor:
-    """Trees or hills along the horizon in most pictures: two waves, short for trees and long for hills."""
+def _distance(canvas: Canvas, dice: Dice, image: Tensor, horizon: Tensor, noise: Tensor) -> Tensor:
+    """Trees or hills along the horizon in most images: two waves, short for trees and long for hills."""
     kind = dice.row(TREES + HILLS)
     hills = (kind >= len(TREES)).float().view(-1, 1, 1, 1)
     pace = torch.lerp(dice.between(16, 30), dice.between(4, 8), hills)
@@ -104,20 +104,20 @@ def _distance(canvas: Canvas, dice: Dice, picture: Tensor, horizon: Tensor, nois
     colour = dice.tinted(torch.tensor(TREES + HILLS)[kind].view(-1, 3, 1, 1)) * (
         1 + 0.3 * noise * (1 - hills)
     )
-    return paint(picture, colour, canvas.cover(horizon - height - canvas.y))
+    return paint(image, colour, canvas.cover(horizon - height - canvas.y))
 
 
-def _field(canvas: Canvas, dice: Dice, picture: Tensor, horizon: Tensor, noise: Tensor) -> Tensor:
+def _field(canvas: Canvas, dice: Dice, image: Tensor, horizon: Tensor, noise: Tensor) -> Tensor:
     """The ground, from far to near, in broad uneven patches, with a grain that grows towards the viewer."""
     far, near = (dice.tinted(colour) for colour in columns(FIELDS, dice.row(FIELDS)))
     nearness = (canvas.y - horizon) / (1 - horizon)
     ground = torch.lerp(far, near, nearness.clamp(0, 1))
     patches = torch.sin(canvas.x * dice.between(3, 12) + canvas.y * dice.between(10, 40) + dice.between(0, 6))
     texture = 1 + patches * dice.between(0, 0.07) + noise * nearness * dice.between(0.1, 0.35)
-    return paint(picture, ground * texture, canvas.cover(horizon - canvas.y))
+    return paint(image, ground * texture, canvas.cover(horizon - canvas.y))
 
 
-def _horse(canvas: Canvas, dice: Dice, picture: Tensor, sunny: Tensor) -> Tensor:
+def _horse(canvas: Canvas, dice: Dice, image: Tensor, sunny: Tensor) -> Tensor:
     """The horse and its shadow.
 
     It has a frame of its own: u is the way that it looks, v the height above its hooves. Its withers stand at
@@ -170,7 +170,7 @@ def _horse(canvas: Canvas, dice: Dice, picture: Tensor, sunny: Tensor) -> Tensor
     tail = limb((-0.50, 0.86, 0.045), (-0.60 - swish, 0.64, 0.07), (-0.60 - swish, 0.32, 0.035))
 
     shadow = (1 - (u / 0.7).square() - ((v + 0.01) / 0.12).square()).clamp_(0, 1) * sunny * 0.6
-    picture = picture * (1 - shadow)
+    image = image * (1 - shadow)
     for colour, shape in ((legs * 0.7, far_legs), (hair, tail), (legs, near_legs), (lit, body), (hair, mane)):
-        picture = paint(picture, colour, canvas.cover(shape * height))
-    return picture
+        image = paint(image, colour, canvas.cover(shape * height))
+    return image
