@@ -1,4 +1,4 @@
-"""Hooks for `mkdocs build`: pages generated from the code, and links that work in the repository and on the site."""
+"""Hooks for `mkdocs build`: they generate pages from the code, and adapt links between files of the repository."""
 
 import importlib
 import io
@@ -129,8 +129,8 @@ def models_page() -> str:
     """The cards of the trained models."""
     parts = [
         "# Trained models\n",
-        "These models come with the package. `imgcolor models` lists them too, and [Photos](photos.md) describes how to "
-        "use them and what they cannot do. All metrics were measured once, by `imgcolor validate` on the validation "
+        "These models come with the package, and `imgcolor models` lists them. [Photos](photos.md) describes how to use "
+        "them and what they cannot do. All metrics were measured once, by `imgcolor validate` on the validation "
         "images.\n",
     ]
     for card in cards().values():
@@ -139,7 +139,7 @@ def models_page() -> str:
             f"A model that {card.does}.\n",
             f"- training images: {card.data}",
             f"- metrics: {card.metric}",
-            f"- best baseline: {card.floor}",
+            f"- best baseline: {card.baseline}",
             f"- commit: {card.commit}",
             f"- hardware and time: {card.hardware}\n",
             f"```sh\n{card.command}\n```\n",

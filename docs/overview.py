@@ -9,21 +9,22 @@ good examples, not typical ones.
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from skimage import data
 from torch import Tensor
 
 import imgcolor
-from imgcolor.data import BoxDownsample, HorseColourization
-from imgcolor.pictures import picture_grid, save_picture
+from imgcolor.data import BoxDownsample, HorseColourizationDataModule
+from imgcolor.visualization.grids import image_grid, save_image
 
 SIZE = 160
 HORSES = [6, 97, 3, 113]
 """Numbers of the validation images."""
 
 
-def crop(photo: "data.NDArray", top: int, left: int, side: int) -> Tensor:
+def crop(photo: np.ndarray, top: int, left: int, side: int) -> Tensor:
     """Cut a square from a photo and resize it: float [1, 3, SIZE, SIZE] in [0, 1]."""
     image = torch.from_numpy(photo[top : top + side, left : left + side].copy()).permute(2, 0, 1)[None] / 255
     return F.interpolate(image, (SIZE, SIZE), mode="bilinear", antialias=True)
@@ -40,7 +41,7 @@ if __name__ == "__main__":
     faces = imgcolor.load("faces")
     portrait_grey = faces.grey(portrait)
 
-    horse_data = HorseColourization(source="folder", root=Path(sys.argv[1]))
+    horse_data = HorseColourizationDataModule(source="folder", root=Path(sys.argv[1]))
     horses_grey, horses = horse_data.batch(horse_data.images("val").pixels[HORSES])
 
     cat = crop(data.chelsea(), 20, 60, 240)
@@ -56,4 +57,4 @@ if __name__ == "__main__":
         "original": [portrait, horses, cat],
     }
     grid = {name: torch.cat([enlarged(images) for images in parts]) for name, parts in rows.items()}
-    save_picture(picture_grid(grid), Path(__file__).with_name("images") / "overview.png")
+    save_image(image_grid(grid), Path(__file__).with_name("images") / "overview.png")
