@@ -1,4 +1,4 @@
-"""Hooks for `mkdocs build`: they generate pages from the code, and adapt links between files of the repository."""
+"""Hooks for `mkdocs build`: they generate pages from the code, and adapt links between repository files."""
 
 import importlib
 import io
@@ -129,9 +129,9 @@ def models_page() -> str:
     """The cards of the trained models."""
     parts = [
         "# Trained models\n",
-        "These models come with the package, and `imgcolor models` lists them. [Photos](photos.md) describes how to use "
-        "them and what they cannot do. All metrics were measured once, by `imgcolor validate` on the validation "
-        "images.\n",
+        "These models come with the package, and `imgcolor models` lists them. [Photos](photos.md) describes how "
+        "to use them and what they cannot do.\n",
+        "All metrics were measured once, by `imgcolor validate` on the validation images.\n",
     ]
     for card in cards().values():
         parts += [
