@@ -314,7 +314,7 @@ def test_plain_images_give_numbers_and_gradients(name: str, colour: str) -> None
         ],
         [
             "--config=experiments/superres/best.yaml",
-            "--model.network.base_channels=4",
+            "--model.network.hidden_channels=4",
             "--model.network.blocks=1",
         ],
         [

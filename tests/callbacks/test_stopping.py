@@ -188,7 +188,7 @@ KILLED = """
 import os, signal, sys
 from lightning.pytorch import Callback
 import imgcolor.callbacks
-from imgcolor.cli import main
+from imgcolor.cli.main import main
 
 class KilledAt(Callback):
     def __init__(self, epoch: int):

@@ -253,7 +253,7 @@ def test_network_of_another_project(
     )
     monkeypatch.setattr(sys, "path", [*sys.path])
     folder = tiny_fit(
-        FIT, "--model.network=elsewhere.Tiny", "--model.network.out_channels=24", "--model.network.width=5"
+        FIT, "--model.network=elsewhere.Tiny", "--model.network.colours=24", "--model.network.width=5"
     )
     task = load_task(folder / "checkpoints" / "last.ckpt", allow_import=["elsewhere"])
     assert type(task.network).__name__ == "Tiny"
@@ -308,7 +308,11 @@ TINY_DATA = ["--data.train_images=20", "--data.val_images=10", "--trainer.enable
         ("lr: 0.003", "lr: fast", ["model.optimizer.lr: expected float, found fast"]),
         ("lr: 0.003", "learning_rate: 0.1", ["model.optimizer.learning_rate: Adam has no such option", "lr"]),
         ("torch.optim.Adam", "torch.optim.Adamm", ["model.optimizer: module 'torch.optim' has no", "Adamm"]),
-        ("base_channels: 16", "base_channels: many", ["model.network.base_channels: expected int, found many"]),
+        (
+            "base_channels: 16",
+            "base_channels: many",
+            ["model.network.base_channels: expected int, found many"],
+        ),
         ("every_n_epochs: 1", "every_n_epoch: 1", ["images.every_n_epoch", "did you mean every_n_epochs?"]),
         ("imgcolor.networks.ColourUNet", "imgcolor.networks.ColorUNet", ["ColorUNet"]),
         ("max_epochs: 6", "max_epochs: [", []),

@@ -21,7 +21,7 @@ PAGE = {
                     "results": "rates",
                     "keys": {"model.optimizer.lr": "learning rate"},
                     "defaults": {"model.optimizer.lr": 0.001},
-                    "figures": {"val/mse": "MSE", "val/accuracy": "accuracy"},
+                    "metrics": {"val/mse": "MSE", "val/accuracy": "accuracy"},
                     "baselines": {"grey_lookup": "table"},
                     "curves": ["mse"],
                     "swept": ["val/mse"],

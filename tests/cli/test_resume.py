@@ -45,7 +45,7 @@ ENDED = """
 import os, signal, sys
 from pathlib import Path
 import imgcolor.callbacks
-from imgcolor.cli import main
+from imgcolor.cli.main import main
 
 moment, count = os.environ["ENDED_AT"].split(":")
 left = int(count)

@@ -56,8 +56,8 @@ def test_variants_change_options_together_and_words_behind_dashes_change_all(
     *commands, count = capsys.readouterr().out.strip().splitlines()
     assert count == "4 trials"
     assert all(command.endswith("--data.root=elsewhere") for command in commands)
-    assert sum("filters=64" in command and "batch_size=50" in command for command in commands) == 2
-    assert sum("filters=2 " in command and "batch_size=10" in command for command in commands) == 2
+    assert sum("base_channels=64" in command and "batch_size=50" in command for command in commands) == 2
+    assert sum("base_channels=2 " in command and "batch_size=10" in command for command in commands) == 2
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ class KillSweep(Callback):
 
 SWEEP = """
 import os, pathlib, sys
-from imgcolor.cli import main
+from imgcolor.cli.main import main
 pathlib.Path("pid").write_text(str(os.getpid()))
 sys.exit(main(["sweep", "plan.yaml", *sys.argv[1:]]))
 """

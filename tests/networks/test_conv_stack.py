@@ -14,7 +14,10 @@ def parameters(**options: object) -> int:
     [
         ({"layers": 1, "kernel_size": 3}, 9 * 1 * 3 + 3),
         ({"layers": 2, "kernel_size": 5, "hidden_channels": 16}, (25 * 16 + 16) + (25 * 16 * 3 + 3)),
-        ({"layers": 4, "kernel_size": 3, "hidden_channels": 8}, (9 * 8 + 8) + 2 * (9 * 8 * 8 + 8) + (9 * 8 * 3 + 3)),
+        (
+            {"layers": 4, "kernel_size": 3, "hidden_channels": 8},
+            (9 * 8 + 8) + 2 * (9 * 8 * 8 + 8) + (9 * 8 * 3 + 3),
+        ),
         (
             {"layers": 2, "kernel_size": 3, "hidden_channels": 4, "batch_norm": True},
             9 * 4 + 4 + 8 + 9 * 4 * 3 + 3 + 6,
