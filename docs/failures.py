@@ -1,4 +1,4 @@
-"""Draws docs/images/failures.png: what the model for faces makes of what is no face.
+"""Draw docs/images/failures.png: images for which the model for faces does not work.
 
 python docs/failures.py
 """
@@ -16,19 +16,19 @@ from imgcolor.visualization.grids import image_grid, save_image
 SIZE = 112
 
 if __name__ == "__main__":
-    # Photographs that scikit-image brings along: NASA's, in the public domain, and two under CC0.
+    # Photos that scikit-image provides: one by NASA (public domain), two under CC0.
     astronaut, coffee, cat = (
         torch.from_numpy(photo.copy()).permute(2, 0, 1)
         for photo in (data.astronaut(), data.coffee(), data.chelsea())
     )
     photos = [astronaut[:, :200, 124:324], astronaut, cat, coffee, draw_horses(1, SIZE, seed=3)[0]]
-    truth = torch.stack(
+    original = torch.stack(
         [
             resize(center_crop(photo, [min(photo.shape[1:])] * 2), [SIZE, SIZE], antialias=True)
             for photo in photos
         ]
     )
     model = imgcolor.load("faces")
-    grey = model.grey(truth.float() / 255)
-    image = image_grid({"grey": grey, "faces": model.colours(grey), "truth": truth.float() / 255})
+    grey = model.grey(original.float() / 255)
+    image = image_grid({"grey": grey, "faces": model.colours(grey), "original": original.float() / 255})
     save_image(image, Path(__file__).with_name("images") / "failures.png")

@@ -1,10 +1,9 @@
-"""What `mkdocs build` does beside its plugins: pages made from the code, and links out of docs/."""
+"""Hooks for `mkdocs build`: they generate pages from the code, and adapt links between repository files."""
 
 import importlib
 import io
 import os
 import re
-from collections.abc import Iterator
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
@@ -16,131 +15,134 @@ from imgcolor.cli.main import COMMANDS, main
 from imgcolor.pretrained.registry import cards
 
 REPOSITORY = Path(__file__).parents[1]
-RESULTS = REPOSITORY / "experiments" / "results"
 PACKAGE = REPOSITORY / "src" / "imgcolor"
+
+COPIED = {
+    "index.md": "README.md",
+    "results.md": "experiments/RESULTS.md",
+    "benchmarks.md": "benchmarks/README.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "changelog.md": "CHANGELOG.md",
+    "security.md": "SECURITY.md",
+}
+"""Pages of the site whose text is outside docs/: page to file in the repository."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are made, and the modules' to the navigation."""
-    modules = sorted(module_names())
-    pages = {
-        "index.md": (REPOSITORY / "README.md").read_text(encoding="utf-8"),
-        "results.md": (REPOSITORY / "experiments" / "RESULTS.md").read_text(encoding="utf-8"),
-        "models.md": models_page(),
-        "commands.md": commands_page(),
-        **{f"api/{name}.md": module_page(name) for name in modules},
-    }
+    """Add the pages that are not files in docs/, and list the packages in the menu."""
+    packages = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists())
+    pages = {page: (REPOSITORY / path).read_text(encoding="utf-8") for page, path in COPIED.items()}
+    pages |= {"models.md": models_page(), "commands.md": commands_page()}
+    pages |= {f"api/{name}.md": api_page(name) for name in packages}
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
-    # RESULTS.md shows them.
-    for plot in RESULTS.glob("plots/*.png"):
+    for plot in (REPOSITORY / "experiments" / "results" / "plots").glob("*.png"):
         files.append(File.generated(config, f"results/plots/{plot.name}", abs_src_path=str(plot)))
     assert config.nav is not None
-    config.nav.append({"Modules": [{f"imgcolor.{name}": f"api/{name}.md"} for name in modules]})
+    config.nav.append({"Python API": [{f"imgcolor.{name}": f"api/{name}.md"} for name in packages]})
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Have links that work on the repository's pages work here too."""
-    # Where a page's text lies in the repository, its links start.
-    source = {"index.md": "", "results.md": "experiments"}.get(page.file.src_uri, "docs")
+    """Replace links between files of the repository by links between pages of the site."""
+    folder = Path(COPIED.get(page.file.src_uri, f"docs/{page.file.src_uri}")).parent
+    pages = {path: copied for copied, path in COPIED.items()}
 
-    def lead(link: re.Match[str]) -> str:
-        mark, text, target, anchor = link.groups()
-        path = os.path.normpath(Path(source, target))
-        inside = {"README.md": "index.md", "experiments/RESULTS.md": "results.md"}.get(path)
-        if path.startswith("docs/"):
-            inside = path.removeprefix("docs/")
-        elif path.startswith("experiments/results/plots/"):
-            inside = path.removeprefix("experiments/")
-        if inside is not None:
-            return f"{mark}[{text}]({inside}{anchor})"
-        if not (REPOSITORY / path).exists():
-            return link[0]  # MkDocs says that it leads nowhere
-        # The file is in the repository and not in the site.
-        return f"[{text}]({config.repo_url}/blob/main/{path})" if config.repo_url else text
+    def replace(link: re.Match[str]) -> str:
+        image, text, target, anchor = link.groups()
+        path = os.path.normpath(folder / target)
+        if path in pages:
+            return f"{image}[{text}]({pages[path]}{anchor})"
+        for shown in ("docs/", "experiments/"):
+            if files.get_file_from_path(path.removeprefix(shown)):
+                return f"{image}[{text}]({path.removeprefix(shown)}{anchor})"
+        # A file of the repository that the site does not have keeps its name only; MkDocs reports other links.
+        return text if (REPOSITORY / path).exists() else link[0]
 
-    return re.sub(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)#]+)((?:#[^)]*)?)\)", lead, markdown)
+    return re.sub(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)#]+)((?:#[^)]*)?)\)", replace, markdown)
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Make links of the docstrings' roles, such as :class:`~imgcolor.colour.Palette`."""
+    """Turn the roles of docstrings, such as :class:`~imgcolor.colour.Palette`, into links."""
 
     def link(role: re.Match[str]) -> str:
-        name = role[2].rpartition(".")[2] if role[1] else role[2]
-        return reference(role[2], name)
+        tilde, path = role.groups()
+        return api_link(path, path.rpartition(".")[2] if tilde else path)
 
     return re.sub(r":(?:func|class|meth|attr|mod|data):<code>(~?)([\w.]+)</code>", link, html)
 
 
-def reference(path: str, name: str) -> str:
-    """A link to a docstring; the bare name where there is none."""
-    return f'<autoref optional identifier="{path}"><code>{name}</code></autoref>'
+def api_link(path: str, text: str) -> str:
+    """A link to the API entry of a dotted path; plain text if there is no entry."""
+    return f'<autoref optional identifier="{path}"><code>{text}</code></autoref>'
 
 
-def module_names() -> Iterator[str]:
-    """The packages and modules directly in imgcolor: a page each, with all modules inside."""
-    for path in PACKAGE.iterdir():
-        if not path.name.startswith("_") and (path.suffix == ".py" or (path / "__init__.py").exists()):
-            yield path.stem
-
-
-def module_page(name: str) -> str:
-    """A module's docstrings; a package's with those of all its modules, and what it offers itself."""
-    if not (PACKAGE / name).is_dir():
-        return f"::: imgcolor.{name}\n"
+def api_page(name: str) -> str:
+    """The API page of a package: its public names, then the docstrings of all its modules."""
     package = importlib.import_module(f"imgcolor.{name}")
-    offered = getattr(package, "__all__", [])
-    names = ", ".join(reference(f"imgcolor.{name}.{member}", member) for member in offered)
-    here = [member for member in offered if getattr(package, member).__module__ == package.__name__]
-    own = f"::: imgcolor.{name}\n    options: {{members: {here or 'false'}}}\n"
-    modules = sorted(path.stem for path in (PACKAGE / name).glob("*.py") if not path.name.startswith("_"))
-    parts = [f"::: imgcolor.{name}.{module}\n    options: {{heading_level: 2}}\n" for module in modules]
-    return "\n".join([own, f"`from imgcolor.{name} import ...`: {names}\n" if names else "", *parts])
-
-
-def commands_page() -> str:
-    """Every command with its own help."""
-    parts = ["# Commands\n", _block(help_of())]
-    for command, (about, *_) in COMMANDS.items():
-        text = help_of(command)
-        block = _block(text)
-        if text.count("\n") > 60:
-            indented = "".join(f"    {line}\n" if line else "\n" for line in block.splitlines())
-            block = f'??? info "All options"\n\n{indented}'
-        parts.append(f"## imgcolor {command}\n\nTo {about}.\n\n{block}")
+    public = getattr(package, "__all__", [])
+    names = ", ".join(api_link(f"imgcolor.{name}.{member}", member) for member in public)
+    # Names from the modules of the package have their entries there.
+    own = [m for m in public if getattr(getattr(package, m), "__module__", None) == package.__name__]
+    parts = [f"::: imgcolor.{name}\n    options: {{members: {own or 'false'}}}\n"]
+    if names:
+        parts.append(f"`from imgcolor.{name} import ...`: {names}\n")
+    for path in sorted((PACKAGE / name).rglob("*.py")):
+        parents = path.relative_to(PACKAGE).with_suffix("").parts
+        if parents == (name, "__init__"):
+            continue
+        module = ".".join(("imgcolor", *parents)).removesuffix(".__init__")
+        if not module.rpartition(".")[2].startswith("_"):
+            members = "members: false, " if path.stem == "__init__" else ""
+            parts.append(f"::: {module}\n    options: {{{members}heading_level: 2}}\n")
     return "\n".join(parts)
 
 
-def help_of(*command: str) -> str:
-    """What the command line says to --help."""
-    os.environ["COLUMNS"] = "84"  # of the terminal for which the text is set
-    text = io.StringIO()
-    with redirect_stdout(text), suppress(SystemExit):
+def commands_page() -> str:
+    """The help texts of all commands. Long ones are collapsed."""
+    parts = ["# Command reference\n", code_block(help_text())]
+    for command, entry in COMMANDS.items():
+        text = help_text(command)
+        block = code_block(text)
+        if text.count("\n") > 60:
+            indented = "".join(f"    {line}\n" if line else "\n" for line in block.splitlines())
+            block = f'??? info "All options"\n\n{indented}'
+        parts.append(f"## imgcolor {command}\n\n{entry[0].capitalize()}.\n\n{block}")
+    return "\n".join(parts)
+
+
+def help_text(*command: str) -> str:
+    """The output of a command with --help."""
+    os.environ["COLUMNS"] = "80"  # narrow enough for a code block of the site
+    output = io.StringIO()
+    with redirect_stdout(output), suppress(SystemExit):
         main([*command, "--help"])
-    return text.getvalue().replace(" \b", "")  # jsonargparse's mark of an optional value
+    return output.getvalue().replace(" \b", "")  # jsonargparse marks optional values with it
+
+
+def code_block(text: str) -> str:
+    """Text as a Markdown code block."""
+    return f"```text\n{text.strip()}\n```\n"
 
 
 def models_page() -> str:
-    """The cards of the models that come with the package."""
+    """The cards of the trained models."""
     parts = [
-        "# Models that come with imgcolor\n",
-        "`imgcolor models` shows these cards; [Photos](photos.md) says how they are used, and where they fail.",
-        "The figures are those of `imgcolor validate` of the file itself, once, on the validation images.\n",
+        "# Trained models\n",
+        "These models come with the package, and `imgcolor models` lists them. [Photos](photos.md) describes how "
+        "to use them and what they cannot do.\n",
+        "All metrics were measured once, by `imgcolor validate` on the validation images.\n",
     ]
     for card in cards().values():
         parts += [
             f"## {card.name}\n",
             f"A model that {card.does}.\n",
-            f"- trained on {card.data}",
-            f"- figures: {card.metric}",
-            f"- baseline, the best that needs no network: {card.baseline}",
-            f"- commit {card.commit}, {card.hardware}\n",
+            f"- training images: {card.data}",
+            f"- metrics: {card.metric}",
+            f"- best baseline: {card.baseline}",
+            f"- commit: {card.commit}",
+            f"- hardware and time: {card.hardware}\n",
             f"```sh\n{card.command}\n```\n",
-            f"**What to know of it.** {card.note}\n",
+            f"{card.note}\n",
         ]
     return "\n".join(parts)
-
-
-def _block(text: str) -> str:
-    return f"```text\n{text.strip()}\n```\n"

@@ -1,10 +1,10 @@
-"""Draws docs/images/horses_best.png: how a table, two networks of the course and ours colour validation images.
+"""Draw docs/images/horses_best.png: validation images, coloured by a table, two networks of the course and ours.
 
 python docs/horses_best.py HORSES REGRESSION_CNN COLOUR_UNET BEST_CLASSIFICATION
 
-HORSES has train/ and val/ in it, the others are the last.ckpt of `imgcolor fit --config
-experiments/horses/NAME.yaml --data.source folder --data.root HORSES`. Ours in RGB is the model that comes with the
-package.
+HORSES is a folder with train/ and val/. The other arguments are the last.ckpt files of
+`imgcolor fit --config experiments/horses/NAME.yaml --data.source folder --data.root HORSES`.
+The row "ours, RGB" uses the model in the package.
 """
 
 import sys
@@ -23,7 +23,7 @@ if __name__ == "__main__":
     data = HorseColourizationDataModule(source="folder", root=horses)
     table = GreyLookup(bands=8)
     table.fit(data.batch(chunk) for chunk in data.images("train").pixels.split(250))
-    grey, truth = data.batch(data.images("val").pixels[:8])
+    grey, original = data.batch(data.images("val").pixels[:8])
     with torch.no_grad():
         regression_cnn, colour_unet, classification = (
             load_task(Path(path)).eval()(grey) for path in checkpoints
@@ -35,6 +35,6 @@ if __name__ == "__main__":
             "ColourUNet": colour_unet,
             "ours, RGB": imgcolor.load("horses").colours(grey),
             "ours, 24 colours": classification,
-            "truth": truth,
+            "original": original,
         }
     save_image(image_grid(rows), Path(__file__).with_name("images") / "horses_best.png")

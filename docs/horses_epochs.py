@@ -1,10 +1,10 @@
-"""Draws docs/images/horses_epochs.png: how RegressionCNN colours validation images after more and more epochs.
+"""Draw docs/images/horses_epochs.png: validation images, coloured by RegressionCNN after more and more epochs.
 
 python docs/horses_epochs.py RUN [RUN ...]
 
-The runs are the folders of `imgcolor fit --config experiments/horses/regression_cnn.yaml --trainer.max_epochs=1000
---data.source folder --data.root HORSES`, or of its parts, where it was stopped and went on; the rows are cut out
-of the grids that they drew.
+The arguments are the run folders of `imgcolor fit --config experiments/horses/regression_cnn.yaml
+--trainer.max_epochs=1000 --data.source folder --data.root HORSES`: one, or several if the run was interrupted. The
+rows are cut from the image grids in these folders.
 """
 
 import sys
@@ -17,12 +17,12 @@ from torchvision.io import decode_image
 from imgcolor.visualization.grids import image_grid, save_image
 
 SIDE, GAP, COUNT = 64, 2, 8
-"""Of an image in a run's grid, in pixels, and how many stand in a row."""
+"""Side and gap of an image in the grid of a run, in pixels, and the number of images in a row."""
 EPOCHS = (5, 10, 50, 100, 500, 1000)
 
 
 def row(grid: Path, number: int) -> Tensor:
-    """A row of a run's grid: float [8, 3, 32, 32] in [0, 1]."""
+    """Cut a row from the image grid of a run: float [8, 3, 32, 32] in [0, 1]."""
     pixels = decode_image(grid)
     images = pixels[:, number * (SIDE + GAP) :, -COUNT * (SIDE + GAP) :]
     images = images.unfold(2, SIDE, SIDE + GAP)[:, :SIDE].permute(2, 0, 1, 3)
@@ -37,6 +37,6 @@ if __name__ == "__main__":
     }
     rows = {"grey": row(grids[5], 0)}
     rows |= {f"{epochs} epochs": row(grid, 1) for epochs, grid in grids.items()}
-    rows["truth"] = row(grids[5], 2)
+    rows["original"] = row(grids[5], 2)
     assert all(images.shape == torch.Size((COUNT, 3, 32, 32)) for images in rows.values())
     save_image(image_grid(rows), Path(__file__).with_name("images") / "horses_epochs.png")

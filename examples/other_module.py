@@ -1,4 +1,4 @@
-"""imgcolor's metric and stopping rule with a LightningModule of your own.
+"""Use a metric and the stopping rule of imgcolor with your own LightningModule.
 
 python examples/other_module.py
 """
@@ -13,7 +13,7 @@ from imgcolor.metrics import MarginAccuracy
 
 
 class Denoiser(LightningModule):
-    """Any module will do: this one takes noise away."""
+    """A LightningModule that removes noise; any other works too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,12 +21,12 @@ class Denoiser(LightningModule):
         self.margin12 = MarginAccuracy(12)
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
-        """Learn from a batch of clean images."""
+        """Compute the loss of a batch of clean images."""
         (clean,) = batch
         return nn.functional.mse_loss(self.network(clean + 0.1 * torch.randn_like(clean)), clean)
 
     def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
-        """Log the loss that the rule watches, and the metric."""
+        """Log the loss, which the stopping rule monitors, and the metric."""
         (clean,) = batch
         restored = self.network(clean)
         self.log("val/loss", nn.functional.mse_loss(restored, clean))
@@ -34,7 +34,7 @@ class Denoiser(LightningModule):
         self.log("val/margin12", self.margin12)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Plain gradient descent."""
+        """Use stochastic gradient descent."""
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
@@ -45,5 +45,5 @@ if __name__ == "__main__":
     options = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
     trainer = Trainer(max_epochs=100, callbacks=[stopping], **options)
     trainer.fit(Denoiser(), loader, loader)
-    print(f"stopped after {trainer.current_epoch} epochs, went back to epoch {stopping.chosen_epoch}")
+    print(f"stopped after {trainer.current_epoch} epochs, restored epoch {stopping.chosen_epoch}")
     print({name: round(float(value), 4) for name, value in trainer.callback_metrics.items()})

@@ -1,4 +1,4 @@
-"""imgcolor's data and task with a network of your own: here three convolutions that add colour to the grey.
+"""Use the data and tasks of imgcolor with your own network, here three convolutions.
 
 python examples/other_network.py
 """
@@ -11,11 +11,11 @@ from imgcolor.tasks import ColourRegression
 
 
 class AddColour(nn.Module):
-    """Adds what three convolutions find to the grey: float [B, 1, H, W] to [B, 3, H, W]."""
+    """Add the output of three convolutions to the grey image: float [B, 1, H, W] to [B, 3, H, W]."""
 
     def __init__(self, channels: int = 8) -> None:
         super().__init__()
-        self.channels = channels  # arguments kept by their names make a checkpoint stand alone
+        self.channels = channels  # checkpoints read the arguments from attributes of the same names
         self.layers = nn.Sequential(
             nn.Conv2d(1, channels, 3, padding=1),
             nn.ReLU(),
@@ -25,14 +25,13 @@ class AddColour(nn.Module):
         )
 
     def forward(self, grey: Tensor) -> Tensor:
-        """Colour a batch."""
+        """Colour a batch of grey images."""
         return grey + self.layers(grey)
 
 
 if __name__ == "__main__":
-    faces = FaceColourizationDataModule(
-        train_images=200, val_images=50, size=40
-    )  # drawn; source="folder", root=... for yours
+    # Drawn faces; for your own images: source="folder", root="..."
+    faces = FaceColourizationDataModule(source="synthetic", train_images=200, val_images=50, size=40)
     task = ColourRegression(AddColour())
     trainer = Trainer(max_epochs=2, enable_progress_bar=False, enable_model_summary=False, logger=False)
     trainer.fit(task, faces)

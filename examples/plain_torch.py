@@ -1,4 +1,4 @@
-"""imgcolor's network in a loop of plain torch, without Lightning.
+"""Train a network of imgcolor in a plain torch loop, without Lightning.
 
 python examples/plain_torch.py
 """
@@ -15,8 +15,8 @@ if __name__ == "__main__":
     network = ResidualUNet(out_channels=3, hidden_channels=(8, 16), luminance="mean")
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.003)
     for epoch in range(3):
-        for part in torch.randperm(len(colour)).split(20):
-            loss = F.mse_loss(network(grey[part]), colour[part])
+        for batch in torch.randperm(len(colour)).split(20):
+            loss = F.mse_loss(network(grey[batch]), colour[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

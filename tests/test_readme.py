@@ -26,13 +26,21 @@ def blocks(repository: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
-def test_python_example_runs(repository: Path, tmp_path: Path) -> None:
-    (example,) = blocks(repository, "python")
+def test_python_examples_run(repository: Path, tmp_path: Path) -> None:
+    pipeline, training = blocks(repository, "python")
     check = "assert coloured.shape == (4, 3, 32, 32) and 0 <= coloured.min() and coloured.max() <= 1\n"
-    done = subprocess.run(
-        [sys.executable, "-c", example + check], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    for example in (pipeline, training + check):
+        done = subprocess.run(
+            [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "coloured.png").is_file()
+
+
+def test_readme_is_short(repository: Path) -> None:
+    text = (repository / "README.md").read_text()
+    assert len(text.splitlines()) <= 150
+    assert len(text.split()) <= 1000
 
 
 def test_files_and_commands_that_it_names_are_there(repository: Path) -> None:

@@ -11,10 +11,14 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import pytest
 
 from imgcolor.cli.main import COMMANDS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +63,7 @@ def test_cards_results_and_readme_are_pages(site: Path, repository: Path) -> Non
     results = (site / "results.html").read_text()
     for image in re.findall(r'<img[^>]* src="([^"]+)"', results):
         assert (site / image).is_file(), image
-    assert "Where things are" in (site / "index.html").read_text()
+    assert 'id="colour-a-photo"' in (site / "index.html").read_text()
 
 
 @contextmanager
@@ -71,21 +75,49 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: make test-browser, as root")
-def test_search_finds_a_class_without_asking_another_host(site: Path) -> None:
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed: make test-browser, as root")
     playwright = pytest.importorskip("playwright.sync_api")
-    with served(site) as address, playwright.sync_playwright() as program:
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = program.chromium.launch(executable_path=CHROMIUM, args=options)
+    options = ["--disable-gpu", "--disable-background-networking"]
+    if os.geteuid() == 0:
+        options.append("--no-sandbox")
+    with playwright.sync_playwright() as program:
+        chromium = program.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize("opened_as_file", [True, False], ids=["file", "server"])
+def test_search_finds_a_class_without_other_hosts(
+    site: Path, browser: "Browser", opened_as_file: bool
+) -> None:
+    with served(site) as server:
+        address = site.as_uri() if opened_as_file else server
         page = browser.new_page(viewport={"width": 390, "height": 844})
         page.set_default_timeout(120_000)
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        requested: list[str] = []
+        page.on("request", lambda request: requested.append(request.url))
         page.goto(f"{address}/index.html")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390  # nothing to scroll sideways
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390  # no horizontal scroll bar
         page.locator("label.md-header__button[for=__search]").click()
         page.get_by_placeholder("Search").press_sequentially("PredictionWriter")
         page.locator("a.md-search-result__link", has_text="imgcolor.callbacks").click()
         page.wait_for_url("**/api/callbacks.html*")
-        browser.close()
-    assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
+        page.close()
+    assert [url for url in requested if not url.startswith((address, "blob:", "data:"))] == []
+
+
+def test_no_line_of_code_is_cut_on_a_small_laptop(site: Path, browser: "Browser") -> None:
+    page = browser.new_page(viewport={"width": 1366, "height": 768})
+    cut = {}
+    for path in sorted(site.glob("*.html")):
+        page.goto(path.as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(element => element.open = true)")
+        cut[path.name] = page.evaluate(
+            """[...document.querySelectorAll("pre > code")].filter(code => code.scrollWidth > code.clientWidth + 1)
+            .map(code => code.innerText.slice(0, 80))"""
+        )
+    page.close()
+    assert {name: found for name, found in cut.items() if found} == {}

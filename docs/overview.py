@@ -1,0 +1,60 @@
+"""Draw docs/images/overview.png, the image at the top of the README.
+
+python docs/overview.py HORSES
+
+HORSES is a folder with CIFAR-10's test horses in `val/`. None of the images was used for training; the horses are
+good examples, not typical ones.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from skimage import data
+from torch import Tensor
+
+import imgcolor
+from imgcolor.data import BoxDownsample, HorseColourizationDataModule
+from imgcolor.visualization.grids import image_grid, save_image
+
+SIZE = 160
+HORSES = [6, 97, 3, 113]
+"""Numbers of the validation images."""
+
+
+def crop(photo: np.ndarray, top: int, left: int, side: int) -> Tensor:
+    """Cut a square from a photo and resize it: float [1, 3, SIZE, SIZE] in [0, 1]."""
+    image = torch.from_numpy(photo[top : top + side, left : left + side].copy()).permute(2, 0, 1)[None] / 255
+    return F.interpolate(image, (SIZE, SIZE), mode="bilinear", antialias=True)
+
+
+def enlarged(images: Tensor) -> Tensor:
+    """Repeat pixels: [B, C, h, w] to [B, C, SIZE, SIZE]."""
+    return F.interpolate(images, (SIZE, SIZE), mode="nearest")
+
+
+if __name__ == "__main__":
+    # Photos that scikit-image provides: NASA (public domain) and Stéfan van der Walt (CC0).
+    portrait = crop(data.astronaut(), 0, 124, 200)
+    faces = imgcolor.load("faces")
+    portrait_grey = faces.grey(portrait)
+
+    horse_data = HorseColourizationDataModule(source="folder", root=Path(sys.argv[1]))
+    horses_grey, horses = horse_data.batch(horse_data.images("val").pixels[HORSES])
+
+    cat = crop(data.chelsea(), 20, 60, 240)
+    small_cat = BoxDownsample(4)(cat)
+
+    rows = {
+        "input": [portrait_grey.expand(-1, 3, -1, -1), horses_grey.expand(-1, 3, -1, -1), small_cat],
+        "output": [
+            faces.colours(portrait_grey),
+            imgcolor.load("horses").colours(horses_grey),
+            imgcolor.load("superres").enlarged(small_cat),
+        ],
+        "original": [portrait, horses, cat],
+    }
+    grid = {name: torch.cat([enlarged(images) for images in parts]) for name, parts in rows.items()}
+    save_image(image_grid(grid), Path(__file__).with_name("images") / "overview.png")
