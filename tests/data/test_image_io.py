@@ -20,9 +20,10 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from imgcolor.cli.main import main
-from imgcolor.data import image_io
+from imgcolor.data import image_files, image_io
 from imgcolor.data.disk_cache import cache_folder
-from imgcolor.data.image_io import decode, read_image
+from imgcolor.data.image_files import decode
+from imgcolor.data.image_io import read_image
 from imgcolor.data.sources import FolderSource
 from imgcolor.utils.errors import ImgcolorError
 
@@ -276,7 +277,7 @@ def test_large_images_are_decoded_one_after_the_other(
     path.write_bytes(FILES["rgb.png"])
 
     def together(large: int) -> bool:
-        monkeypatch.setattr(image_io, "_LARGE", large)
+        monkeypatch.setattr(image_files, "_LARGE", large)
         meeting = threading.Barrier(2)
         met = []
 
@@ -314,7 +315,7 @@ def test_no_other_program_is_run_on_an_image(tmp_path: Path, monkeypatch: pytest
         (tmp_path / name).write_bytes(script)
         with pytest.raises(ImgcolorError, match="is no image that Pillow can read"):
             read_image(tmp_path / name, SIZE)
-    assert ".eps" not in image_io.readable_extensions()
+    assert ".eps" not in image_files.readable_extensions()
     assert not (tmp_path / "executed").exists()
 
 

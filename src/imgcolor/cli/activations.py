@@ -8,7 +8,8 @@ from torch import Tensor
 
 from imgcolor.checkpoints.files import load_task
 from imgcolor.cli.options import add_allow_import, import_from_here, parse_files
-from imgcolor.data.image_io import image_size, quiet_pillow, read_image
+from imgcolor.data.image_files import image_size, quiet_pillow
+from imgcolor.data.image_io import read_image
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.visualization.activations import write_activations
 

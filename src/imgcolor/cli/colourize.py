@@ -28,7 +28,7 @@ from torch import Tensor
 
 from imgcolor.cli.options import add_allow_import, import_from_here, parse_files
 from imgcolor.cli.runtime import keep_freed_memory
-from imgcolor.data.image_io import MAX_PIXELS, image_files, image_size, quiet_pillow
+from imgcolor.data.image_files import MAX_PIXELS, image_files, image_size, quiet_pillow
 from imgcolor.pipelines import Model, load
 from imgcolor.pipelines.photo import FORMATS, Photo
 from imgcolor.utils.errors import ImgcolorError

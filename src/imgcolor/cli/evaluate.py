@@ -8,7 +8,8 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from imgcolor.data.image_io import image_size, quiet_pillow, read_image
+from imgcolor.data.image_files import image_size, quiet_pillow
+from imgcolor.data.image_io import read_image
 from imgcolor.metrics import MarginAccuracy
 from imgcolor.utils.errors import ImgcolorError
 

@@ -18,7 +18,9 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
 import imgcolor
-import imgcolor.networks  # so that --model.network ColourUNet finds them by name alone
+import imgcolor.data.faces
+import imgcolor.data.horses
+import imgcolor.networks  # like the DataModules, so that options find the classes without their packages' names
 from imgcolor.callbacks import (
     BaselineMetrics,
     BestCheckpoint,

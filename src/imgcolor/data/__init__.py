@@ -1,19 +1,47 @@
-"""Where pixels come from, and what a batch holds."""
+"""DataModules, image sources, degradations and batches.
 
-from imgcolor.data.augmentations import FlipAndShift
-from imgcolor.data.batch import Batch
-from imgcolor.data.datamodule import ImageDataModule
-from imgcolor.data.degradations import BoxDownsample, LumaGrey, MeanGrey
-from imgcolor.data.faces import FaceColourizationDataModule
-from imgcolor.data.horses import HorseColourizationDataModule, HorseSuperResolutionDataModule
-from imgcolor.data.sources import (
-    Cifar10Source,
-    FolderSource,
-    ImageSet,
-    ImageSource,
-    LFWSource,
-    SyntheticSource,
-)
+Names are imported on first use: the DataModules need Lightning, which trained models do without.
+"""
+
+from typing import TYPE_CHECKING
+
+from imgcolor.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from imgcolor.data.augmentations import FlipAndShift
+    from imgcolor.data.batch import Batch
+    from imgcolor.data.datamodule import ImageDataModule
+    from imgcolor.data.degradations import BoxDownsample, LumaGrey, MeanGrey
+    from imgcolor.data.faces import FaceColourizationDataModule
+    from imgcolor.data.horses import HorseColourizationDataModule, HorseSuperResolutionDataModule
+    from imgcolor.data.sources import (
+        Cifar10Source,
+        FolderSource,
+        ImageSet,
+        ImageSource,
+        LFWSource,
+        SyntheticSource,
+    )
+else:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "augmentations": ["FlipAndShift"],
+            "batch": ["Batch"],
+            "datamodule": ["ImageDataModule"],
+            "degradations": ["BoxDownsample", "LumaGrey", "MeanGrey"],
+            "faces": ["FaceColourizationDataModule"],
+            "horses": ["HorseColourizationDataModule", "HorseSuperResolutionDataModule"],
+            "sources": [
+                "Cifar10Source",
+                "FolderSource",
+                "ImageSet",
+                "ImageSource",
+                "LFWSource",
+                "SyntheticSource",
+            ],
+        },
+    )
 
 __all__ = [
     "Batch",

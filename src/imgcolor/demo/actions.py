@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from imgcolor.baselines import Interpolation
-from imgcolor.data.image_io import quiet_pillow
+from imgcolor.data.image_files import quiet_pillow
 from imgcolor.metrics import colourfulness, delta_e, margin_accuracy
 from imgcolor.pipelines import Model
 from imgcolor.pipelines.photo import Photo

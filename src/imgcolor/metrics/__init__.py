@@ -1,11 +1,44 @@
-"""torchmetrics classes with a functional half, one file each; they stand on their own in other projects."""
+"""Metrics as torchmetrics classes, one file each, and as functions.
 
-from imgcolor.metrics.colourfulness import Colourfulness, colourfulness
-from imgcolor.metrics.delta_e import DeltaE, ciede2000, delta_e
-from imgcolor.metrics.margin import MarginAccuracy, MarginCurve, MarginError, margin_accuracy
-from imgcolor.metrics.peak_signal_noise_ratio import PeakSignalNoiseRatio
-from imgcolor.metrics.perceptual_similarity import perceptual_similarity
-from imgcolor.metrics.structural_similarity import StructuralSimilarity
+Names are imported on first use: the functions need no torchmetrics. No module may have the name of a function
+here, since importing the module would replace the function.
+"""
+
+from typing import TYPE_CHECKING
+
+from imgcolor.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from imgcolor.metrics.colour import Colourfulness, DeltaE
+    from imgcolor.metrics.functional import (
+        ciede2000,
+        colourfulness,
+        delta_e,
+        margin_accuracy,
+        peak_signal_noise_ratio,
+    )
+    from imgcolor.metrics.lpips import perceptual_similarity
+    from imgcolor.metrics.margin import MarginAccuracy, MarginCurve, MarginError
+    from imgcolor.metrics.psnr import PeakSignalNoiseRatio
+    from imgcolor.metrics.ssim import StructuralSimilarity
+else:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "colour": ["Colourfulness", "DeltaE"],
+            "functional": [
+                "ciede2000",
+                "colourfulness",
+                "delta_e",
+                "margin_accuracy",
+                "peak_signal_noise_ratio",
+            ],
+            "lpips": ["perceptual_similarity"],
+            "margin": ["MarginAccuracy", "MarginCurve", "MarginError"],
+            "psnr": ["PeakSignalNoiseRatio"],
+            "ssim": ["StructuralSimilarity"],
+        },
+    )
 
 __all__ = [
     "Colourfulness",
@@ -19,5 +52,6 @@ __all__ = [
     "colourfulness",
     "delta_e",
     "margin_accuracy",
+    "peak_signal_noise_ratio",
     "perceptual_similarity",
 ]

@@ -1,71 +1,16 @@
-"""Margin accuracy: the share of channel values that are nearly right."""
+"""Margin accuracy as metrics: for one margin, and for all margins."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import Metric
 
+from imgcolor.metrics.functional import level_differences, margin_accuracy, refuse_nan
 from imgcolor.metrics.image_mean import ImageMean
 
 
-def margin_accuracy(prediction: Tensor, target: Tensor, margin: int = 12) -> Tensor:
-    """Share of channel values that differ from the truth by less than a margin, image by image.
-
-    Both sides become whole numbers of 0..255 first (floats are clamped to [0, 1], scaled and rounded), and
-    ``|prediction - target| < margin`` is strict: with the margin of 12, a difference of 11 is right and one
-    of 12 is wrong. This is the 12-margin accuracy of the CENG 483 homework.
-
-    Args:
-        prediction: Float [B, C, H, W] in [0, 1] (values outside count as 0 or 1), or uint8.
-        target: The same shape; float or uint8.
-        margin: What a difference must stay below, on the scale 0..255.
-
-    Returns:
-        Float [B] in [0, 1], one share an image.
-
-    Raises:
-        ValueError: If the shapes differ, if a float is NaN, or if a dtype is neither float nor uint8.
-
-    Example:
-        >>> truth = torch.full((1, 1, 1, 4), 100, dtype=torch.uint8)
-        >>> guess = torch.tensor([[[[100, 111, 112, 88]]]], dtype=torch.uint8)
-        >>> margin_accuracy(guess, truth)
-        tensor([0.5000])
-    """
-    # The differences are whole: this is 1 below the margin and 0 from it on, in a third of a comparison's time.
-    shares = (margin - _differences(prediction, target)).clamp_(0, 1).flatten(1).mean(dim=1)
-    if shares.isnan().any():
-        _refuse_nan(prediction, target)
-    return shares
-
-
-def _differences(prediction: Tensor, target: Tensor) -> Tensor:
-    """How many levels the values are off: whole numbers in float32, or NaN where either is."""
-    if prediction.shape != target.shape or prediction.ndim != 4:
-        raise ValueError(
-            "prediction and target: expected the same shape [B, C, H, W], "
-            f"found {list(prediction.shape)} and {list(target.shape)}"
-        )
-    return _levels(prediction, "prediction").sub_(_levels(target, "target")).abs_()
-
-
-def _levels(images: Tensor, name: str) -> Tensor:
-    """Images as whole numbers of 0..255, in new float32: exact there, and several times faster than integers."""
-    if images.dtype == torch.uint8:
-        return images.float()
-    if not images.is_floating_point():
-        raise ValueError(f"{name}: expected floats in [0, 1] or uint8, found {images.dtype}")
-    return images.float().mul(255).round_().clamp_(0, 255)
-
-
-def _refuse_nan(prediction: Tensor, target: Tensor) -> None:
-    for name, images in (("prediction", prediction), ("target", target)):
-        if images.isnan().any():
-            raise ValueError(f"{name}: expected numbers, found NaN")
-
-
 class MarginAccuracy(ImageMean):
-    """Margin accuracy averaged over images: see :func:`margin_accuracy` for the formula.
+    """Mean of :func:`~imgcolor.metrics.functional.margin_accuracy` over images.
 
     Args:
         margin: What a difference must stay below, on the scale 0..255.
@@ -142,8 +87,8 @@ class MarginCurve(Metric):
             prediction: Float [B, C, H, W] in [0, 1], or uint8.
             target: The same shape; float or uint8.
         """
-        _refuse_nan(prediction, target)
-        difference = _differences(prediction, target)
+        refuse_nan(prediction, target)
+        difference = level_differences(prediction, target)
         counts = torch.bincount(difference.flatten().long(), minlength=256)
         # Images of a batch have one size, so their mean share is the share of all values.
         self.shares_sum += counts / difference[0].numel()

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from imgcolor.data.image_io import MAX_PIXELS, decode, deep_grey
+from imgcolor.data.image_files import MAX_PIXELS, decode
+from imgcolor.data.image_io import deep_grey
 from imgcolor.utils.errors import ImgcolorError
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -47,7 +48,7 @@ class Photo:
 
     @classmethod
     def read(cls, path: Path, most: int = MAX_PIXELS, formats: tuple[str, ...] | None = None) -> "Photo":
-        """A photo from a file. Pillow may warn of odd files: see :func:`imgcolor.data.image_io.quiet_pillow`.
+        """A photo from a file. Pillow may warn of odd files: see :func:`imgcolor.data.image_files.quiet_pillow`.
 
         Args:
             path: The file.

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from torchvision.transforms.v2 import functional as transforms
 
 from imgcolor.utils.files import atomic_write
 
@@ -113,8 +112,7 @@ def to_image(image: Tensor) -> Image.Image:
     """
     if image.dtype != torch.uint8:
         image = image.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
-    converted: Image.Image = transforms.to_pil_image(image.cpu())
-    return converted.convert("RGB")
+    return Image.fromarray(image.expand(3, -1, -1).permute(1, 2, 0).contiguous().cpu().numpy())
 
 
 def draw_palette(colours: Tensor, columns: int = 8, cell: int = 72) -> Image.Image:

@@ -440,7 +440,7 @@ def test_split_without_images_names_the_endings_that_are_there(tmp_path: Path) -
     error_line(lambda: source.load("train"), f"{tmp_path / 'train'}: expected images", "found 0 other files")
     for name in ("a.txt", "b.CSV", "c"):
         (tmp_path / "train" / name).touch()
-    error_line(lambda: source.load("train"), "found 3 other files", ".csv, .txt, no ending", "--data.root")
+    error_line(lambda: source.load("train"), "found 3 other files", ".csv, .txt, no extension", "--data.root")
 
 
 def test_folder_that_may_not_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,33 @@
-"""Sources of images: CIFAR-10, Labeled Faces in the Wild, a folder of image files, or drawings."""
+"""Sources of images: CIFAR-10, Labeled Faces in the Wild, a folder of image files, and drawings.
 
-from imgcolor.data.sources.base import ImageSet, ImageSource, Split
-from imgcolor.data.sources.cifar10 import Cifar10Source
-from imgcolor.data.sources.drawn_faces import draw_faces
-from imgcolor.data.sources.drawn_horses import draw_horses
-from imgcolor.data.sources.folder import FolderSource
-from imgcolor.data.sources.lfw import LFWSource
-from imgcolor.data.sources.synthetic import SyntheticSource
+Names are imported on first use: CIFAR-10 and LFW need torchvision, which the drawings in the demo do without.
+"""
+
+from typing import TYPE_CHECKING
+
+from imgcolor.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from imgcolor.data.sources.base import ImageSet, ImageSource, Split
+    from imgcolor.data.sources.cifar10 import Cifar10Source
+    from imgcolor.data.sources.drawn_faces import draw_faces
+    from imgcolor.data.sources.drawn_horses import draw_horses
+    from imgcolor.data.sources.folder import FolderSource
+    from imgcolor.data.sources.lfw import LFWSource
+    from imgcolor.data.sources.synthetic import SyntheticSource
+else:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "base": ["ImageSet", "ImageSource", "Split"],
+            "cifar10": ["Cifar10Source"],
+            "drawn_faces": ["draw_faces"],
+            "drawn_horses": ["draw_horses"],
+            "folder": ["FolderSource"],
+            "lfw": ["LFWSource"],
+            "synthetic": ["SyntheticSource"],
+        },
+    )
 
 __all__ = [
     "Cifar10Source",

@@ -4,7 +4,8 @@ from functools import partial
 from pathlib import Path
 
 from imgcolor.data.disk_cache import read_or_map
-from imgcolor.data.image_io import cannot_list, image_files, read_images, shorten
+from imgcolor.data.image_files import cannot_list, image_files, shorten
+from imgcolor.data.image_io import read_images
 from imgcolor.data.sources.base import ImageSet, Split
 from imgcolor.utils.errors import check_positive, one_line_error
 
@@ -49,7 +50,7 @@ class FolderSource:
             folder = self._folder(split)
         except OSError as error:
             raise cannot_list(self.root, error) from error
-        files = image_files(folder)
+        files = image_files(folder, hint="pass another --data.root")
         pixels = read_or_map(
             files, (3, self.size, self.size), partial(read_images, files, what=split), self.memory_limit
         )

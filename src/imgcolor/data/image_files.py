@@ -1,0 +1,203 @@
+"""Find, check and open image files with Pillow alone: NumPy and torch are not imported."""
+
+import contextlib
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from imgcolor.utils.errors import ImgcolorError, one_line_error, reason_of
+
+T = TypeVar("T")
+
+MAX_PIXELS = 178_956_970
+"""Number of pixels of the largest image that is decoded: Pillow's limit, also where another library removed it."""
+
+_LARGE = 2**25
+"""Images with more pixels are decoded one at a time. In parallel they could fill the memory."""
+
+_large_image_lock = threading.Lock()
+
+_EXTERNAL = {"BUFR", "EPS", "GRIB", "HDF5", "WMF"}
+"""Formats that Pillow decodes with other programs, such as Ghostscript, which must not run on untrusted files."""
+
+
+class ImageFileFault(ImgcolorError):  # noqa: N818
+    """What is wrong with an image file, as the end of a sentence that starts with the file's path."""
+
+
+def decode(
+    path: Path,
+    convert: Callable[[Image.Image], T],
+    max_pixels: int = MAX_PIXELS,
+    formats: tuple[str, ...] | None = None,
+    expected_bytes: int | None = None,
+) -> T:
+    """Open an image file, apply its EXIF rotation and convert the image.
+
+    Args:
+        path: The file.
+        convert: Called with the image. Its exceptions are reported as faults of the file.
+        max_pixels: Files with more pixels are refused before they are decoded.
+        formats: Pillow's names of the accepted formats. By default, all formats that need no other program.
+        expected_bytes: The size of the file when it was listed. A file of another size is refused.
+
+    Returns:
+        The result of `convert`.
+
+    Raises:
+        ImgcolorError: If the file is missing, empty, damaged, not an image, not in an accepted format, or too
+            large, or if it changed since it was listed or while it was read.
+    """
+    with _open(path, max_pixels, formats, expected_bytes) as file:
+        if file.format == "PNG":
+            # Only verify() checks the checksums of the pixels, and the image cannot be decoded after it.
+            with Image.open(path, formats=["PNG"]) as again:
+                again.verify()
+        with _large_image_lock if file.width * file.height > _LARGE else contextlib.nullcontext():
+            return convert(ImageOps.exif_transpose(file))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return width and height of an image file as stored, before EXIF rotation, without decoding it.
+
+    Raises:
+        ImgcolorError: If the file is missing, empty, not an image, or has more than :data:`MAX_PIXELS` pixels.
+    """
+    with _open(path) as file:
+        return file.size
+
+
+def image_files(folder: Path, hint: str = "pass another folder") -> list[Path]:
+    """Return the image files in a folder and its subfolders, at least one, sorted by relative path.
+
+    Hidden files are left out. Links to folders are followed. A folder that several paths lead to is read once.
+
+    Args:
+        folder: The folder.
+        hint: The advice that ends the error message for a folder without images.
+
+    Raises:
+        ImgcolorError: If there is no image, or a folder cannot be listed.
+    """
+    try:
+        files = sorted(_walk(folder), key=lambda file: file.relative_to(folder).as_posix())
+    except OSError as error:
+        raise cannot_list(folder, error) from error
+    extensions = readable_extensions()
+    images = [file for file in files if file.suffix.lower() in extensions]
+    if not images:
+        found = shorten(file.suffix.lower() or "no extension" for file in files)
+        raise one_line_error(
+            f"{folder}: expected images (.png, .jpg, .webp or another extension that Pillow reads), "
+            f"found {len(files)} other files, with the extensions: {found}; "
+            f"put images there or {hint}"
+        )
+    return images
+
+
+def readable_extensions() -> set[str]:
+    """Return the extensions of image files that Pillow reads, in lower case, such as ``.png``."""
+    formats = _formats()
+    return {extension for extension, kind in Image.registered_extensions().items() if kind in formats}
+
+
+def quiet_pillow() -> "warnings.catch_warnings[None]":
+    """Return a context manager that ignores warnings. Pillow's warnings do not name the file."""
+    return warnings.catch_warnings(action="ignore")
+
+
+def cannot_list(folder: Path, error: OSError) -> ImgcolorError:
+    """Return the error for a folder whose files cannot be listed."""
+    return one_line_error(f"{folder}: expected folders to list, found: {error}; change their permissions")
+
+
+def shorten(names: Iterator[str]) -> str:
+    """Return the first ten different names, sorted, as a list for a message."""
+    unique = sorted(set(names))
+    return ", ".join(unique[:10] + ["..."] * (len(unique) > 10)) or "none"
+
+
+@contextlib.contextmanager
+def _open(
+    path: Path,
+    max_pixels: int = MAX_PIXELS,
+    formats: tuple[str, ...] | None = None,
+    expected_bytes: int | None = None,
+) -> Iterator[Image.Image]:
+    """Open an image file without decoding it. Any exception in the `with` block becomes a fault of the file."""
+    try:
+        _check_file(path)
+        before = path.stat()
+        if expected_bytes not in (None, before.st_size):
+            raise ImageFileFault(
+                f"has changed since it was listed ({expected_bytes:,} bytes then, {before.st_size:,} now)"
+            )
+        with Image.open(path, formats=formats or _formats()) as file:
+            if file.width * file.height > max_pixels:
+                raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
+            yield file
+        after = path.stat()
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise ImageFileFault("has changed while it was read")
+    except Exception as error:  # on damaged files, Pillow's decoders raise many kinds of exceptions
+        raise one_line_error(
+            f"{path} {_describe(error)}: expected a whole image, 8 or 16 bits a channel, of at most "
+            f"{max_pixels:,} pixels; replace the file or take it away"
+        ) from error
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise ImageFileFault("is a folder")
+    if not path.exists():
+        raise ImageFileFault("is a broken link" if path.is_symlink() else "does not exist")
+    if not path.is_file():  # reading a pipe would block
+        raise ImageFileFault("is no regular file")
+    if path.stat().st_size == 0:
+        raise ImageFileFault("is empty")
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, ImageFileFault):
+        return str(error)
+    if isinstance(error, Image.DecompressionBombError):
+        return f"is too large ({error})"
+    if isinstance(error, UnidentifiedImageError):
+        return "is no image that Pillow can read"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be opened ({error.strerror})"
+    if any(word in str(error).lower() for word in ("truncated", "broken")):
+        return f"is truncated or damaged ({error})"
+    return f"is damaged, or of a kind that Pillow cannot decode ({reason_of(error)})"
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder and its subfolders, through links to folders too, without hidden files."""
+    folders, links = [folder], deque[Path]()
+    visited: set[Path] = set()
+    while folders or links:
+        # Links come last, so that a folder inside `folder` is named by its own path and not by a link's.
+        current = folders.pop() if folders else links.popleft()
+        real = current.resolve()
+        if real in visited:  # folders that link to each other have exponentially many paths
+            continue
+        visited.add(real)
+        for path in sorted(current.iterdir()):
+            if path.name.startswith("."):
+                continue
+            if not path.is_dir():
+                yield path
+            elif path.is_symlink():
+                links.append(path)
+            else:
+                folders.append(path)
+
+
+def _formats() -> list[str]:
+    Image.init()
+    return [kind for kind in Image.OPEN if kind not in _EXTERNAL]
