@@ -47,7 +47,7 @@ def test_all_blocks_in_the_order_in_which_they_run(network: Any, side: int) -> N
     assert list(blocks) == COURSE_BLOCKS
     assert [tuple(maps.shape) for maps in blocks.values()] == [
         *((2, 4, 8, 8), (2, 8, 4, 4), (2, 8, 4, 4)),
-        *((2, 4, 8, 8), (2, 24, 16, 16), (2, 24, 16, 16)),
+        *((2, 4, 4, 4), (2, 24, 8, 8), (2, 24, 16, 16)),
     ]
 
 
@@ -364,7 +364,7 @@ def test_command_for_super_resolution(tiny_fit: Callable[..., Path], workplace: 
     checkpoint = tiny_fit("experiments/superres/colour_unet.yaml", *SMALL) / "checkpoints" / "last.ckpt"
     assert main(["activations", str(checkpoint), photo(workplace / "a.png", 40, 40)]) == 0
     sides = {row["module"]: row["height"] for row in rows(Path("activations/activations.csv"))}
-    assert sides == dict(zip(COURSE_BLOCKS, ["20", "10", "10", "20", "40", "40"], strict=True))
+    assert sides == dict(zip(COURSE_BLOCKS, ["20", "10", "10", "10", "20", "40"], strict=True))
 
 
 def test_command_with_a_network_of_another_project(

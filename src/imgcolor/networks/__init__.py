@@ -1,4 +1,4 @@
-"""Plain torch modules, one file each. They know neither Lightning nor the rest of the package."""
+"""Networks: plain torch modules, one file each, without Lightning."""
 
 from imgcolor.networks.colour_cnn import ColourCNN
 from imgcolor.networks.colour_unet import ColourUNet

@@ -1,25 +1,27 @@
 """The course's network with skip connections (CSC2516, problem C)."""
 
+import torch
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import SameConv2d, conv_block, pad_to_multiple, read, upsample
+from imgcolor.networks.blocks import UpsampleBlock, UpsampleConv2d, conv_block, pad_to_multiple, upsample
 
 
 class ColourUNet(nn.Module):
-    """The ColourCNN whose way up also reads what the way down saw at the same height, and the input itself.
+    """:class:`~imgcolor.networks.ColourCNN` with skip connections.
 
-    ``upconv1`` reads ``rfconv`` and ``downconv2``, ``upconv2`` reads ``upconv1`` and ``downconv1``, the last
-    convolution reads ``upconv2`` and the input. Heights and widths that are no multiples of 4 are padded
-    inside and cropped again.
+    ``upconv1`` reads the outputs of ``rfconv`` and ``downconv2``, ``upconv2`` those of ``upconv1`` and
+    ``downconv1``, ``finalconv`` that of ``upconv2`` and the input. ``upconv2`` and ``finalconv`` upsample the
+    first of the two by 2 before they convolve. If height or width is not a multiple of 4, the input is padded
+    and the output is cropped.
 
     Args:
         out_channels: Channels of the output: the number of palette colours, or 3 for regression.
-        base_channels: Channels of the first block; the blocks at the bottom have twice as many.
-        kernel_size: Height and width of every kernel, an odd number.
-        dropout: Share of the channels that training sets to zero after each block but the last.
+        base_channels: Channels of the first block; the blocks at the lowest resolution have twice as many.
+        kernel_size: Height and width of all kernels, an odd number.
+        dropout: Fraction of the channels that training sets to zero after each block but the last.
         in_channels: Channels of the input.
-        scale_factor: How often every pixel of the input is repeated along height and width before anything else:
-            4 for super-resolution from 8×8 to 32×32.
+        scale_factor: Factor by which the input is upsampled first (nearest neighbour), such as 4 for
+            super-resolution from 8×8 to 32×32.
     """
 
     def __init__(
@@ -42,25 +44,25 @@ class ColourUNet(nn.Module):
         self.downconv1 = conv_block(in_channels, base_channels, k, p, pool=True)
         self.downconv2 = conv_block(base_channels, 2 * base_channels, k, p, pool=True)
         self.rfconv = conv_block(2 * base_channels, 2 * base_channels, k, p)
-        self.upconv1 = conv_block(4 * base_channels, base_channels, k, p, upsample=True)
-        self.upconv2 = conv_block(2 * base_channels, out_channels, k, upsample=True)
-        self.finalconv = SameConv2d(out_channels + in_channels, out_channels, k)
+        self.upconv1 = conv_block(4 * base_channels, base_channels, k, p)
+        self.upconv2 = UpsampleBlock(2 * base_channels, out_channels, k)
+        self.finalconv = UpsampleConv2d(out_channels + in_channels, out_channels, k)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Score every colour at every pixel.
+        """Compute one value per output channel and pixel.
 
         Args:
             images: Float [B, in_channels, h, w] in [0, 1].
 
         Returns:
-            Float [B, colours, h * upscale, w * upscale], unbounded.
+            Float [B, out_channels, h * scale_factor, w * scale_factor], unbounded.
         """
         images = upsample(images, self.scale_factor)
         height, width = images.shape[-2:]
         images = pad_to_multiple(images, 4)
         half = self.downconv1(images)
         quarter = self.downconv2(half)
-        maps = read(self.upconv1, self.rfconv(quarter), quarter)
-        maps = read(self.upconv2, maps, half)
-        logits = read(self.finalconv, maps, images)
-        return logits[..., :height, :width]
+        maps = self.upconv1(torch.cat([self.rfconv(quarter), quarter], dim=1))
+        maps = self.upconv2(maps, half)
+        output: Tensor = self.finalconv(maps, images)
+        return output[..., :height, :width]

@@ -1,4 +1,4 @@
-"""The face homework's network: a few convolutions at full size (CENG 483, take-home exam 3)."""
+"""The homework's network for faces: a few convolutions at full resolution (CENG 483, take-home exam 3)."""
 
 from torch import Tensor, nn
 
@@ -6,24 +6,23 @@ from imgcolor.networks.blocks import SameConv2d
 
 
 class ConvStack(nn.Module):
-    """Convolutions one after the other, with ReLU between them and three channels at the end.
+    """A sequence of convolutions with ReLU between them and three output channels.
 
-    There is no pooling, so images of any height and width keep it.
+    It has no pooling: the output has the height and width of the input.
 
     Args:
         layers: Number of convolutions, at least 1.
-        hidden_channels: Channels of every convolution but the last, which has 3.
-        kernel_size: Height and width of every kernel, an odd number.
-        batch_norm: Whether a batch norm follows every convolution, the last one too.
-        tanh: Whether tanh closes the network, for targets in [-1, 1].
-        separable: Whether every convolution is split in two: one kernel a channel, then a 1×1 convolution across
-            channels.
-        groups: Groups of the convolutions between the first and the last, which cannot be grouped: their inputs
-            and outputs are 1 and 3 channels.
+        hidden_channels: Output channels of each convolution but the last, which has 3.
+        kernel_size: Height and width of all kernels, an odd number.
+        batch_norm: Whether batch norm follows each convolution, including the last one.
+        tanh: Whether tanh follows the last convolution, for targets in [-1, 1].
+        separable: Whether each convolution is split into a depthwise convolution and a 1×1 convolution.
+        groups: Groups of the convolutions between the first and the last one. Those two have no groups,
+            because they have 1 input and 3 output channels.
         in_channels: Channels of the input.
 
     Raises:
-        ValueError: If an argument is out of range, or ``hidden_channels`` is no multiple of ``groups``.
+        ValueError: If an argument is out of range, or ``hidden_channels`` is not a multiple of ``groups``.
     """
 
     def __init__(
@@ -42,9 +41,11 @@ class ConvStack(nn.Module):
             if value < 1:
                 raise ValueError(f"{name}: expected at least 1, found {value}")
         if hidden_channels % groups:
-            raise ValueError(f"groups: expected a divisor of the {hidden_channels} kernels, found {groups}")
+            raise ValueError(
+                f"groups: expected a divisor of hidden_channels = {hidden_channels}, found {groups}"
+            )
         if separable and groups > 1:
-            raise ValueError(f"groups: expected 1 where convolutions are separable, found {groups}")
+            raise ValueError(f"groups: expected 1 with separable convolutions, found {groups}")
         self.layers = layers
         self.hidden_channels = hidden_channels
         self.kernel_size = kernel_size
@@ -77,13 +78,13 @@ class ConvStack(nn.Module):
         return nn.Sequential(*block)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Colour images.
+        """Predict colour images.
 
         Args:
             images: Float [B, in_channels, H, W].
 
         Returns:
-            Float [B, 3, H, W]: in [-1, 1] with ``tanh``, unbounded without.
+            Float [B, 3, H, W]: in [-1, 1] with ``tanh``, otherwise unbounded.
         """
         for block in self.children():
             images = block(images)

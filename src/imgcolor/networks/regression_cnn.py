@@ -4,15 +4,15 @@ from imgcolor.networks.colour_cnn import ColourCNN
 
 
 class RegressionCNN(ColourCNN):
-    """The ColourCNN with three channels at the end: red, green and blue.
+    """:class:`~imgcolor.networks.ColourCNN` with three output channels: red, green and blue.
 
     Args:
-        base_channels: Channels of the first block; the blocks at the bottom have twice as many.
-        kernel_size: Height and width of every kernel, an odd number.
-        dropout: Share of the channels that training sets to zero after each block but the last.
+        base_channels: Channels of the first block; the blocks at the lowest resolution have twice as many.
+        kernel_size: Height and width of all kernels, an odd number.
+        dropout: Fraction of the channels that training sets to zero after each block but the last.
         in_channels: Channels of the input.
-        scale_factor: How often every pixel of the input is repeated along height and width before anything else:
-            4 for super-resolution from 8×8 to 32×32.
+        scale_factor: Factor by which the input is upsampled first (nearest neighbour), such as 4 for
+            super-resolution from 8×8 to 32×32.
     """
 
     def __init__(

@@ -1,46 +1,45 @@
-"""A U-Net that corrects a simple guess and keeps the image's full resolution throughout."""
+"""A U-Net of residual blocks that adds a correction to a base prediction."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import ResidualBlock, SameConv2d, pad_to_multiple
+from imgcolor.networks.blocks import ResidualBlock, SameConv2d, pad_to_multiple, upsample
 
 _LUMINANCE = {"mean": (1 / 3, 1 / 3, 1 / 3), "luma": (0.299, 0.587, 0.114)}
 
 
 class ResidualUNet(nn.Module):
-    """Adds what a U-Net of residual blocks finds to what a simple base says.
+    """A U-Net of residual blocks that adds a correction to the output of a simpler module, the base.
 
-    The way down halves height and width between levels by 2×2 convolutions with a stride of 2; the way up
-    doubles them and adds what the way down had there. The full resolution has a path of its own, so no detail
-    of the grey passes through a bottleneck. The last convolution starts at zero: before training, the network
-    is its base.
+    The encoder halves height and width between levels with 2×2 convolutions of stride 2. The decoder
+    upsamples by 2 and adds the encoder's maps of the same level. Level 0 has the full resolution. The last
+    convolution starts at zero, so before training the network gives the output of its base.
 
-    Layers, from the top level (0) to the bottom one (n): ``stem`` (3×3); ``down1`` .. ``downn``, each halving
-    and then ``blocks`` residual blocks (none on level 0, whose maps are the largest); ``up(n-1)`` .. ``up0``,
-    each a 1×1 convolution, doubling, addition and ``blocks`` residual blocks; ``head`` (3×3). A residual block
-    is 3×3 - batch norm - ReLU - dropout - 3×3 - batch norm, added to its input, then ReLU (He et al. 2016); the
-    U is that of Ronneberger et al. 2015, with additions in place of joins.
+    Layers, from level 0 (full resolution) to level n: ``stem`` (3×3 convolution); ``down1`` to ``downn``,
+    each a 2×2 convolution and ``blocks`` residual blocks; ``enter(n-1)`` and ``up(n-1)`` to ``enter0`` and
+    ``up0``, a 1×1 convolution, upsampling, addition and ``blocks`` residual blocks; ``head`` (3×3
+    convolution). Level 0 has no residual blocks in the encoder, because its maps are the largest. See He et
+    al. 2016 for residual blocks and Ronneberger et al. 2015 for the U-Net, which concatenates where this
+    network adds.
 
     Args:
         out_channels: Channels of the output: the number of palette colours, or 3 for regression.
-        hidden_channels: Channels of each level, from the full resolution down.
-        blocks: Residual blocks of each level of each way.
-        dropout: Share of the channels that training sets to zero inside each residual block.
+        hidden_channels: Channels of each level, from level 0 on.
+        blocks: Residual blocks per level of encoder and decoder.
+        dropout: Fraction of the channels that training sets to zero inside each residual block.
         in_channels: Channels of the input.
-        base: A module of the same input and output that the network corrects, such as
-            :class:`imgcolor.baselines.GreyLookup`; None starts from nothing.
-        luminance: Makes the grey of the output that of the input, by adding the same to red, green and blue:
-            ``mean`` for grey as the plain mean of the three, ``luma`` for ITU-R BT.601's weights, both for 1
-            input and 3 output channels; None leaves the output as it is. Exact before an image is clamped to
-            [0, 1].
+        base: A module with the same input and output shape, such as :class:`imgcolor.baselines.GreyLookup`,
+            whose output is added; None adds nothing.
+        luminance: Shifts red, green and blue by the same amount, so that the grey of the output equals the
+            input: ``mean`` for the plain mean of the three, ``luma`` for the weights of ITU-R BT.601; both
+            need 1 input and 3 output channels. None leaves the output unchanged. The grey is equal before the
+            image is clamped to [0, 1].
 
     Raises:
-        ValueError: If an argument is out of range, or ``luminance`` does not fit the channels.
+        ValueError: If an argument is out of range, or ``luminance`` does not match the channels.
     """
 
     def __init__(
@@ -56,12 +55,12 @@ class ResidualUNet(nn.Module):
         super().__init__()
         if not hidden_channels or min(hidden_channels) < 1:
             raise ValueError(
-                f"hidden_channels: expected numbers of at least 1, one a level, found {list(hidden_channels)}"
+                f"hidden_channels: expected a number of at least 1 for each level, found {list(hidden_channels)}"
             )
         if blocks < 1:
             raise ValueError(f"blocks: expected at least 1, found {blocks}")
         if luminance is not None and luminance not in _LUMINANCE:
-            raise ValueError(f"luminance: expected mean, luma or nothing, found {luminance!r}")
+            raise ValueError(f"luminance: expected mean, luma or null, found {luminance!r}")
         if luminance is not None and (in_channels, out_channels) != (1, 3):
             raise ValueError(
                 f"luminance: expected 1 input and 3 output channels, found {in_channels} and {out_channels}"
@@ -74,15 +73,17 @@ class ResidualUNet(nn.Module):
         self.base = base
         self.luminance = luminance
         bottom = len(hidden_channels) - 1
-        # The second input is the row: a sky is rarely below a horse.
+        # The additional input channel is the row's position: sky is at the top of most photos.
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels + 1, hidden_channels[0], 3, padding=1, bias=False),
             nn.BatchNorm2d(hidden_channels[0]),
             nn.ReLU(),
         )
         for level in range(1, bottom + 1):
-            halve = nn.Conv2d(hidden_channels[level - 1], hidden_channels[level], 2, stride=2)
-            self.add_module(f"down{level}", nn.Sequential(halve, *self._residual(hidden_channels[level])))
+            downsample = nn.Conv2d(hidden_channels[level - 1], hidden_channels[level], 2, stride=2)
+            self.add_module(
+                f"down{level}", nn.Sequential(downsample, *self._residual(hidden_channels[level]))
+            )
         for level in range(bottom - 1, -1, -1):
             self.add_module(f"enter{level}", nn.Conv2d(hidden_channels[level + 1], hidden_channels[level], 1))
             self.add_module(f"up{level}", nn.Sequential(*self._residual(hidden_channels[level])))
@@ -94,16 +95,16 @@ class ResidualUNet(nn.Module):
         return [ResidualBlock(channels, self.dropout) for _ in range(self.blocks)]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Colour images, or score colours.
+        """Compute one value per output channel and pixel.
 
         Args:
             images: Float [B, in_channels, H, W] in [0, 1]; any height and width.
 
         Returns:
-            Float [B, colours, H, W], unbounded.
+            Float [B, out_channels, H, W], unbounded.
 
         Raises:
-            ValueError: If the base gives another shape.
+            ValueError: If the output of the base has another shape.
         """
         height, width = images.shape[-2:]
         bottom = len(self.hidden_channels) - 1
@@ -115,19 +116,21 @@ class ResidualUNet(nn.Module):
             maps.append(self.get_submodule(f"down{level}")(maps[-1]))
         up = maps[bottom]
         for level in range(bottom - 1, -1, -1):
-            # The 1×1 convolution before the doubling: the same result for a quarter of the work.
-            up = F.interpolate(self.get_submodule(f"enter{level}")(up), scale_factor=2, mode="nearest")
+            # A 1×1 convolution before upsampling gives the same result as after it, for a quarter of the
+            # work.
+            up = upsample(self.get_submodule(f"enter{level}")(up), 2)
             up = self.get_submodule(f"up{level}")(up + maps[level])
         output: Tensor = self.head(up)[..., :height, :width].float()
         if self.base is not None:
             base = self.base(images)
             if base.shape != output.shape:
                 raise ValueError(
-                    f"base: expected {list(output.shape)} like the network's own output, found {list(base.shape)}"
+                    f"base: expected an output of shape {list(output.shape)}, like the network's own, "
+                    f"found {list(base.shape)}"
                 )
             output = output + base
         if self.luminance is not None:
-            # A sum, which autocast leaves in full precision; it would round a product of tensors to bfloat16.
+            # Not a matrix product or convolution: autocast would round those to bfloat16.
             weights = torch.tensor(_LUMINANCE[self.luminance], device=images.device).view(3, 1, 1)
             output = output + images - (weights * output).sum(dim=1, keepdim=True)
         return output

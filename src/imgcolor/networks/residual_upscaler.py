@@ -1,38 +1,39 @@
-"""Super-resolution that works at the small size and invents nothing that the input contradicts."""
+"""A network for super-resolution that adds a correction to bicubic upsampling."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgcolor.networks.blocks import ResidualBlock, SameConv2d, read
+from imgcolor.networks.blocks import ResidualBlock, SameConv2d, upsample
 
 
 class ResidualUpscaler(nn.Module):
-    """Residual blocks at the input's size, then pixel shuffle, some more at the output's, and a correction.
+    """Residual blocks at the low resolution, pixel shuffle, and residual blocks at the high resolution.
 
-    Layers: ``stem`` (3×3), ``body`` (residual blocks at the small size), ``shuffle`` (a 1×1 convolution to
-    ``fine_channels`` maps for each pixel of a block, which pixel shuffle puts in their places: Shi et al. 2016),
-    ``join`` (3×3, of those and the bicubic enlargement), ``fine`` (residual blocks at the full size) and
-    ``head`` (3×3, starting at zero), which corrects the bicubic enlargement where the output is RGB.
+    Layers: ``stem`` (3×3 convolution), ``body`` (residual blocks at the low resolution), ``shuffle`` (a 1×1
+    convolution and pixel shuffle, Shi et al. 2016), ``join`` (a 3×3 convolution of these maps and the bicubic
+    upsampling of the input), ``fine`` (residual blocks at the high resolution) and ``head`` (a 3×3
+    convolution that starts at zero). If the output has as many channels as the input, it is added to the
+    bicubic upsampling.
 
-    With ``keep_mean``, the mean of every block of the output, before it is clamped to [0, 1] for an image, is
-    exactly the pixel that it came from: a box filter takes away only what does not change a block's mean, so
-    the correction's own mean is taken off.
+    With ``keep_mean``, the mean of each block of the output equals the input pixel, before the image is
+    clamped to [0, 1]. This holds for the true image too if the input was made by averaging blocks.
 
     Args:
         out_channels: Channels of the output: 3 for RGB, or the number of palette colours.
-        hidden_channels: Maps at the small size.
-        blocks: Residual blocks at the small size.
-        fine_channels: Maps at the full size.
-        fine_blocks: Residual blocks at the full size.
-        scale_factor: Height and width of a block, the datamodule's ``scale_factor``.
-        dropout: Share of the channels that training sets to zero inside each residual block.
+        hidden_channels: Channels at the low resolution.
+        blocks: Residual blocks at the low resolution.
+        fine_channels: Channels at the high resolution.
+        fine_blocks: Residual blocks at the high resolution.
+        scale_factor: Factor between the two resolutions, the same as the DataModule's ``scale_factor``.
+        dropout: Fraction of the channels that training sets to zero inside each residual block.
         in_channels: Channels of the input.
-        keep_mean: For RGB: see above.
-        batch_norm: Whether stem and residual blocks have batch norm.
+        keep_mean: Whether the means of blocks are kept, as described above; only for RGB output.
+        batch_norm: Whether ``stem`` and residual blocks have batch norm.
 
     Raises:
-        ValueError: If ``scale_factor`` is below 2, or ``keep_mean`` is asked for without as many channels out
-            as in.
+        ValueError: If ``scale_factor`` is below 2, or ``keep_mean`` is set and the numbers of input and
+            output channels differ.
     """
 
     def __init__(
@@ -53,8 +54,8 @@ class ResidualUpscaler(nn.Module):
             raise ValueError(f"scale_factor: expected at least 2, found {scale_factor}")
         if keep_mean and out_channels != in_channels:
             raise ValueError(
-                f"keep_mean: expected as many channels out as in, found {out_channels} and {in_channels}; "
-                "set it to false for palette colours"
+                f"keep_mean: expected as many output channels as input channels, found {out_channels} and "
+                f"{in_channels}; set it to false for palette colours"
             )
         self.out_channels = out_channels
         self.hidden_channels = hidden_channels
@@ -76,7 +77,7 @@ class ResidualUpscaler(nn.Module):
             nn.PixelShuffle(scale_factor),
             nn.ReLU(),
         )
-        self.join = SameConv2d(fine_channels + in_channels, fine_channels, 3)
+        self.join = nn.Conv2d(fine_channels + in_channels, fine_channels, 3, padding=1)
         self.fine = nn.Sequential(
             *(ResidualBlock(fine_channels, dropout, batch_norm) for _ in range(fine_blocks))
         )
@@ -85,21 +86,21 @@ class ResidualUpscaler(nn.Module):
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # there is one
 
     def forward(self, images: Tensor) -> Tensor:
-        """Enlarge images.
+        """Increase the resolution of images.
 
         Args:
             images: Float [B, in_channels, h, w] in [0, 1]; any height and width.
 
         Returns:
-            Float [B, colours, h * upscale, w * upscale], unbounded.
+            Float [B, out_channels, h * scale_factor, w * scale_factor], unbounded.
         """
         bicubic = F.interpolate(images, scale_factor=self.scale_factor, mode="bicubic", align_corners=False)
         maps = self.shuffle(self.body(self.stem(images)))
-        maps = self.fine(F.relu(read(self.join, maps, bicubic)))
+        maps = self.fine(F.relu(self.join(torch.cat([maps, bicubic], dim=1))))
         output: Tensor = self.head(maps).float()
         if self.out_channels == self.in_channels:
             output = output + bicubic
         if self.keep_mean:
-            wrong = F.avg_pool2d(output, self.scale_factor) - images
-            output = output - F.interpolate(wrong, scale_factor=self.scale_factor, mode="nearest")
+            error = F.avg_pool2d(output, self.scale_factor) - images
+            output = output - upsample(error, self.scale_factor)
         return output
