@@ -14,8 +14,8 @@ import torch
 
 import imgcolor
 from imgcolor.baselines import GreyLookup
-from imgcolor.checkpoints.files import load_task
 from imgcolor.data import HorseColourizationDataModule
+from imgcolor.tasks import load_task
 from imgcolor.visualization.grids import image_grid, save_image
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def measured(batches: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
     ssim, delta_e, colourfulness, curve = StructuralSimilarity(), DeltaE(), Colourfulness(), MarginCurve()
     for prediction, target in batches:
         task._measure(task.val_metrics, prediction, target)
-        seen = task.to_rgb(prediction)
+        seen = task.coding.to_rgb(prediction)
         for metric in (ssim, delta_e, curve):
             metric.update(seen, target)
         colourfulness.update(seen)
@@ -296,9 +296,9 @@ def test_plain_images_give_numbers_and_gradients(name: str, colour: str) -> None
             for image in task.images(batch).values():
                 assert image.isfinite().all()
                 assert 0 <= image.min() <= image.max() <= 1
-            perfect = (task.target(original), original)
+            perfect = (task.coding.target(original), original)
             outputs = [output] if isinstance(task, ColourClassification) else [output, perfect[0]]
-            metrics = measured([(task.to_rgb(one), original) for one in outputs])
+            metrics = measured([(task.coding.to_rgb(one), original) for one in outputs])
         assert not any(math.isnan(value) for value in metrics.values()), metrics
 
 

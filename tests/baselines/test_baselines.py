@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imgcolor.baselines import GreyCopy, Interpolation, fitting_baselines
+from imgcolor.baselines import GreyCopy, Interpolation, matching_baselines
 from imgcolor.data import HorseColourizationDataModule, HorseSuperResolutionDataModule
 
 
@@ -50,10 +50,10 @@ def test_bicubic_by_hand() -> None:
 
 def test_fitting_ones() -> None:
     colour = HorseColourizationDataModule(train_images=2, val_images=2)
-    assert list(fitting_baselines(colour.batch(colour.images("val").pixels))) == ["grey_copy"]
+    assert list(matching_baselines(*colour.batch(colour.images("val").pixels))) == ["grey_copy"]
     small = HorseSuperResolutionDataModule(8, train_images=2, val_images=2)
     batch = small.batch(small.images("val").pixels)
-    baselines = fitting_baselines(batch)
+    baselines = matching_baselines(*batch)
     assert list(baselines) == ["nearest", "bilinear", "bicubic"]
     for baseline in baselines.values():
         assert baseline(batch.degraded).shape == batch.original.shape

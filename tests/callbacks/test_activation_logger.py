@@ -46,8 +46,8 @@ def test_maps_are_those_of_what_the_network_is_given(tmp_path: Path) -> None:
     task = fit(tmp_path, ActivationLogger(count=1), max_epochs=1)
     data = HorseColourizationDataModule(train_images=20, val_images=10)
     degraded = task.degradation(data.images("val").pixels[:1].float() / 255)  # type: ignore[misc]
-    assert task.network_input(degraded).min() < 0  # this task's door leads to [-1, 1]
-    expected = concentration(capture(task.network, task.network_input(degraded))["upconv1"])[0]
+    assert task.coding.network_input(degraded).min() < 0  # this task's door leads to [-1, 1]
+    expected = concentration(capture(task.network, task.coding.network_input(degraded))["upconv1"])[0]
     with (tmp_path / "activations" / "epoch_0000" / "activations.csv").open() as file:
         found = [float(row["concentration"]) for row in csv.DictReader(file) if row["module"] == "upconv1"]
     assert found == pytest.approx(expected.tolist(), abs=1e-4)

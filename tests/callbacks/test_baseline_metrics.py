@@ -10,8 +10,8 @@ from skimage.metrics import peak_signal_noise_ratio
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from imgcolor.baselines import Interpolation
-from imgcolor.checkpoints.files import load_task
 from imgcolor.data import HorseSuperResolutionDataModule
+from imgcolor.tasks import load_task
 
 
 def test_interpolations_are_measured_beside_a_fit_and_logged_once(tiny_fit: Callable[..., Path]) -> None:

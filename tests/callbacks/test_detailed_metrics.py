@@ -11,10 +11,10 @@ from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from imgcolor.checkpoints.files import load_task
 from imgcolor.cli.main import main
 from imgcolor.data import HorseColourizationDataModule
 from imgcolor.metrics import colourfulness, margin_accuracy
+from imgcolor.tasks import load_task
 
 FLOORS = ("grey_copy", "grey_lookup", "grey_row_lookup", "grey_margin_lookup")
 

@@ -18,12 +18,12 @@ from PIL import Image
 from torch import Tensor
 
 import imgcolor
-from imgcolor.checkpoints.files import load_task
+from imgcolor.checkpoints import load_parts
 from imgcolor.cli.main import main
 from imgcolor.colour import Palette
 from imgcolor.data import MeanGrey
 from imgcolor.networks import ColourUNet, ConvStack
-from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask
+from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask, load_task
 from imgcolor.utils.errors import ImgcolorError
 
 MODULE = """
@@ -78,7 +78,7 @@ def content_of(task: ColourTask) -> dict[str, Any]:
 
 
 def network_config(content: dict[str, Any]) -> dict[str, Any]:
-    config: dict[str, Any] = content["imgcolor"]["task"]["init_args"]["network"]
+    config: dict[str, Any] = content["imgcolor"]["network"]
     return config
 
 
@@ -174,20 +174,20 @@ def stranger_in(place: str) -> dict[str, Any]:
     content = content_of(ColourRegression(ColourUNet(3, 2)))
     config = {"class_path": "stranger.Net", "init_args": {}}
     if place == "network":
-        content["imgcolor"]["task"]["init_args"]["network"] = config
+        content["imgcolor"]["network"] = config
     elif place == "inside the network":
         network_config(content)["init_args"]["base"] = config
     elif place == "task":
         content["imgcolor"]["task"]["class_path"] = "stranger.Net"
-    elif place == "degradation":
-        content["imgcolor"]["degradation"] = config
+    elif place in ("coding", "degradation"):
+        content["imgcolor"][place] = config
     else:
         assert place == "hyperparameters"
         content["hyper_parameters"] = {"_class_path": "stranger.Net"}
     return content
 
 
-@pytest.mark.parametrize("place", ["network", "inside the network", "task", "degradation"])
+@pytest.mark.parametrize("place", ["network", "inside the network", "task", "coding", "degradation"])
 def test_a_strangers_class_is_not_imported(
     place: str, stranger: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -268,7 +268,7 @@ def test_classes_that_the_user_allows(stranger: Path, capsys: pytest.CaptureFixt
 def test_networks_of_torch_itself_come_back(workplace: Path) -> None:
     content = content_of(ColourRegression(torch.nn.Conv2d(1, 3, 1)))
     network = {"in_channels": 1, "out_channels": 3, "kernel_size": 1}
-    content["imgcolor"]["task"]["init_args"]["network"] = {
+    content["imgcolor"]["network"] = {
         "class_path": "torch.nn.modules.conv.Conv2d",
         "init_args": network,
     }
@@ -358,7 +358,7 @@ def with_part(key: str, value: Any) -> Callable[[dict[str, Any]], Any]:
 
 def with_network(config: Any) -> Callable[[dict[str, Any]], Any]:
     def change(content: dict[str, Any]) -> dict[str, Any]:
-        content["imgcolor"]["task"]["init_args"]["network"] = config
+        content["imgcolor"]["network"] = config
         return content
 
     return change
@@ -390,11 +390,11 @@ TOO_MUCH: dict[str, Callable[[dict[str, Any]], Any]] = {
         content | {"state_dict": {"network.a": torch.zeros(1).expand(10**6, 10**6)}}
     ),
     "no config": with_part("task", [1]),
-    "no class": with_part("task", {"class_path": 5, "init_args": {"network": None}}),
+    "no class": with_part("task", {"class_path": 5, "init_args": {}}),
     "no arguments": with_part("task", {"class_path": "imgcolor.tasks.ColourRegression"}),
     "another network": with_network("ColourUNet"),
     "another degradation": with_part("degradation", 3),
-    "no task": with_part("task", {"class_path": "torch.nn.Identity", "init_args": {"network": None}}),
+    "no task": with_part("task", {"class_path": "torch.nn.Identity", "init_args": {}}),
     "a tensor as argument": lambda content: unet(content, base_channels=torch.zeros(1)),
     "text as argument": lambda content: unet(content, base_channels="many"),
     "unknown argument": lambda content: unet(content, colour="red"),
@@ -413,15 +413,50 @@ def test_a_checkpoint_that_no_fit_wrote_is_refused(what: str, workplace: Path) -
         saved(content)
     finally:
         sys.setrecursionlimit(limit)
-    with pytest.raises(ImgcolorError, match=r"file\.ckpt"):
-        imgcolor.load("file.ckpt")
+    # A model without a task can be used; it cannot be trained.
+    for load in (load_task,) if what == "no task" else (load_task, load_parts, imgcolor.load):
+        with pytest.raises(ImgcolorError, match=r"^file\.ckpt"):
+            load("file.ckpt")
+
+
+@pytest.mark.parametrize("part", ["task", "coding"])
+def test_a_palette_larger_than_the_files_weights_is_refused(part: str, workplace: Path) -> None:
+    content = content_of(ColourClassification(ColourUNet(5, 2), palette=5))
+    content["imgcolor"][part]["init_args"]["palette"]["init_args"]["size"] = 10**12
+    saved(content)
+    for load in (load_task,) if part == "task" else (load_task, load_parts):
+        with pytest.raises(ImgcolorError, match=r"^file\.ckpt: its weights do not fit"):
+            load("file.ckpt")
+
+
+def test_a_coding_of_another_kind_is_refused(workplace: Path) -> None:
+    content = content_of(ColourRegression(ColourUNet(3, 2)))
+    content["imgcolor"]["coding"] = {"class_path": "torch.nn.Identity", "init_args": {}}
+    with pytest.raises(ImgcolorError, match="expected the config of an output coding"):
+        load_parts(saved(content))
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"), [({"format": 1}, "train"), ({}, "train"), ({"format": 3}, "update imgcolor")]
+)
+def test_a_checkpoint_of_another_format_is_refused_in_one_line(
+    change: dict[str, int], hint: str, workplace: Path
+) -> None:
+    content = content_of(ColourRegression(ColourUNet(3, 2)))
+    del content["imgcolor"]["format"]
+    content["imgcolor"] |= change
+    saved(content)
+    for load in (load_task, load_parts, imgcolor.load):
+        with pytest.raises(ImgcolorError, match=rf"^file\.ckpt: expected .* format 2, found .*{hint}[^\n]*$"):
+            load("file.ckpt")
 
 
 def test_a_checkpoint_cannot_have_a_file_read_that_never_ends(workplace: Path) -> None:
     content = content_of(ColourClassification(ColourUNet(5, 2), palette=5))
-    content["imgcolor"]["task"]["init_args"]["palette"] = "/dev/zero"
-    with pytest.raises(ImgcolorError, match="/dev/zero"):
-        load_task(saved(content))
+    for part, load in (("task", load_task), ("coding", load_parts)):
+        content["imgcolor"][part]["init_args"]["palette"] = "/dev/zero"
+        with pytest.raises(ImgcolorError, match="/dev/zero"):
+            load(saved(content))
 
 
 def test_a_compressed_checkpoint_is_refused(workplace: Path) -> None:

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 import imgcolor
-from imgcolor.checkpoints.files import load_task
 from imgcolor.cli.main import COMMANDS, main
+from imgcolor.tasks import load_task
 
 FIT = "experiments/quickstart.yaml"
 SMALL = "--model.network.base_channels=4"

@@ -15,11 +15,10 @@ from torch.utils.data import DataLoader
 
 from imgcolor.baselines import GreyLookup
 from imgcolor.callbacks import BaselineMetrics, DetailedMetrics, MetricsFiles
-from imgcolor.checkpoints.files import load_task
 from imgcolor.colour import Palette, from_signed, rgb_to_lab, to_signed
 from imgcolor.data import Batch, HorseColourizationDataModule, HorseSuperResolutionDataModule, ImageSet
 from imgcolor.networks import ColourUNet, RegressionCNN, ResidualUNet
-from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask
+from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask, load_task
 from imgcolor.utils.errors import DivergedError, ImgcolorError
 
 BLACK_RED_WHITE = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 1]])
@@ -249,29 +248,6 @@ def test_default_optimizer_is_adam_at_one_thousandth() -> None:
     assert optimizer.param_groups[0]["lr"] == 1e-3
 
 
-def test_all_weights_are_moved_at_once_unless_the_user_says_how(tmp_path: Path) -> None:
-    """The same weights come out, bit for bit, and fused ones that colour alike."""
-    grey = torch.rand(2, 1, 32, 32)
-    weights, images = [], []
-    for foreach in (None, True, False):
-        torch.manual_seed(0)
-        task = ColourRegression(ColourUNet(3, 2), optimizer=partial(torch.optim.Adam, foreach=foreach))
-        runner = trainer(tmp_path, max_epochs=1)
-        runner.fit(task, data())
-        group = runner.optimizers[0].param_groups[0]
-        assert (group["fused"], group["foreach"]) == ((True, False) if foreach is None else (None, foreach))
-        weights.append(list(task.parameters()))
-        images.append(task.network.train()(grey))
-    assert all(torch.equal(one, other) for one, other in zip(*weights[1:], strict=True))
-    # Not weights: a bias before a batch norm has no effect, so its gradient is rounding, which Adam makes large.
-    torch.testing.assert_close(images[0], images[2])
-    # Where it is fused or its rate a tensor, torch refuses both; L-BFGS knows neither.
-    tensor_rate = partial(torch.optim.Adam, lr=torch.tensor(1e-3))
-    for make in (partial(torch.optim.Adam, fused=True), tensor_rate, torch.optim.LBFGS):
-        group = ColourRegression(RegressionCNN(2), optimizer=make).configure_optimizers().param_groups[0]
-        assert not group.get("foreach")
-
-
 def test_optimizer_and_scheduler_are_the_users(tmp_path: Path) -> None:
     task = ColourRegression(
         RegressionCNN(2),
@@ -384,7 +360,7 @@ def test_one_cycle_steps_once_a_batch_over_the_whole_run(tmp_path: Path) -> None
             rates.append(trainer.optimizers[0].param_groups[0]["lr"])
 
     schedule = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1, pct_start=0.5)
-    task = ColourRegression(RegressionCNN(2), lr_scheduler=schedule)
+    task = ColourRegression(RegressionCNN(2), lr_scheduler=schedule, lr_interval="step")
     trainer(tmp_path, max_epochs=4, callbacks=[Rates()]).fit(task, data())
     assert len(rates) == 12
     assert max(rates) == pytest.approx(0.1, rel=0.1)
@@ -409,7 +385,7 @@ def test_lab_is_compared_in_lab_and_shown_in_rgb() -> None:
     original = torch.rand(2, 3, 8, 8)
     lab = torch.from_numpy(rgb2lab(original.permute(0, 2, 3, 1).double().numpy())).permute(0, 3, 1, 2).float()
     task = ColourRegression(RegressionCNN(2), space="lab")
-    torch.testing.assert_close(task.to_rgb(lab / 100), original, atol=1e-3, rtol=0)
+    torch.testing.assert_close(task.coding.to_rgb(lab / 100), original, atol=1e-3, rtol=0)
     assert float(task.loss(lab / 100, original)) < 1e-6
     shifted = lab.clone()
     shifted[:, 1] += 10
@@ -440,7 +416,7 @@ def test_averaged_weights_beside_a_palette_alone(tmp_path: Path) -> None:
 def test_one_cycle_goes_on_to_its_own_end_and_no_further(tmp_path: Path) -> None:
     def task() -> ColourRegression:
         schedule = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01)
-        return ColourRegression(RegressionCNN(2), lr_scheduler=schedule)
+        return ColourRegression(RegressionCNN(2), lr_scheduler=schedule, lr_interval="step")
 
     class Stop(Callback):
         def on_train_epoch_end(self, trainer: Trainer, *rest: Any) -> None:
@@ -453,6 +429,13 @@ def test_one_cycle_goes_on_to_its_own_end_and_no_further(tmp_path: Path) -> None
         trainer(tmp_path, max_epochs=5).fit(task(), data(), ckpt_path=str(tmp_path / "a.ckpt"))
     with pytest.raises(ImgcolorError, match="known length"):
         trainer(tmp_path, max_epochs=-1).fit(task(), data())
+
+
+def test_one_cycle_without_a_length_needs_the_interval_step(tmp_path: Path) -> None:
+    schedule = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01)
+    task = ColourRegression(RegressionCNN(2), lr_scheduler=schedule)
+    with pytest.raises(ImgcolorError, match="lr_interval: step"):
+        trainer(tmp_path, max_epochs=1).fit(task, data())
 
 
 @pytest.mark.parametrize(
@@ -508,7 +491,7 @@ def test_a_table_in_lab_has_the_grey_where_nothing_was_seen() -> None:
     task.fit(HorseColourizationDataModule(source=Black()))
     grey = torch.full((1, 1, 1, 1), 0.8)
     torch.testing.assert_close(
-        task.to_rgb(task.network.base(grey)), grey.expand(-1, 3, -1, -1), atol=0.01, rtol=0
+        task.coding.to_rgb(task.network.base(grey)), grey.expand(-1, 3, -1, -1), atol=0.01, rtol=0
     )
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
 
-from imgcolor.checkpoints.files import load_task
 from imgcolor.cli.main import main
 from imgcolor.networks import ColourCNN, ColourUNet
+from imgcolor.tasks import load_task
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.visualization.activations import (
     activation_grid,

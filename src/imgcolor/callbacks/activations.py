@@ -87,7 +87,7 @@ class ActivationLogger(Callback):
         if folder is None or self._degraded is None:
             return
         task = _task(pl_module)
-        images = task.network_input(self._degraded)
+        images = task.coding.network_input(self._degraded)
         names = [f"image_{number}" for number in range(len(images))]
         self.latest = folder / "activations" / _folder_name(epoch)
         write_activations(task.network, images, names, self.latest, self.modules)

@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
-from imgcolor.baselines import GreyLookup, fitting_baselines
+from imgcolor.baselines import GreyLookup, matching_baselines
 from imgcolor.data import Batch, ImageDataModule
 from imgcolor.tasks.base import ColourTask
 from imgcolor.tasks.classification import ColourClassification
@@ -30,7 +30,7 @@ def task_baselines(
         Name to a module from degraded images to colours, or to scores of colours; :func:`baseline_images` knows
         which.
     """
-    baselines = fitting_baselines(batch)
+    baselines = matching_baselines(batch.degraded, batch.original)
     if "grey_copy" not in baselines or datamodule is None:
         return baselines
     try:
@@ -51,7 +51,7 @@ def gives_logits(baseline: nn.Module) -> bool:
 
 def baseline_images(task: ColourTask, baseline: nn.Module, output: Tensor) -> Tensor:
     """What a baseline gave as colours: float [B, 3, H, W] in [0, 1]."""
-    return task.to_rgb(output) if gives_logits(baseline) else output
+    return task.coding.to_rgb(output) if gives_logits(baseline) else output
 
 
 def _tables(task: ColourTask) -> dict[str, GreyLookup]:
@@ -73,4 +73,4 @@ def _pairs(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     for chunk in torch.split(pixels, 250):
         batch = datamodule.batch(chunk.to(task.device))
-        yield batch.degraded, task.target(batch.original) if gives_logits(table) else batch.original
+        yield batch.degraded, task.coding.target(batch.original) if gives_logits(table) else batch.original

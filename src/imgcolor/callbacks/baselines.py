@@ -46,8 +46,8 @@ class BaselineMeter:
 
     def _extra_metrics(self, output: Tensor, images: Tensor, original: Tensor) -> dict[str, Tensor]:
         if not isinstance(self._task, ColourClassification):
-            return {"loss": self._task.loss(self._task.target(images), original)}
-        truth = self._task.target(original)
+            return {"loss": self._task.loss(self._task.coding.target(images), original)}
+        truth = self._task.coding.target(original)
         if gives_logits(self._baseline):
             guess = output.argmax(dim=1)
             return {"loss": self._task.loss(output, original), "accuracy": (guess == truth).float().mean()}

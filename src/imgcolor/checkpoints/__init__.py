@@ -1,6 +1,18 @@
-"""Checkpoints that stand alone: a module's config as plain data, reading files, checking files of strangers."""
+"""Read and write checkpoints, describe modules as plain data, and validate untrusted files."""
 
 from imgcolor.checkpoints.config import class_path, from_config, get_config, set_config
-from imgcolor.checkpoints.files import KEY, load_task, read_checkpoint
+from imgcolor.checkpoints.files import FORMAT, KEY, checkpoint_entry, read_checkpoint
+from imgcolor.checkpoints.parts import ModelParts, load_parts
 
-__all__ = ["KEY", "class_path", "from_config", "get_config", "load_task", "read_checkpoint", "set_config"]
+__all__ = [
+    "FORMAT",
+    "KEY",
+    "ModelParts",
+    "checkpoint_entry",
+    "class_path",
+    "from_config",
+    "get_config",
+    "load_parts",
+    "read_checkpoint",
+    "set_config",
+]

@@ -70,20 +70,22 @@ def check_archive(path: Path) -> None:
 
 
 def find_fault(own: Any, weights: Any) -> str | None:
-    """Say what in a checkpoint is not as a fit writes it.
+    """Return what makes a checkpoint different from those that a fit writes.
 
     Args:
-        own: imgcolor's part of it.
+        own: imgcolor's part of the checkpoint.
         weights: Its state dictionary.
 
     Returns:
-        What was found instead, or None.
+        What was found instead of the expected content, or None for a valid checkpoint.
     """
-    if not isinstance(own, dict) or not own.keys() >= {"task", "degradation"}:
-        return "no config of a task"
+    if not isinstance(own, dict) or not own.keys() >= {"task", "network", "coding", "degradation"}:
+        return "no config of a task, network, coding and degradation"
     size = own.get("image_size")
     if size is not None and not (type(size) is int and 1 <= size <= _LARGEST_SIZE):
         return f"an image size of {str(size)[:40]}"
+    if not isinstance(own.get("flip_tta", False), bool):
+        return "a flip_tta that is neither true nor false"
     if not isinstance(weights, dict):
         return "no weights"
     for name, value in weights.items():
@@ -92,15 +94,11 @@ def find_fault(own: Any, weights: Any) -> str | None:
         # Strides of 0 make tensors of any size from a few bytes.
         if value.layout != torch.strided or value.nbytes > value.untyped_storage().nbytes():
             return f"weights that are not there in full ({name[:80]})"
-    task, degradation = own["task"], own["degradation"]
-    arguments = task.get("init_args") if is_config(task) else None
-    if not isinstance(arguments, dict) or "network" not in arguments:
-        return "no config of a task"
-    if not (arguments["network"] is None or is_config(arguments["network"])):
-        return "no config of a network"
-    if not (degradation is None or is_config(degradation)):
-        return "no config of a degradation"
-    return _config_fault([task, degradation])
+    configs = {part: own[part] for part in ("task", "network", "coding", "degradation")}
+    for part, config in configs.items():
+        if not (config is None or (is_config(config) and isinstance(config.get("init_args"), dict))):
+            return f"no config of a {part}"
+    return _config_fault(list(configs.values()))
 
 
 def is_config(value: Any) -> bool:

@@ -6,10 +6,10 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 from torch import Tensor
 
-from imgcolor.checkpoints.files import load_task
 from imgcolor.cli.options import add_allow_import, import_from_here, parse_files
 from imgcolor.data.image_files import image_size, quiet_pillow
 from imgcolor.data.image_io import read_image
+from imgcolor.tasks import load_task
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.visualization.activations import write_activations
 
@@ -51,7 +51,7 @@ def activations(
     def network_input(path: Path) -> Tensor:
         pixels = read_image(path, _own_size(path) if size is None else size)
         degraded = task.degradation(pixels[None].float() / 255)
-        maps: Tensor = task.network_input(degraded)[0]
+        maps: Tensor = task.coding.network_input(degraded)[0]
         return maps
 
     # All are read before anything is written, so that a bad file among them leaves nothing half-done.

@@ -130,7 +130,7 @@ class ImgcolorCLI(LightningCLI):
     def after_instantiate_classes(self) -> None:
         """Refuse a checkpoint of another network, and images that cannot be read, before anything is written."""
         if self._checkpoint is not None:
-            self.model.refuse_another(self._checkpoint, str(self._get(self.config, "ckpt_path")))
+            self.model.check_checkpoint(self._checkpoint, str(self._get(self.config, "ckpt_path")))
             self._checkpoint = None
         self.datamodule.prepare_data()
         self.datamodule.setup("fit" if self.subcommand == "baseline" else self.subcommand)

@@ -1,7 +1,8 @@
 """Output codings: how a network's output represents colours.
 
-A coding has three functions. ``network_input`` scales degraded images for the network, ``target`` gives the values that
-the loss compares the output with, and ``to_rgb`` turns the output into RGB images. Tasks and pipelines share it.
+A coding has three functions. ``network_input`` scales degraded images for the network, ``target`` gives the values
+that the loss compares the output with, and ``to_rgb`` turns the output into RGB images. Tasks and pipelines share
+it.
 """
 
 from abc import ABC, abstractmethod
@@ -59,8 +60,8 @@ class RGBCoding(OutputCoding):
 
     Args:
         value_range: ``unit`` for a network whose input and output are in [0, 1], ``signed`` for one of [-1, 1].
-        space: ``rgb``, or ``lab`` for a network that gives L*, a* and b*, each divided by 100. The network's input is
-            grey or RGB in both cases.
+        space: ``rgb``, or ``lab`` for a network that gives L*, a* and b*, each divided by 100. The network's input
+            is grey or RGB in both cases.
 
     Raises:
         ValueError: If an argument has another value, or ``lab`` is combined with ``signed``.
@@ -81,7 +82,9 @@ class RGBCoding(OutputCoding):
         if space not in ("rgb", "lab"):
             raise ValueError(f"space: expected rgb or lab, found {space!r}")
         if space == "lab" and value_range == "signed":
-            raise ValueError("space: expected rgb with the value_range signed, found lab, which has its own range")
+            raise ValueError(
+                "space: expected rgb with the value_range signed, found lab, which has its own range"
+            )
         self.value_range = value_range
         self.space = space
 

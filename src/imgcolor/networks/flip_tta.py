@@ -9,8 +9,8 @@ def run_network(network: nn.Module, images: Tensor, flip_tta: bool = False) -> T
     Args:
         network: A module from [B, C, h, w] to [B, channels, H, W].
         images: Float [B, C, h, w].
-        flip_tta: Whether to return the mean of the output and of the mirrored output for the mirrored images; it takes
-            twice the time.
+        flip_tta: Whether to return the mean of the output and of the mirrored output for the mirrored images; it
+            takes twice the time.
 
     Returns:
         Float [B, channels, H, W].

@@ -36,7 +36,7 @@ class Exported(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Colour or enlarge: float [B, channels, H, W] in [0, 1] to float [B, 3, H', W'] in [0, 1]."""
-        return self.task.to_rgb(self.task.run_network(images)).clamp(0, 1)
+        return self.task.coding.to_rgb(self.task.run_network(images)).clamp(0, 1)
 
     def examples(self) -> list[Tensor]:
         """Inputs of several shapes; the first is no multiple of anything, so that padding is part of the trace."""

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from imgcolor.checkpoints.files import load_task
 from imgcolor.pipelines.base import Model
 from imgcolor.pretrained.registry import weights_of
+from imgcolor.tasks import load_task
 
 
 def load(model: str | Path, allow_import: str | Sequence[str] = ()) -> Model:

@@ -2,6 +2,7 @@
 
 from imgcolor.tasks.base import ColourTask
 from imgcolor.tasks.classification import ColourClassification
+from imgcolor.tasks.loading import load_task
 from imgcolor.tasks.regression import ColourRegression
 
-__all__ = ["ColourClassification", "ColourRegression", "ColourTask"]
+__all__ = ["ColourClassification", "ColourRegression", "ColourTask", "load_task"]

@@ -1,49 +1,52 @@
-"""Colours as classes: a network scores the colours of a palette."""
+"""Colourization by classification: the network gives logits over the colours of a palette."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from imgcolor.colour import Decoding, Palette
+from imgcolor.colour import Decoding, Palette, PaletteCoding
 from imgcolor.data import Batch, ImageDataModule
-from imgcolor.tasks.base import ColourTask, LRSchedulerCallable, OptimizerCallable
+from imgcolor.tasks.base import ColourTask, OptimizerCallable
+from imgcolor.tasks.schedules import LRInterval, LRSchedulerCallable
 from imgcolor.utils.errors import ImgcolorError
 
 
 class ColourClassification(ColourTask):
-    """Colour by classification: cross-entropy over the colours of a palette, pixel by pixel.
+    """Restore colours by classification: cross-entropy over the colours of a palette, pixel by pixel.
 
-    Logged beside what every task logs: ``val/accuracy``, the share of pixels whose likeliest colour is the
-    palette colour nearest to the truth.
+    Logged in addition to every task's metrics: ``val/accuracy``, the proportion of pixels whose most probable
+    colour is the palette colour nearest to the original.
 
     Args:
-        network: Any module from [B, C, h, w] to scores [B, k, H, W] of the palette's k colours.
-        palette: A number of colours, which a fit learns from its training images by k-means; or a JSON file
-            with colours; or, in Python, a :class:`~imgcolor.colour.Palette`.
-        label_smoothing: Share of the target spread evenly over all colours, in [0, 1).
-        rebalancing: Weigh rare colours more, by Zhang et al. 2016 (equation 4): a colour's weight is
-            1 / ((1 - x) p + x / k) for its share p of the training pixels, scaled so that the weights of all
-            training pixels average 1, with this argument as x in (0, 1]; the paper takes 0.5. None weighs
-            all colours alike.
-        decoding: How scores become an image: ``argmax``, ``expectation`` or ``annealed``; see
+        network: Any module from [B, C, h, w] to logits [B, k, H, W] over the palette's k colours.
+        palette: A number of colours, which a fit finds in its training images by k-means; or a JSON file with
+            colours; or, in Python, a :class:`~imgcolor.colour.Palette`.
+        label_smoothing: Proportion of the target spread evenly over all colours, in [0, 1).
+        rebalancing: Give rare colours more weight, by Zhang et al. 2016 (equation 4): a colour's weight is
+            1 / ((1 - x) p + x / k) for its proportion p of the training pixels, scaled so that the weights of all
+            training pixels average 1, with this argument as x in (0, 1]; the paper uses 0.5. None gives all
+            colours the same weight.
+        decoding: How logits become an image: ``argmax``, ``expectation`` or ``annealed``; see
             :meth:`~imgcolor.colour.Palette.decode`.
         temperature: For ``annealed`` decoding.
-        optimizer: Makes the optimizer from the parameters; Adam with a learning rate of 1e-3 by default.
-        lr_scheduler: Makes a scheduler from the optimizer; it steps once an epoch, ``OneCycleLR`` once a batch.
-        flip_tta: Whether the mirror image is asked too, outside training, and the mean of both outputs counts.
+        optimizer: Builds the optimizer from the parameters; Adam with a learning rate of 1e-3 by default.
+        lr_scheduler: Builds a scheduler from the optimizer.
+        lr_interval: Whether the scheduler steps once an ``epoch`` or once a batch (``step``).
+        flip_tta: Whether the mean of the outputs for an image and its mirror image is taken, except in training.
 
     Raises:
         ImgcolorError: If the palette cannot be read.
         ValueError: If ``label_smoothing`` or ``rebalancing`` is out of range.
     """
 
-    # Decoding 24 scores a pixel at every step would cost a tenth of the training's time.
-    measures_training = False
+    # Decoding 24 logits per pixel at every step would cost a tenth of the training time.
+    log_train_metrics = False
 
+    coding: PaletteCoding
     class_weights: Tensor
 
     def __init__(
@@ -56,9 +59,9 @@ class ColourClassification(ColourTask):
         temperature: float = 0.38,
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
+        lr_interval: LRInterval = "epoch",
         flip_tta: bool = False,
     ) -> None:
-        super().__init__(network, optimizer, lr_scheduler, flip_tta)
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing: expected a share in [0, 1), found {label_smoothing}")
         if rebalancing is not None and not 0 < rebalancing <= 1:
@@ -67,7 +70,8 @@ class ColourClassification(ColourTask):
             palette = Palette(palette)
         elif not isinstance(palette, Palette):
             palette = Palette.load(palette)
-        self.palette = palette
+        coding = PaletteCoding(palette, decoding, temperature)
+        super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta)
         self.label_smoothing = label_smoothing
         self.rebalancing = rebalancing
         self.decoding = decoding
@@ -76,28 +80,29 @@ class ColourClassification(ColourTask):
         self.val_accuracy = MulticlassAccuracy(palette.size, average="micro", validate_args=False)
         self.test_accuracy = self.val_accuracy.clone()
 
+    @property
+    def palette(self) -> Palette:
+        """The palette of the output coding."""
+        return self.coding.palette
+
     def fit(self, datamodule: ImageDataModule | None) -> bool:
-        """Learn palette and class weights too, the palette first: all else is counted in its colours.
+        """Fit palette and class weights, then the network's tables, whose targets are palette colours.
 
         Args:
             datamodule: Has the training images.
 
         Returns:
-            Whether there was something to learn.
+            Whether there was something to fit.
 
         Raises:
-            ImgcolorError: If there is something to learn and no datamodule.
+            ImgcolorError: If there is something to fit and no datamodule.
         """
-        palette = not self.palette.is_fitted or self.rebalancing is not None
-        if palette:
-            self._fit_palette(datamodule)
-        return super().fit(datamodule) or palette
-
-    def _fit_palette(self, datamodule: ImageDataModule | None) -> None:
+        if self.palette.is_fitted and self.rebalancing is None:
+            return super().fit(datamodule)
         if datamodule is None:
             raise ImgcolorError(
-                "ColourClassification: a palette (or its class weights) is learned from a datamodule's training "
-                "images, and this fit has plain data loaders; hand one over: palette=Palette.from_images(images)"
+                "ColourClassification: expected a datamodule with training images to fit the palette or its class "
+                "weights to, found plain data loaders; pass a palette: palette=Palette.from_images(images)"
             )
         images = datamodule.images("train").pixels
         if not self.palette.is_fitted:
@@ -106,9 +111,11 @@ class ColourClassification(ColourTask):
             frequencies = _frequencies(self.palette, images)
             weights = 1 / ((1 - self.rebalancing) * frequencies + self.rebalancing / self.palette.size)
             self.class_weights.copy_(weights / (frequencies * weights).sum())
+        super().fit(datamodule)
+        return True
 
     def loss(self, output: Tensor, original: Tensor) -> Tensor:
-        """Cross-entropy between scores [B, k, H, W] and the palette's nearest colours to the original."""
+        """Return the cross-entropy between logits [B, k, H, W] and the nearest palette colours of the original."""
         if output.shape[1] != self.palette.size:
             raise ImgcolorError(
                 f"network: expected one output channel for each of the palette's {self.palette.size} colours, "
@@ -119,53 +126,34 @@ class ColourClassification(ColourTask):
                 "palette: expected colours, found none, since nothing was trained yet; "
                 "give --ckpt_path CHECKPOINT, or a palette file"
             )
-        # Colours last, as the networks' outputs lie in memory: torch takes twice the time over them as they are.
+        # Channels last, as the networks' outputs lie in memory: torch takes twice the time for the other order.
         logits = output.movedim(1, -1).reshape(-1, self.palette.size)
-        target = self.target(original).flatten()
+        target = self.coding.target(original).flatten()
         if self.rebalancing is None:
             return F.cross_entropy(logits, target, label_smoothing=self.label_smoothing)
         losses = F.cross_entropy(logits, target, label_smoothing=self.label_smoothing, reduction="none")
-        # Zhang's weight multiplies each pixel's loss, and the mean is over pixels; cross_entropy's own
-        # ``weight`` would divide by the batch's sum of weights and take the effect back batch by batch.
+        # In the paper, the weight multiplies each pixel's loss, and the mean is over pixels; cross_entropy's own
+        # ``weight`` would divide by the batch's sum of weights.
         return (losses * self.class_weights[target]).mean()
 
-    def target(self, original: Tensor) -> Tensor:
-        """The palette's colours nearest to the originals, by number: int64 [B, H, W]."""
-        return self.palette.encode(original)
-
-    def to_rgb(self, output: Tensor) -> Tensor:
-        """Decode scores [B, k, H, W] to float [B, 3, H, W] in [0, 1]."""
-        return self.palette.decode(output, self.decoding, self.temperature)
-
     def evaluate(self, split: Literal["val", "test"], output: Tensor, original: Tensor) -> None:
-        """Log loss and metrics of one batch, the accuracy too."""
+        """Log loss, metrics and accuracy of one batch."""
         super().evaluate(split, output, original)
         accuracy = self.val_accuracy if split == "val" else self.test_accuracy
-        accuracy.update(output.argmax(dim=1), self.palette.encode(original))
+        accuracy.update(output.argmax(dim=1), self.coding.target(original))
         self.log(f"{split}/accuracy", accuracy, prog_bar=True)
 
     def images(self, batch: Batch) -> dict[str, Tensor]:
-        """Beside what every task shows: the target in the palette's colours, the best that there is to reach."""
+        """Add the target in palette colours, the best possible prediction, to every task's images."""
         images = super().images(batch)
-        reachable = self.palette.lookup(self.palette.encode(batch.original))
+        in_palette = self.palette.lookup(self.palette.encode(batch.original))
         names = list(images)
         names.insert(names.index("target"), "target in palette")
-        return {name: {**images, "target in palette": reachable}[name] for name in names}
-
-    def config_args(self) -> dict[str, Any]:
-        """The constructor arguments beside the network."""
-        return {
-            "palette": self.palette.size,
-            "label_smoothing": self.label_smoothing,
-            "rebalancing": self.rebalancing,
-            "decoding": self.decoding,
-            "temperature": self.temperature,
-            "flip_tta": self.flip_tta,
-        }
+        return {name: {**images, "target in palette": in_palette}[name] for name in names}
 
 
 def _frequencies(palette: Palette, images: Tensor) -> Tensor:
-    """Each colour's share of the pixels of uint8 images [N, 3, H, W]: float [k]."""
+    """Return each colour's proportion of the pixels of uint8 images [N, 3, H, W]: float [k]."""
     counts = torch.zeros(palette.size)
     for chunk in torch.split(images, 1000):
         encoded = palette.encode(chunk.float() / 255)

@@ -1,0 +1,69 @@
+"""Learning rate schedules."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.utilities.types import LRSchedulerConfigType
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from imgcolor.utils.errors import ImgcolorError
+
+LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
+LRInterval = Literal["epoch", "step"]
+
+
+def scheduler_config(
+    make: LRSchedulerCallable,
+    optimizer: Optimizer,
+    interval: LRInterval,
+    trainer: Trainer,
+    resumed: Sequence[Mapping[str, Any]] = (),
+) -> LRSchedulerConfigType:
+    """Build a scheduler, with Lightning's settings for it.
+
+    ``OneCycleLR`` without a length gets ``total_steps``: the number of steps of the whole training.
+
+    Args:
+        make: Builds the scheduler from the optimizer.
+        optimizer: The optimizer.
+        interval: Whether the scheduler steps once an epoch or once a batch.
+        trainer: Knows the length of the training.
+        resumed: States of the schedulers in the checkpoint that the training resumes from.
+
+    Returns:
+        What ``configure_optimizers`` returns as ``lr_scheduler``.
+
+    Raises:
+        ImgcolorError: If the scheduler needs a length and there is none, or another than the checkpoint's.
+    """
+    try:
+        scheduler = make(optimizer)
+    except ValueError as error:
+        if "total_steps" not in str(error):
+            raise
+        steps = _total_steps(interval, trainer, resumed[0].get("total_steps") if resumed else None)
+        scheduler = make(optimizer, total_steps=steps)  # type: ignore[call-arg]  # it has asked for them
+    return {"scheduler": scheduler, "interval": interval, "monitor": "val/loss"}
+
+
+def _total_steps(interval: LRInterval, trainer: Trainer, resumed_steps: int | None) -> int:
+    if interval != "step":
+        raise ImgcolorError(
+            "OneCycleLR: expected lr_interval: step, because its length is a number of batches, found epoch; set "
+            "--model.lr_interval step"
+        )
+    steps = trainer.estimated_stepping_batches
+    if math.isinf(steps):
+        raise ImgcolorError(
+            "OneCycleLR: expected a training of known length, found none; give --trainer.max_epochs, or the "
+            "scheduler's total_steps"
+        )
+    if resumed_steps not in (None, steps):
+        raise ImgcolorError(
+            f"OneCycleLR: the checkpoint's cycle has {resumed_steps} steps, but this run would have {steps:.0f}; "
+            "a cycle cannot become longer or shorter: give the --trainer.max_epochs of the checkpoint's run"
+        )
+    return int(steps)
