@@ -365,7 +365,7 @@ def test_palette_command(workplace: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "--overwrite" in capsys.readouterr().err
     assert main(["palette", "--output=same.png"]) == 1
     assert not Path("same.png").exists()
-    assert main(["palette", "--colours=6", "--output=five.json", "--overwrite=true"]) == 0
+    assert main(["palette", "--colours=6", "--output=five.json", "--overwrite"]) == 0
     assert len(json.loads(Path("five.json").read_text())["centroids"]) == 6
 
 

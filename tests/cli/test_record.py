@@ -72,7 +72,7 @@ def test_a_long_run_holds_the_rows_of_shorter_ones(tiny_fit: Callable[..., Path]
     options = ("--model.network.base_channels=2", "--model.optimizer.lr=0.01")
     long = tiny_fit(CNN, *options, "--trainer.max_epochs=3")
     short = tiny_fit(CNN, *options, "--trainer.max_epochs=1")
-    assert main(["record", "long.csv", str(long), "--epochs=[1,3]"]) == 0
+    assert main(["record", "long.csv", str(long), "--epochs", "1", "3"]) == 0
     assert main(["record", "short.csv", str(short)]) == 0
     (of_short,) = rows(workplace / "short.csv")
     first, last = rows(workplace / "long.csv")
@@ -88,10 +88,10 @@ def test_a_long_run_holds_the_rows_of_shorter_ones(tiny_fit: Callable[..., Path]
 @pytest.mark.parametrize(
     ("options", "epochs", "message"),
     [
-        ((), "[3]", "expected 1 to 2"),
+        ((), "3", "expected 1 to 2"),
         (
             ("--model.lr_scheduler=OneCycleLR", "--model.lr_scheduler.max_lr=0.01"),
-            "[1]",
+            "1",
             "without a schedule",
         ),
     ],
@@ -105,7 +105,7 @@ def test_rows_of_shorter_runs_that_a_run_does_not_hold(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tiny_fit(CNN, "--model.network.base_channels=2", *options)
-    assert main(["record", "results.csv", str(folder), f"--epochs={epochs}"]) == 1
+    assert main(["record", "results.csv", str(folder), "--epochs", epochs]) == 1
     assert message in capsys.readouterr().err
     assert not (workplace / "results.csv").exists()
 

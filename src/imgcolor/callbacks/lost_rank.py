@@ -7,7 +7,7 @@ import time
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from imgcolor.utils.errors import DIVERGED, DivergedError, ImgcolorError
+from imgcolor.utils.errors import DivergedError, ImgcolorError
 
 _PATIENCE = 10.0
 """Seconds that the other processes are given to end by themselves."""
@@ -30,7 +30,7 @@ class LostRank(Callback):
         if trainer.world_size == 1 or not _is_of_connections(exception):
             return
         failed = _failed(trainer)
-        if DIVERGED in failed.values():
+        if DivergedError.exit_status in failed.values():
             self.error = DivergedError("training diverged in another process, whose message stands above")
             return
         # Those that end as this one does, with status 1, tell no more than this one.

@@ -1,31 +1,53 @@
 """imgcolor evaluate: score predicted images as the face homework does."""
 
 import os
+from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from rich.console import Console
-from rich.progress import track
 
-from imgcolor.data.image_files import image_size, quiet_pillow
-from imgcolor.data.image_io import read_image
-from imgcolor.metrics import MarginAccuracy
+from imgcolor.cli.options import CommandParser
 from imgcolor.utils.errors import ImgcolorError
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def evaluate(estimations: Path, names: Path, root: Path, margin: int = 12) -> None:
-    """Score predicted images by their margin accuracy, averaged over images.
 
-    Args:
-        estimations: A .npy file of uint8 [N, H, W, 3], such as `imgcolor predict` writes.
-        names: A text file with the name of each image, one a line, in the same order.
-        root: The folder that the names lead on from, with the true images.
-        margin: What a difference of levels must stay below.
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the arguments of ``imgcolor evaluate``."""
+    parser.description = "Measure predicted images by their margin accuracy, averaged over the images."
+    parser.example = "imgcolor evaluate out/estimations.npy out/names.txt faces/val"
+    parser.add_argument(
+        "estimations",
+        type=Path,
+        metavar="ESTIMATIONS",
+        help="a .npy file of uint8 [N, H, W, 3], such as `imgcolor predict` writes",
+    )
+    parser.add_argument(
+        "names", type=Path, metavar="NAMES", help="a text file with the name of each image, one per line"
+    )
+    parser.add_argument("root", type=Path, metavar="ROOT", help="the folder of the true images")
+    parser.add_argument(
+        "--margin",
+        type=int,
+        default=12,
+        help="a value is right if its error is below so many levels of 255 (default: %(default)s)",
+    )
+
+
+def run(arguments: Namespace) -> None:
+    """Compare the predicted images with the true ones.
 
     Raises:
-        ImgcolorError: If a file is missing or of another form, or a true image is of another size.
+        ImgcolorError: If a file is missing or has another form, or a true image has another size.
     """
+    estimations, names, root, margin = (
+        arguments.estimations,
+        arguments.names,
+        arguments.root,
+        arguments.margin,
+    )
     predicted = _estimations(estimations)
     try:
         lines = map(os.fsdecode, names.read_bytes().splitlines())
@@ -37,6 +59,12 @@ def evaluate(estimations: Path, names: Path, root: Path, margin: int = 12) -> No
             f"{names}: expected a name for each of the {len(predicted)} images in {estimations}, "
             f"found {len(listed)}"
         )
+    import torch
+    from rich.console import Console
+    from rich.progress import track
+
+    from imgcolor.metrics import MarginAccuracy
+
     metric = MarginAccuracy(margin)
     for name, image in zip(
         track(listed, console=Console(stderr=True), transient=True), predicted, strict=True
@@ -66,7 +94,11 @@ def _estimations(path: Path) -> np.ndarray:
     return array
 
 
-def _truth(path: Path, shape: tuple[int, ...]) -> torch.Tensor:
+def _truth(path: Path, shape: tuple[int, ...]) -> "Tensor":
+    """Return the true image, uint8 [3, H, W]."""
+    from imgcolor.data.image_files import image_size, quiet_pillow
+    from imgcolor.data.image_io import read_image
+
     with quiet_pillow():
         found = image_size(path)[::-1]
     if found != shape or found[0] != found[1]:

@@ -3,7 +3,6 @@
 Nothing heavy is imported before a command is known, so that ``imgcolor --help`` answers at once.
 """
 
-import json
 import os
 import signal
 import sys
@@ -14,7 +13,7 @@ from importlib import import_module
 from io import TextIOWrapper
 
 import imgcolor
-from imgcolor.utils.errors import DIVERGED, DivergedError, ImgcolorError
+from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import ONLY_WRITING, cannot_write
 
 # A test holds it to one screen of 80 columns and 24 lines.
@@ -26,6 +25,20 @@ commands:
 {commands}
 
 `imgcolor COMMAND --help` tells its options, --debug an error's traceback."""
+
+
+def _command(name: str) -> Callable[[list[str]], None]:
+    """A command as :mod:`imgcolor.cli.options` describes it."""
+
+    def run(arguments: list[str]) -> None:
+        from imgcolor.cli.options import CommandParser
+
+        module = import_module(f"imgcolor.cli.{name}")
+        parser = CommandParser(f"imgcolor {arguments[0]}")
+        module.add_arguments(parser)
+        module.run(parser.parse(arguments[1:]))
+
+    return run
 
 
 def _module(name: str) -> Callable[[list[str]], None]:
@@ -44,25 +57,10 @@ def _function(name: str) -> Callable[[list[str]], None]:
     return run
 
 
-def _record(arguments: list[str]) -> None:
-    # All words behind the table are runs; Python's lists want brackets.
-    runs = [word for word in arguments[2:] if not word.startswith("-")]
-    options = [word for word in arguments[2:] if word.startswith("-")]
-    _function("record")([*arguments[:2], *([json.dumps(runs)] if runs else []), *options])
-
-
 def _export(arguments: list[str]) -> None:
     # Python's lists are added to with a plus.
     words = [f"--allow_import+{word[14:]}" if word[:14] == "--allow-import" else word for word in arguments]
     _function("export")(words)
-
-
-def _sweep(arguments: list[str]) -> None:
-    # Python's options want a value; a switch is what one types.
-    switches = {"--dry-run": "--dry_run=true", "--resume": "--resume=true"}
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    words = [switches.get(word, word) for word in arguments[:end]]
-    _function("sweep")([*words, f"--overrides={json.dumps(arguments[end + 1 :])}"])
 
 
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
@@ -71,22 +69,22 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
         _module("colourize"),
     ),
     "upscale": ("enlarge photos: imgcolor upscale a.jpg", _module("colourize")),
-    "models": ("list the trained models that come with imgcolor", _module("models")),
+    "models": ("list the trained models that come with imgcolor", _command("models")),
     "demo": ("try the models on photos in the browser, on this machine alone", _function("demo")),
     "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _module("training")),
     "validate": ("measure a trained network on the validation images", _module("training")),
     "test": ("measure a trained network on the test images", _module("training")),
     "predict": ("write a trained network's images as PNG files", _module("training")),
     "baseline": ("measure what needs no network: copies, interpolations, tables", _module("training")),
-    "sweep": ("train an experiment with many values of its options, on Ray Tune", _sweep),
-    "record": ("keep what runs ended with as rows of a table of results", _record),
-    "report": ("write the results page from the tables of results", _function("report")),
+    "sweep": ("train an experiment with many values of its options, on Ray Tune", _command("sweep")),
+    "record": ("keep what runs ended with as rows of a table of results", _command("record")),
+    "report": ("write the results page from the tables of results", _command("report")),
     "export": ("write a trained network as ONNX, TorchScript or small weights", _export),
     "evaluate": (
         "score images by the 12-margin accuracy of the face homework",
-        _function("evaluate"),
+        _command("evaluate"),
     ),
-    "palette": ("learn a palette of colours from images, write and draw it", _function("palette")),
+    "palette": ("learn a palette of colours from images, write and draw it", _command("palette")),
     "activations": ("draw and measure a network's activation maps for images", _module("activations")),
 }
 
@@ -120,7 +118,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except ImgcolorError as error:
         if debug:
             raise
-        return _fail(str(error), status=DIVERGED if isinstance(error, DivergedError) else 1)
+        return _fail(str(error), status=error.exit_status)
     except ArgumentError as error:
         if debug:
             raise

@@ -1,31 +1,29 @@
 """imgcolor models: what comes with the package."""
 
+from argparse import Namespace
 from collections.abc import Mapping
 
-from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.table import Table
 
+from imgcolor.cli.options import CommandParser
 from imgcolor.pretrained.registry import Card, cards
 from imgcolor.utils.errors import ImgcolorError
 
 
-def run(arguments: list[str]) -> None:
-    """List the models that come with the package, or tell all about one.
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the arguments of ``imgcolor models``."""
+    parser.description = "List the trained models that come with imgcolor, or describe one."
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the model to describe")
 
-    Args:
-        arguments: The command's name and its options.
+
+def run(arguments: Namespace) -> None:
+    """List the models, or describe one.
 
     Raises:
         ImgcolorError: If there is no such model.
     """
-    parser = ArgumentParser(
-        prog=f"imgcolor {arguments[0]}",
-        description="List the models that come with the package, or tell all about one.",
-        exit_on_error=False,
-    )
-    parser.add_argument("name", type=str, nargs="?", metavar="NAME", help="one of them")
-    name = parser.parse_args(arguments[1:]).name
+    name = arguments.name
     shipped = cards()
     console = Console(highlight=False)
     if not console.is_terminal:

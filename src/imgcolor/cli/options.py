@@ -1,25 +1,80 @@
-"""Functions as commands, and commands whose arguments are lists of files."""
+"""How a command of imgcolor reads its arguments.
+
+A command is a module of :mod:`imgcolor.cli`, named as the command, with two functions:
+
+.. code-block:: python
+
+    def add_arguments(parser: CommandParser) -> None:
+        parser.description = "List the trained models."
+        parser.example = "imgcolor models faces"
+        parser.add_argument("name", nargs="?", metavar="NAME", help="the name of a model")
+
+
+    def run(arguments: Namespace) -> None:
+        print(arguments.name)
+
+``parser`` is a parser of the standard library's :mod:`argparse`. Switches have ``action="store_true"``, lists
+``nargs`` or ``action="append"``. A help text names its default with ``(default: %(default)s)``. ``COMMANDS`` in
+``imgcolor.cli.main`` lists all commands.
+
+Help and errors in the arguments must appear at once: import torch, and all that imports it, in ``run``.
+
+``fit``, ``validate``, ``test``, ``predict`` and ``baseline`` are commands of LightningCLI, in
+``imgcolor.cli.training``.
+"""
 
 import sys
-from argparse import ArgumentError
-from collections.abc import Callable, Sequence
+from argparse import Action, ArgumentParser, Namespace
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser, Namespace, auto_cli
+from imgcolor.utils.errors import ImgcolorError
 
 
-def run_command(command: Callable[..., Any], arguments: list[str]) -> None:
-    """Run a function as a command: its docstring is the help.
+class UsageError(ImgcolorError):
+    """The arguments do not fit the command."""
 
-    Arguments without a default are given by their place, the others by their names.
+    exit_status = 2
 
-    Args:
-        command: The function.
-        arguments: The command's name and its options.
+
+class CommandParser(ArgumentParser):
+    """A parser that raises :class:`UsageError` instead of ending the process.
+
+    Attributes:
+        example: A whole command, which errors show.
     """
-    name = f"imgcolor {arguments[0]}"
-    auto_cli(command, args=arguments[1:], prog=name, exit_on_error=False)
+
+    def __init__(self, prog: str) -> None:
+        self.example: str | None = None
+        self._options: list[str] = []
+        super().__init__(prog, allow_abbrev=False)
+
+    def add_argument(self, *args: Any, **kwargs: Any) -> Action:
+        """Add an argument; see :meth:`argparse.ArgumentParser.add_argument`."""
+        action = super().add_argument(*args, **kwargs)
+        self._options += action.option_strings
+        return action
+
+    def parse(self, words: Sequence[str]) -> Namespace:
+        """Parse the words that follow the command's name. Options may stand before, between and after files.
+
+        Raises:
+            UsageError: If they do not fit the command.
+        """
+        arguments, unknown = self.parse_known_intermixed_args(words)
+        if unknown:
+            option = unknown[0].partition("=")[0]
+            near = get_close_matches(option, self._options, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"`{self.prog} --help` lists the arguments"
+            raise UsageError(f"{self.prog}: unexpected argument {option!r}; {hint}")
+        return arguments
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
+        hint = f"for example: {self.example}" if self.example else f"`{self.prog} --help` lists the arguments"
+        raise UsageError(f"{message}; {hint}")
 
 
 def add_allow_import(parser: ArgumentParser) -> None:
@@ -34,27 +89,25 @@ def add_allow_import(parser: ArgumentParser) -> None:
 
 
 def import_from_here() -> None:
-    """As `python` does: class paths of a project find the files in the folder where one works."""
+    """Let class paths name modules in the current folder, as in `python`."""
     sys.path.append(str(Path.cwd()))
 
 
-def parse_files(parser: ArgumentParser, arguments: Sequence[str], expected: str, example: str) -> Namespace:
-    """Parse the options of a command that wants files.
+def parse_files(parser: Any, arguments: Sequence[str], expected: str, example: str) -> Any:
+    """Parse by jsonargparse: for the commands that do not use :class:`CommandParser` yet."""
+    from argparse import ArgumentError
 
-    Args:
-        parser: The command's parser.
-        arguments: The words behind the command's name.
-        expected: The files, as the error for missing ones calls them.
-        example: A whole command, for the same error.
-
-    Raises:
-        ArgumentError: If the arguments do not fit.
-    """
     try:
         return parser.parse_args(list(arguments))
     except ArgumentError as error:
         if "arguments are required" not in error.message:
             raise
-        # The advice that usage_error adds to jsonargparse's message, a configuration file, is not for these.
         missing = error.message.rpartition(": ")[2]
         raise ArgumentError(None, f"expected {expected}, found no {missing}; such as: {example}") from error
+
+
+def run_command(command: Any, arguments: list[str]) -> None:
+    """Run a function by jsonargparse: for the commands that do not use :class:`CommandParser` yet."""
+    from jsonargparse import auto_cli
+
+    auto_cli(command, args=arguments[1:], prog=f"imgcolor {arguments[0]}", exit_on_error=False)

@@ -1,50 +1,75 @@
-"""imgcolor palette: learn a palette, write it and draw it."""
+"""imgcolor palette: fit a palette to images, write it and draw it."""
 
+from argparse import Namespace
 from pathlib import Path
-from typing import Literal
 
-from imgcolor.colour import Palette
-from imgcolor.data import HorseColourizationDataModule
+from imgcolor.cli.options import CommandParser
 from imgcolor.utils.errors import ImgcolorError
-from imgcolor.visualization.grids import draw_palette, save_image
 
 
-def palette(
-    source: Literal["cifar10", "folder", "synthetic"] = "synthetic",
-    root: Path = Path("data"),
-    category: str = "horse",
-    size: int = 32,
-    colours: int = 24,
-    seed: int = 0,
-    output: Path = Path("palette.json"),
-    overwrite: bool = False,
-) -> None:
-    """Learn a palette from training images by k-means, write it as JSON and draw it as a PNG beside it.
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the arguments of ``imgcolor palette``."""
+    parser.description = "Fit a palette to training images by k-means. Write it as JSON and draw it as a PNG."
+    parser.add_argument(
+        "--source",
+        choices=["cifar10", "folder", "synthetic"],
+        default="synthetic",
+        help="the training images (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path("data"),
+        help="the folder of the images, or where CIFAR-10 is downloaded to (default: %(default)s)",
+    )
+    parser.add_argument("--category", default="horse", help="a category of CIFAR-10 (default: %(default)s)")
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=32,
+        help="height and width that the images of a folder are resized to (default: %(default)s)",
+    )
+    parser.add_argument("--colours", type=int, default=24, help="number of colours (default: %(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="seed of the sample of pixels and of k-means (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("palette.json"),
+        help="the JSON file; the image has the same name with .png (default: %(default)s)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
 
-    Args:
-        source: Where the images come from.
-        root: The folder of the images; where CIFAR-10 is downloaded to.
-        category: Which of CIFAR-10's ten categories.
-        size: Height and width that images of a folder are brought to.
-        colours: Number of colours.
-        seed: Decides the sample of pixels and the first centres.
-        output: The JSON file; the image has the same name and the ending .png.
-        overwrite: Whether to replace files that are there.
+
+def run(arguments: Namespace) -> None:
+    """Fit the palette, and write both files.
 
     Raises:
-        ImgcolorError: If an output file is there already, or the images cannot be read.
+        ImgcolorError: If an output file exists already, or the images cannot be read.
     """
+    output = arguments.output
     image = output.with_suffix(".png")
     if image == output:
         raise ImgcolorError(
             f"--output: expected a JSON file, found {output}, the image's name; name it .json"
         )
     for path in (output, image):
-        if path.exists() and not overwrite:
+        if path.exists() and not arguments.overwrite:
             raise ImgcolorError(f"{path}: expected no file of this name, found one; --overwrite replaces it")
-    datamodule = HorseColourizationDataModule(source, root, category, size)
+
+    from imgcolor.colour import Palette
+    from imgcolor.data import HorseColourizationDataModule
+    from imgcolor.visualization.grids import draw_palette, save_image
+
+    datamodule = HorseColourizationDataModule(
+        arguments.source, arguments.root, arguments.category, arguments.size
+    )
     datamodule.prepare_data()
-    learned = Palette.from_images(datamodule.images("train").pixels, colours, seed)
-    learned.save(output)
-    save_image(draw_palette(learned.colours), image)
-    print(f"{output}: {colours} colours, dark to light\n{image}: drawn")
+    palette = Palette.from_images(datamodule.images("train").pixels, arguments.colours, arguments.seed)
+    palette.save(output)
+    save_image(draw_palette(palette.colours), image)
+    print(f"{output}: {arguments.colours} colours, from dark to light\n{image}: the same as an image")

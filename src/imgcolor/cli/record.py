@@ -2,12 +2,14 @@
 
 import json
 import shlex
+from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from imgcolor.cli.options import CommandParser
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import RUN_FILE, read_rows, write_rows
 
@@ -15,22 +17,35 @@ _KEY = ("experiment", "overrides", "images", "seed")
 _FIRST = (*_KEY, "commit", "hardware", "epochs", "seconds", "status")
 
 
-def record(table: Path, runs: list[Path], epochs: list[int] | None = None) -> None:
-    """Add a row for each run to a table of results; a run that is in it already is replaced.
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the arguments of ``imgcolor record``."""
+    parser.description = (
+        "Add a row for each run to a table of results, with its options and final metrics; a run that is in the "
+        "table already is replaced. A resumed run counts as a run of the experiment that it continues. "
+        "TABLE_curves.csv gets the metrics of every epoch."
+    )
+    parser.example = "imgcolor record experiments/results/horses.csv lightning_logs/quickstart/version_0"
+    parser.add_argument(
+        "table", type=Path, metavar="TABLE", help="the CSV file; it is created if it does not exist"
+    )
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders of `imgcolor fit`")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="add rows for runs of these lengths, read from the first epochs of RUN, instead of one for its end; "
+        "only for runs without a learning rate schedule",
+    )
 
-    A row names experiment, overrides, source of the images, seed, commit, hardware, epochs and seconds, and has
-    every final figure. A resumed run is a row of the experiment that it goes on with. TABLE_curves.csv keeps the
-    losses and scores of every epoch.
 
-    Args:
-        table: The CSV, made where it is not there: experiments/results/NAME.csv.
-        runs: Folders of runs, each with the files that `imgcolor fit` writes.
-        epochs: Rows for a run that ended after each of so many epochs, such as [1,5,10], in place of the row of
-            its end: a long run holds shorter ones, unless a schedule of the learning rate ties it to its length.
+def run(arguments: Namespace) -> None:
+    """Write the table and its curves.
 
     Raises:
-        ImgcolorError: If a folder is no run's, the table is none, or a run has no such epochs.
+        ImgcolorError: If a folder holds no run, the table is none, or a run has no such epochs.
     """
+    table, runs, epochs = arguments.table, arguments.runs, arguments.epochs
     curves = curves_of(table)
     rows = read_table(table) if table.exists() else []
     points = read_rows(curves) if curves.exists() else []

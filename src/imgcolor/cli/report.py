@@ -3,6 +3,7 @@
 import math
 import shlex
 import statistics
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from imgcolor.cli.options import CommandParser
 from imgcolor.cli.record import curves_of, read_options, read_table
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import atomic_write, read_rows
@@ -19,15 +21,24 @@ from imgcolor.visualization.curves import plot_curves, plot_swept
 _HEAD = "<!-- Made by `imgcolor report` from results/page.yaml and results/*.csv: change those. -->"
 
 
-def report(folder: Path = Path("experiments")) -> None:
-    """Write FOLDER/RESULTS.md and its plots from FOLDER/results/page.yaml and the tables beside it.
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the arguments of ``imgcolor report``."""
+    parser.description = "Write RESULTS.md and its plots from results/page.yaml and the tables results/*.csv."
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("experiments"),
+        help="the folder of RESULTS.md and results/ (default: %(default)s)",
+    )
 
-    Args:
-        folder: Where results/ lies.
+
+def run(arguments: Namespace) -> None:
+    """Write the page and its plots.
 
     Raises:
         ImgcolorError: If the page or a table cannot be read.
     """
+    folder = arguments.folder
     path = folder / "RESULTS.md"
     atomic_write(path, render(folder / "results"))
     print(f"wrote {path}")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import zlib
+from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from imgcolor.utils.errors import DIVERGED, ImgcolorError
+from imgcolor.cli.options import CommandParser, UsageError
+from imgcolor.utils.errors import DivergedError, ImgcolorError
 from imgcolor.utils.files import RUN_FILE, read_rows, write_rows
 from imgcolor.utils.provenance import SWEPT
 
@@ -76,38 +78,62 @@ class Sweep:
             yield dict(zip(self.axes, values, strict=True))
 
 
-def sweep(
-    file: Path,
-    address: str | None = None,
-    resume: bool = False,
-    dry_run: bool = False,
-    output: Path = Path("lightning_logs"),
-    overrides: list[str] | None = None,
-) -> None:
-    """Run an experiment with all, random or promising values of some of its options.
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the arguments of ``imgcolor sweep``."""
+    parser.description = (
+        "Train an experiment with all, random or promising values of some of its options. Every trial is a run in "
+        "OUTPUT/SWEEP/TRIAL/version_N; OUTPUT/SWEEP/results.csv has one row per trial, the best first."
+    )
+    parser.example = "imgcolor sweep experiments/sweeps/horses_networks.yaml --dry-run"
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="SWEEP",
+        help="a YAML file with `experiment`, `parameters` or `variants`, and optionally `overrides`, `search` "
+        "(grid, random, tpe), `trials`, `metric`, `mode` (min, max), `cpus`, `gpus`",
+    )
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        default=[],
+        metavar="-- OPTION",
+        help="options of `imgcolor fit` for every trial, such as -- --data.root=FOLDER",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="list the trials without running them")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue a sweep that was stopped: finished trials are kept, the others continue",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("lightning_logs"),
+        help="the parent of the sweep's folder (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--address", help="the address of a Ray cluster, such as auto; by default this machine is used"
+    )
 
-    Every trial is an ordinary run in OUTPUT/SWEEP/TRIAL/version_N; OUTPUT/SWEEP/results.csv has a row each,
-    best first.
 
-    Args:
-        file: A YAML with `experiment`, `parameters` or `variants` or both, and, where the defaults do not serve,
-            `overrides`, `search` (grid, random, tpe), `trials`, `metric`, `mode` (min, max), `cpus`, `gpus`.
-        address: Of a Ray cluster, such as auto; this machine by default.
-        resume: Go on with a sweep that was stopped or killed: finished trials are kept, others go on.
-        dry_run: List the trials, and run none.
-        output: The folder under which the sweep's folder lies.
-        overrides: Options of every trial; more simply, all that follows a `--` of its own.
+def run(arguments: Namespace) -> None:
+    """Run or list the trials.
 
     Raises:
         ImgcolorError: If the file is wrong, Ray is missing, the sweep was run before, or a trial fails.
     """
-    plan = read_sweep(file)
-    plan.options = overrides or []
-    if dry_run:
+    if arguments.overrides and not arguments.overrides[0].startswith("-"):
+        raise UsageError(
+            f"imgcolor sweep: expected options after --, found {arguments.overrides[0]!r}; for example: "
+            "imgcolor sweep SWEEP -- --data.root=FOLDER"
+        )
+    plan = read_sweep(arguments.file)
+    plan.options = arguments.overrides
+    if arguments.dry_run:
         _list(plan)
         return
-    folder = (output / plan.name).absolute()
-    results = _run(plan, folder, address, resume)
+    folder = (arguments.output / plan.name).absolute()
+    results = _run(plan, folder, arguments.address, arguments.resume)
     rows = sorted((_row(plan, folder, result) for result in results), key=lambda row: _rank(plan, row))
     write_rows(folder / "results.csv", rows)
     Console(width=120).print(_table(plan, rows))
@@ -327,7 +353,7 @@ def _trial(config: dict[str, Any], plan: Sweep, folder: str, place: str) -> None
     result: dict[str, Any] = {"seconds": round(time.perf_counter() - started, 1)}
     final = _newest(runs, "metrics.json")
     metrics = json.loads(final.read_text()) if final is not None else {}
-    if process.returncode == DIVERGED:
+    if process.returncode == DivergedError.exit_status:
         worst = math.inf if plan.mode == "min" else -math.inf
         tune.report({**metrics, **result, plan.metric: worst, "status": "diverged"})
     elif process.returncode == 0:

@@ -4,16 +4,19 @@
 class ImgcolorError(Exception):
     """Bad input, said in one line: what is wrong and where, what was expected, what was found, the way out.
 
-    The command line prints the message alone and exits with status 1; from Python it is an ordinary exception.
+    The command line prints the message without a traceback; in Python it is an ordinary exception.
+
+    Attributes:
+        exit_status: The command line's exit status after this error.
     """
+
+    exit_status = 1
 
 
 class DivergedError(ImgcolorError):
-    """Training reached a loss that is not a finite number; the command line exits with status :data:`DIVERGED`."""
+    """Training reached a loss that is not a finite number, which is a result rather than a failure."""
 
-
-DIVERGED = 3
-"""The command line's exit status for it: a result, not a failure."""
+    exit_status = 3
 
 
 def one_line_error(message: str) -> ImgcolorError:
