@@ -1,4 +1,4 @@
-"""The best baseline of each metric."""
+"""Find the best baseline for each metric."""
 
 from collections.abc import Mapping
 
@@ -13,23 +13,36 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "lpips": False,
     "delta_e": False,
 }
-"""The figures that have a baseline, in the order of display."""
+"""The metrics that baselines have, in the order of display."""
 
 
 def baselines_of(metric: str, metrics: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Each baseline's name and value of a figure, of ``baseline/NAME/FIGURE`` to value."""
+    """Return name and value of each baseline that has a metric.
+
+    Args:
+        metric: Such as ``psnr``.
+        metrics: ``baseline/NAME/METRIC`` to value; other names are ignored.
+
+    Example:
+        >>> baselines_of("mse", {"baseline/bilinear/mse": 0.02, "baseline/bicubic/mse": 0.01, "val/mse": 0.005})
+        [('bilinear', 0.02), ('bicubic', 0.01)]
+    """
     keys = [key for key in metrics if key.startswith("baseline/") and key.endswith(f"/{metric}")]
     return [(key.split("/")[1], metrics[key]) for key in keys]
 
 
 def best_baselines(metrics: Mapping[str, float]) -> dict[str, tuple[str, float]]:
-    """The baseline of each figure: the best that needs no network.
+    """Return the best baseline for each metric.
 
     Args:
-        metrics: ``baseline/NAME/METRIC`` to value; other names are passed over.
+        metrics: ``baseline/NAME/METRIC`` to value; other names are ignored.
 
     Returns:
-        Figure to the best baseline's name and its value, in the order of display.
+        Metric to the best baseline's name and its value, in the order of display.
+
+    Example:
+        >>> best_baselines({"baseline/bilinear/mse": 0.02, "baseline/bicubic/mse": 0.01})
+        {'mse': ('bicubic', 0.01)}
     """
     found = {metric: baselines_of(metric, metrics) for metric in HIGHER_IS_BETTER}
     return {

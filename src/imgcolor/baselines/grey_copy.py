@@ -1,13 +1,19 @@
-"""Colourization without a network, without colour."""
+"""Colourization without colour."""
 
 from torch import Tensor, nn
 
 
 class GreyCopy(nn.Module):
-    """Give the grey back as red, green and blue: the baseline of colourization."""
+    """Return the grey value as red, green and blue: the simplest baseline of colourization.
+
+    Example:
+        >>> import torch
+        >>> GreyCopy()(torch.full((1, 1, 1, 1), 0.25)).flatten().tolist()
+        [0.25, 0.25, 0.25]
+    """
 
     def forward(self, degraded: Tensor) -> Tensor:
-        """Copy.
+        """Repeat the channel three times.
 
         Args:
             degraded: Float [B, 1, H, W] in [0, 1].

@@ -1,4 +1,4 @@
-"""Colourization by a table from grey to colour: no network, one pass over the training images."""
+"""Colourization by a lookup table from grey level to colour."""
 
 import math
 from collections.abc import Iterable
@@ -12,26 +12,35 @@ Statistic = Literal["mean", "histogram", "margin"]
 
 
 class GreyLookup(nn.Module):
-    """For each grey level, what the training images have where they have that grey.
+    """Look up each pixel's colour by its grey level, and optionally by its row.
 
-    A new table is empty (NaN) until :meth:`fit` or a state dict fills it. Grey levels that the training images
-    lack, and have little of, are drawn towards a prior by ``smoothing``: the grey itself for ``mean`` and
-    ``margin``, the histogram of all pixels for ``histogram``; with several bands, the prior of a band is the
-    level's own value over all bands.
+    The table is NaN until :meth:`fit`, which takes one pass over the training images, or a state dictionary sets
+    it. With few training pixels of a grey level, its entry is close to a prior: the grey itself for ``mean`` and
+    ``margin``, the histogram of all pixels for ``histogram``. With several bands, the prior of a band's entry is
+    the entry of that grey level over all bands.
 
     Args:
         channels: 3 for colours; for ``histogram``, the number of palette colours.
-        statistic: ``mean``: the mean colour, which has the least squared error. ``histogram``: the logarithm of
-            each palette colour's share, which has the least cross-entropy. ``margin``: channel by channel, the
-            value with most of the training values less than ``margin`` of 256 levels away, which has the best
-            margin accuracy.
-        levels: Number of grey levels that are told apart.
-        bands: Number of bands of image rows that are told apart, of one height each; 1 looks at the grey alone.
-        smoothing: How many pixels the prior counts for, above 0.
-        margin: For ``margin``, of 256 levels.
+        statistic: What the table holds for a grey level.
+            ``mean``: the mean colour, which minimizes the squared error.
+            ``histogram``: the logarithm of each palette colour's proportion, which minimizes the cross-entropy.
+            ``margin``: for each channel, the value with the most training values less than ``margin`` of 256
+            levels away, which maximizes the margin accuracy.
+        levels: Number of grey levels.
+        bands: Number of horizontal bands of the image with a table each, all of the same height.
+        smoothing: Weight of the prior, as a number of pixels, above 0.
+        margin: For ``margin``, in levels of 256.
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> table = GreyLookup()
+        >>> grey = torch.full((1, 1, 10, 10), 0.5)
+        >>> red = torch.tensor([0.8, 0.2, 0.2]).view(1, 3, 1, 1).expand(1, 3, 10, 10)
+        >>> table.fit([(grey, red)])
+        >>> table(grey)[0, :, 0, 0].round(decimals=2).tolist()
+        [0.800000011920929, 0.20000000298023224, 0.20000000298023224]
     """
 
     table: Tensor
@@ -68,42 +77,41 @@ class GreyLookup(nn.Module):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the table has been learned."""
+        """Whether the table has values."""
         return not bool(self.table.isnan().any())
 
     def forward(self, grey: Tensor) -> Tensor:
-        """Look every pixel up.
+        """Look up every pixel.
 
         Args:
             grey: Float [B, 1, H, W] in [0, 1].
 
         Returns:
-            Float [B, channels, H, W]: colours in [0, 1], or logarithms of shares for ``histogram``.
+            Float [B, channels, H, W]: colours in [0, 1], or logarithms of probabilities for ``histogram``.
         """
         return F.embedding(self._keys(grey), self.table.flatten(0, 1)).permute(0, 3, 1, 2)
 
     def fit(self, pairs: Iterable[tuple[Tensor, Tensor]], greys: Tensor | None = None) -> None:
-        """Fill the table from training images, in one pass.
+        """Compute the table from training images, in one pass.
 
         Args:
-            pairs: Batches of grey, float [B, 1, H, W] in [0, 1], and what belongs to it: colours, float
-                [B, channels, H, W] in [0, 1], or for ``histogram`` palette colours by number, int64 [B, H, W].
-            greys: For ``mean`` and ``margin``, what belongs to a grey pixel of each level, float [levels,
-                channels], where colours are not RGB in [0, 1]; the grey itself by default.
+            pairs: Batches of grey images, float [B, 1, H, W] in [0, 1], with their targets: colours, float
+                [B, channels, H, W] in [0, 1], or for ``histogram`` indices of palette colours, int64 [B, H, W].
+            greys: For ``mean`` and ``margin``, the target of a grey pixel of each level, float [levels, channels],
+                where targets are not RGB in [0, 1]; by default the grey itself.
 
         Raises:
-            ValueError: If there are no images, or if what belongs to them does not fit the statistic or
-                channels.
+            ValueError: If there are no images, or the targets do not fit ``statistic`` or ``channels``.
         """
-        # For each key and channel: the count and the sum, or the count of each of the channel's 256 values.
+        # For each key and channel: the sum of the values or, for ``margin``, the count of each of the 256 values.
         bins = 256 if self.statistic == "margin" else 1
         keys = self.bands * self.levels
         size = keys * self.channels * bins
         counts = torch.zeros(keys, dtype=torch.float64)
         sums = torch.zeros(size, dtype=torch.float64)
         for grey, target in pairs:
-            self._check(target)
-            # Counted on the CPU: some devices have no float64, others count weights in no fixed order.
+            self._check_target(target)
+            # On the CPU: some devices have no float64, others add weights in no fixed order.
             key, target = self._keys(grey).flatten().cpu(), target.cpu()
             counts += torch.bincount(key, minlength=keys)
             if self.statistic == "histogram":
@@ -121,31 +129,31 @@ class GreyLookup(nn.Module):
             raise ValueError("pairs: expected training images, found none")
         shape = (self.bands, self.levels, self.channels, bins)
         counts = counts.view(self.bands, self.levels, 1, 1)
-        self.table.copy_(self._finished(counts, sums.view(shape), greys))
+        self.table.copy_(self._estimate(counts, sums.view(shape), greys))
 
-    def _check(self, target: Tensor) -> None:
+    def _check_target(self, target: Tensor) -> None:
         if self.statistic == "histogram":
             if target.is_floating_point() or target.ndim != 3:
                 raise ValueError(
                     f"statistic: expected mean or margin for colours {list(target.shape)}, found histogram, which "
-                    "counts palette colours by number"
+                    "takes indices of palette colours"
                 )
             if int(target.max()) >= self.channels:
                 raise ValueError(
-                    f"channels: expected one for each palette colour, found {self.channels} and colour number "
+                    f"channels: expected one for each palette colour, found {self.channels} and the colour index "
                     f"{int(target.max())}"
                 )
             return
         if target.ndim != 4 or target.shape[1] != self.channels:
             raise ValueError(
                 f"statistic and channels: expected {self.statistic} with colours [B, {self.channels}, H, W], "
-                f"found {list(target.shape)}; for palette colours by number the statistic is histogram"
+                f"found {list(target.shape)}; for indices of palette colours the statistic is histogram"
             )
         if self.statistic == "margin" and not ((target >= 0) & (target <= 1)).all():
             raise ValueError("statistic: expected colours in [0, 1] for margin, found values outside")
 
-    def _finished(self, counts: Tensor, sums: Tensor, greys: Tensor | None) -> Tensor:
-        """The table [bands, levels, channels] from counts [bands, levels, 1, 1] and sums [..., channels, bins]."""
+    def _estimate(self, counts: Tensor, sums: Tensor, greys: Tensor | None) -> Tensor:
+        """Return the table [bands, levels, channels] from counts [bands, levels, 1, 1] and sums [..., bins]."""
         grey = torch.linspace(0, 1, self.levels, dtype=torch.float64)[:, None, None]
         if greys is not None and self.statistic != "histogram":
             grey = greys.double().cpu()[..., None]
@@ -156,17 +164,24 @@ class GreyLookup(nn.Module):
         else:
             prior = grey
         if self.bands > 1:
-            prior = self._drawn_to(prior, counts.sum(dim=0), sums.sum(dim=0))
-        probabilities = self._drawn_to(prior, counts, sums)
-        if self.statistic == "histogram":
-            return probabilities[..., 0].log()
-        return self._best(probabilities) if self.statistic == "margin" else probabilities[..., 0]
+            prior = self._smoothed(prior, counts.sum(dim=0), sums.sum(dim=0))
+        values = self._smoothed(prior, counts, sums)
+        if self.statistic == "margin":
+            return self._best_values(values)
+        return values[..., 0].log() if self.statistic == "histogram" else values[..., 0]
 
-    def _drawn_to(self, prior: Tensor, counts: Tensor, sums: Tensor) -> Tensor:
+    def _smoothed(self, prior: Tensor, counts: Tensor, sums: Tensor) -> Tensor:
+        """Return the mean of the training values and the prior, which counts as ``smoothing`` pixels."""
         return (sums + self.smoothing * prior) / (counts + self.smoothing)
 
-    def _best(self, probabilities: Tensor) -> Tensor:
-        """The value with the largest share around it, of equals the nearest to the mean, of [..., 256]."""
+    def _best_values(self, probabilities: Tensor) -> Tensor:
+        """Return the value with the highest probability within the margin of it, of [..., 256].
+
+        Of several such values, it is the one nearest to the mean.
+
+        Args:
+            probabilities: Of each of the 256 levels: float [..., 256].
+        """
         width = 2 * self.margin - 1
         padded = F.pad(probabilities, (self.margin, self.margin - 1)).cumsum(dim=-1)
         around = padded[..., width:] - padded[..., :-width]
@@ -176,7 +191,7 @@ class GreyLookup(nn.Module):
         return (values - mean).abs().masked_fill(~best, math.inf).argmin(dim=-1) / 255
 
     def _keys(self, grey: Tensor) -> Tensor:
-        """Which row of the flat table each pixel has: int64 [B, H, W]."""
+        """Return each pixel's index in the flattened table: int64 [B, H, W]."""
         level = (grey[:, 0] * (self.levels - 1)).round().long().clamp(0, self.levels - 1)
         if self.bands == 1:
             return level

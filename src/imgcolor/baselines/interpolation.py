@@ -1,4 +1,4 @@
-"""Larger images without a network."""
+"""Super-resolution by interpolation."""
 
 from typing import Literal
 
@@ -7,13 +7,16 @@ from torch import Tensor, nn
 
 
 class Interpolation(nn.Module):
-    """Enlarge images by nearest, bilinear or bicubic interpolation.
-
-    Pixel centres keep their places (``align_corners=False``), and nothing is blurred beforehand.
+    """Upsample images by nearest, bilinear or bicubic interpolation, with ``align_corners=False``.
 
     Args:
-        mode: Which interpolation.
-        scale_factor: How much larger height and width become.
+        mode: The kind of interpolation.
+        scale_factor: Ratio of the output's height and width to the input's.
+
+    Example:
+        >>> import torch
+        >>> Interpolation("nearest", 2)(torch.tensor([[[[0.0, 1.0]]]])).tolist()
+        [[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]]
     """
 
     def __init__(self, mode: Literal["nearest", "bilinear", "bicubic"], scale_factor: int) -> None:
@@ -22,13 +25,13 @@ class Interpolation(nn.Module):
         self.scale_factor = scale_factor
 
     def forward(self, degraded: Tensor) -> Tensor:
-        """Enlarge.
+        """Upsample images.
 
         Args:
             degraded: Float [B, C, h, w] in [0, 1].
 
         Returns:
-            Float [B, C, h * factor, w * factor] in [0, 1]; bicubic's overshoots are clamped.
+            Float [B, C, h * scale_factor, w * scale_factor]; bicubic values outside [0, 1] are clamped.
         """
         options = {} if self.mode == "nearest" else {"align_corners": False}
         return F.interpolate(degraded, scale_factor=self.scale_factor, mode=self.mode, **options).clamp(0, 1)

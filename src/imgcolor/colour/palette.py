@@ -1,4 +1,4 @@
-"""A palette: a few colours that stand for all, so that colouring becomes a choice among them."""
+"""A palette of a few colours, which turns colourization into classification."""
 
 import json
 import math
@@ -14,20 +14,21 @@ from imgcolor.utils.files import atomic_write
 
 Decoding = Literal["argmax", "expectation", "annealed"]
 
-# What a stored number must be multiplied by to lie in [0, 1]. The course published its colours as pixel / 256.
+# Factor from a stored number to [0, 1]. The course published its colours as pixel / 256.
 _SCALES = {"unit": 1.0, "pixel": 1 / 255, "pixel/255": 1.0, "pixel/256": 256 / 255}
 
-# k-means sees at most this many pixels: more moves no centre by a level that anyone could see.
+# Pixels for k-means: with more, no centre moves visibly.
 _SAMPLE = 200_000
 
+# Marks pixel values whose nearest colour has not been computed yet.
 _UNKNOWN = 255
 
 
 class Palette(nn.Module):
-    """k colours, held as a buffer so that they travel with a module's state and device.
+    """k colours in a buffer, so that they are part of a module's state dictionary and move to its device.
 
-    A new palette is empty (its colours are NaN) until :meth:`fit` or a state dict fills it; :meth:`from_colours`,
-    :meth:`from_images` and :meth:`load` make a filled one.
+    The colours of a new palette are NaN until :meth:`fit` or a state dictionary sets them. :meth:`from_colours`,
+    :meth:`from_images` and :meth:`load` return a palette with colours.
 
     Args:
         size: Number of colours, at least 2.
@@ -37,6 +38,14 @@ class Palette(nn.Module):
 
     Raises:
         ImgcolorError: If ``size`` is below 2.
+
+    Example:
+        >>> palette = Palette.from_colours(torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]))
+        >>> dark_red = torch.tensor([0.6, 0.1, 0.1]).view(1, 3, 1, 1)
+        >>> palette.encode(dark_red).tolist()
+        [[[1]]]
+        >>> palette.lookup(palette.encode(dark_red)).flatten().tolist()
+        [1.0, 0.0, 0.0]
     """
 
     colours: Tensor
@@ -47,46 +56,47 @@ class Palette(nn.Module):
             raise ImgcolorError(f"palette: expected at least 2 colours, found {size}; 24 is the usual number")
         self.size = size
         self.register_buffer("colours", torch.full((size, 3), math.nan))
-        self._known: tuple[Tensor, Tensor] | None = None  # colours, and the number of each of 2^24 pixels
+        # The colours, and the nearest colour's index for each of the 2^24 possible pixels.
+        self._cache: tuple[Tensor, Tensor] | None = None
 
     @classmethod
     def from_colours(cls, colours: Tensor) -> Self:
-        """A palette of given colours.
+        """Return a palette of given colours.
 
         Args:
             colours: Float [k, 3] in [0, 1].
 
         Raises:
-            ImgcolorError: If the shape or the range is another.
+            ImgcolorError: If the colours have another shape or range.
         """
         return cls._checked(colours, "palette")
 
     @classmethod
     def from_images(cls, images: Tensor, size: int = 24, seed: int = 0) -> Self:
-        """A palette learned from images: see :meth:`fit`."""
+        """Return a palette that is fitted to images: see :meth:`fit`."""
         palette = cls(size)
         palette.fit(images, seed)
         return palette
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """A palette from a JSON file.
+        """Read a palette from a JSON file.
 
-        The file holds a list of colours, each a list of three numbers in [0, 1], or an object whose
-        ``centroids`` are that list and whose ``scale`` names their unit: ``unit`` (the default), ``pixel``
-        (0 to 255), ``pixel/255`` or ``pixel/256``.
+        The file holds a list of colours, each a list of three numbers in [0, 1], or an object with that list under
+        ``centroids`` and the unit of the numbers under ``scale``: ``unit`` (the default), ``pixel`` (0 to 255),
+        ``pixel/255`` or ``pixel/256``.
 
         Args:
             path: The file.
 
         Raises:
-            ImgcolorError: If the file is missing, is no JSON, or holds no such list.
+            ImgcolorError: If the file is missing, is not JSON, or holds no such list.
         """
         path = Path(path)
-        if path.exists() and not path.is_file():  # a pipe would be waited for, and a device read for ever
+        if path.exists() and not path.is_file():  # reading a pipe or a device could take for ever
             raise ImgcolorError(f"{path}: expected a palette as a JSON file, found no regular file")
         try:
-            # A float whatever it is: Python's whole numbers know no bounds, and torch's do.
+            # As floats, because Python's integers can be larger than torch's.
             content = json.loads(path.read_text(encoding="utf-8"), parse_int=float)
         except OSError as error:
             raise ImgcolorError(
@@ -126,30 +136,30 @@ class Palette(nn.Module):
         return palette
 
     def save(self, path: Path | str) -> None:
-        """Write the colours as JSON that :meth:`load` reads; red, green and blue in [0, 1], dark to light."""
+        """Write the colours to a JSON file that :meth:`load` reads."""
         content = {"scale": "unit", "centroids": [[round(v, 6) for v in c] for c in self.colours.tolist()]}
         atomic_write(Path(path), json.dumps(content, indent=1) + "\n")
 
     def fit(self, images: Tensor, seed: int = 0) -> None:
-        """Fill the palette with the k-means centres of the images' pixels, ordered from dark to light.
+        """Set the colours to the k-means centres of the images' pixels, ordered from dark to light.
 
         Args:
             images: uint8 [N, 3, H, W].
-            seed: Decides the sample of pixels and the first centres; the result depends on nothing else.
+            seed: For the sample of pixels and the first centres. The same seed and images give the same colours.
 
         Raises:
             ImgcolorError: If the images hold fewer different colours than the palette has.
         """
-        # Imported here: scikit-learn takes a second that only learning should cost.
+        # Imported here because scikit-learn takes a second to import.
         from sklearn.cluster import KMeans
         from threadpoolctl import threadpool_limits
 
         generator = torch.Generator().manual_seed(seed)
-        pixels_an_image = images.shape[2] * images.shape[3]
-        total = len(images) * pixels_an_image
+        pixels_per_image = images.shape[2] * images.shape[3]
+        total = len(images) * pixels_per_image
         if total > _SAMPLE:
             flat = torch.randint(total, (_SAMPLE,), generator=generator)
-            pixels = images.flatten(2)[flat // pixels_an_image, :, flat % pixels_an_image]
+            pixels = images.flatten(2)[flat // pixels_per_image, :, flat % pixels_per_image]
         else:
             pixels = images.permute(0, 2, 3, 1).reshape(-1, 3)
         different = len(torch.unique(pixels, dim=0))
@@ -158,7 +168,7 @@ class Palette(nn.Module):
                 f"palette: expected training images of at least {self.size} different colours, found "
                 f"{different}; give a smaller palette or a palette file"
             )
-        # One thread: sums that threads add up in any order differ in the last bit from run to run.
+        # One thread: with several, the order of additions, and so the last bit, would differ between runs.
         with threadpool_limits(limits=1):
             kmeans = KMeans(self.size, n_init=2, random_state=seed).fit(pixels.double().numpy() / 255)
         centres = torch.from_numpy(kmeans.cluster_centers_).float().clamp(0, 1)
@@ -166,19 +176,19 @@ class Palette(nn.Module):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the colours are known yet."""
+        """Whether the palette has colours."""
         return not bool(self.colours.isnan().any())
 
     def encode(self, images: Tensor) -> Tensor:
-        """Find the nearest colour of every pixel, by Euclidean distance in RGB.
+        """Return the index of each pixel's nearest colour, by Euclidean distance in RGB.
 
         Args:
             images: Float [B, 3, H, W] in [0, 1].
 
         Returns:
-            int64 [B, H, W] in 0..size-1; of two colours as near, the first.
+            int64 [B, H, W] in 0..size-1; the lower index where two colours are equally near.
         """
-        # In full precision whatever else runs in half: near colours would change places.
+        # In full precision: half precision would confuse colours that are close together.
         with torch.autocast(images.device.type, enabled=False):
             pixels = images.float()
             if pixels.device.type == "cpu" and self.size <= _UNKNOWN:
@@ -188,33 +198,33 @@ class Palette(nn.Module):
             return self._nearest(pixels.movedim(1, -1))
 
     def _nearest(self, pixels: Tensor) -> Tensor:
-        """The number of the nearest colour of float [..., 3]: int64 [...]."""
-        # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, and |x|^2 is the same for every colour: one product, with the colours
-        # last, which takes a third of the time.
+        """Return the index of the colour nearest to each pixel, float [..., 3]: int64 [...]."""
+        # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, and |x|^2 is the same for all colours: one matrix product, with the
+        # colours in the last dimension, takes a third of the time of computing all differences.
         squares = self.colours.float().square().sum(dim=1)
         distances = torch.addmm(squares, pixels.reshape(-1, 3), self.colours.float().mT, alpha=-2)
         return distances.argmin(dim=1).view(pixels.shape[:-1])
 
     def _encode_levels(self, levels: Tensor) -> Tensor:
-        """The same for float [B, 3, H, W] of whole levels 0 to 255, which are looked up once they have been seen.
+        """Return the same for float [B, 3, H, W] of integers 0 to 255, with a cache for all 2^24 pixel values.
 
-        Choosing among 24 colours is scalar code in torch on the CPU; after an epoch nearly every pixel is known.
+        On the CPU, argmin over 24 colours is slow in torch; after one epoch the cache has nearly every value.
         """
-        if self._known is None or not torch.equal(self._known[0], self.colours):
-            self._known = self.colours.clone(), torch.full((2**24,), _UNKNOWN, dtype=torch.uint8)
-        table = self._known[1]
+        if self._cache is None or not torch.equal(self._cache[0], self.colours):
+            self._cache = self.colours.clone(), torch.full((2**24,), _UNKNOWN, dtype=torch.uint8)
+        table = self._cache[1]
         red, green, blue = levels.unbind(dim=1)
-        codes = torch.add(blue, green, alpha=2**8).add_(red, alpha=2**16).int().flatten()  # exact below 2^24
-        numbers = table.index_select(0, codes)
-        new = numbers == _UNKNOWN
+        keys = torch.add(blue, green, alpha=2**8).add_(red, alpha=2**16).int().flatten()  # exact below 2^24
+        indices = table.index_select(0, keys)
+        new = indices == _UNKNOWN
         if new.any():
             pixels = levels.movedim(1, -1).reshape(-1, 3)[new] / 255
-            table[codes[new]] = self._nearest(pixels).to(torch.uint8)
-            numbers = table.index_select(0, codes)
-        return numbers.long().view(red.shape)
+            table[keys[new]] = self._nearest(pixels).to(torch.uint8)
+            indices = table.index_select(0, keys)
+        return indices.long().view(red.shape)
 
     def lookup(self, indices: Tensor) -> Tensor:
-        """Paint with colours by number.
+        """Return the colours with the given indices.
 
         Args:
             indices: int64 [B, H, W] in 0..size-1.
@@ -225,21 +235,21 @@ class Palette(nn.Module):
         return self.colours[indices].permute(0, 3, 1, 2)
 
     def decode(self, logits: Tensor, decoding: Decoding = "annealed", temperature: float = 0.38) -> Tensor:
-        """Turn scores of colours into colours.
+        """Turn logits over the colours into RGB.
 
         Args:
-            logits: Float [B, size, H, W]: logits.
-            decoding: ``argmax`` takes the likeliest colour: saturated, with hard borders. ``expectation``
-                takes the mean colour under the softmax: the least squared error, dull. ``annealed`` takes the
-                mean under the softmax of ``logits / temperature``: between the two (Zhang, Isola and Efros,
-                "Colorful Image Colorization", 2016, equation 5).
-            temperature: Above 0; 1 is the expectation, towards 0 is the argmax. For ``annealed`` alone.
+            logits: Float [B, size, H, W].
+            decoding: ``argmax`` returns the most probable colour: saturated, with hard borders. ``expectation``
+                returns the mean colour under the softmax: the lowest squared error, but desaturated. ``annealed``
+                returns the mean under the softmax of ``logits / temperature``: between the two (Zhang, Isola and
+                Efros, "Colorful Image Colorization", 2016, equation 5).
+            temperature: For ``annealed``, above 0: 1 gives the expectation, values near 0 the argmax.
 
         Returns:
             Float [B, 3, H, W] in [0, 1].
 
         Raises:
-            ValueError: If ``decoding`` is none of the three or ``temperature`` is not above 0.
+            ValueError: If ``decoding`` has another value or ``temperature`` is not above 0.
         """
         if decoding == "argmax":
             return self.lookup(logits.argmax(dim=1))
@@ -250,9 +260,9 @@ class Palette(nn.Module):
         if not temperature > 0:
             raise ValueError(f"temperature: expected a number above 0, found {temperature}")
         with torch.autocast(logits.device.type, enabled=False):
-            # Colours last, as the networks' outputs lie in memory.
+            # Channels last, as the networks' outputs lie in memory.
             probabilities = (at_least_single(logits) / temperature).permute(0, 2, 3, 1).softmax(dim=-1)
-            # Not movedim(-1, 1): torch writes its -1 into ONNX files, where a permutation may have none.
+            # Not movedim(-1, 1): torch would write the -1 into ONNX files, whose permutations take none.
             return (probabilities @ self.colours.to(probabilities.dtype)).permute(0, 3, 1, 2)
 
 

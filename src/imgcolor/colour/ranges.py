@@ -1,4 +1,4 @@
-"""The two ranges that images travel in, [0, 1] and, inside some networks, [-1, 1]; and the least precision."""
+"""Value ranges of images, [0, 1] and [-1, 1], and floating-point precision."""
 
 import torch
 from torch import Tensor
@@ -12,6 +12,10 @@ def to_signed(images: Tensor) -> Tensor:
 
     Returns:
         Float of the same shape in [-1, 1].
+
+    Example:
+        >>> to_signed(torch.tensor([0.0, 0.5, 1.0])).tolist()
+        [-1.0, 0.0, 1.0]
     """
     return images * 2 - 1
 
@@ -24,10 +28,14 @@ def from_signed(images: Tensor) -> Tensor:
 
     Returns:
         Float of the same shape in [0, 1].
+
+    Example:
+        >>> from_signed(torch.tensor([-1.0, 0.0, 1.0])).tolist()
+        [0.0, 0.5, 1.0]
     """
     return (images + 1) / 2
 
 
 def at_least_single(values: Tensor) -> Tensor:
-    """Half precision as float32, for what would lose too much in half; float32 and float64 as they are."""
+    """Convert half precision to float32; float32 and float64 stay."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

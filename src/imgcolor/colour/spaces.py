@@ -1,6 +1,4 @@
-"""Colour spaces beside RGB."""
-
-from typing import Any
+"""Conversions between sRGB and CIE Lab."""
 
 import torch
 from torch import Tensor
@@ -16,10 +14,16 @@ def rgb_to_lab(images: Tensor) -> Tensor:
 
     Returns:
         Float [..., 3, H, W]: L* in [0, 100], a* and b* within about [-108, 99].
+
+    Example:
+        >>> red = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
+        >>> rgb_to_lab(red).flatten().round().tolist()
+        [53.0, 80.0, 67.0]
     """
-    with torch.autocast(images.device.type, enabled=False):  # half precision is off by more than an eye tells
-        lab: Tensor = _kornia_color().rgb_to_lab(at_least_single(images))
-    return lab
+    import kornia.color  # here because it takes a second to import
+
+    with torch.autocast(images.device.type, enabled=False):  # the error of half precision would be visible
+        return kornia.color.rgb_to_lab(at_least_single(images))
 
 
 def lab_to_rgb(images: Tensor) -> Tensor:
@@ -30,14 +34,12 @@ def lab_to_rgb(images: Tensor) -> Tensor:
 
     Returns:
         Float [..., 3, H, W] in [0, 1]; colours outside sRGB are clamped.
+
+    Example:
+        >>> lab_to_rgb(torch.tensor([100.0, 0.0, 0.0]).view(3, 1, 1)).flatten().round(decimals=2).tolist()
+        [1.0, 1.0, 1.0]
     """
-    with torch.autocast(images.device.type, enabled=False):
-        rgb: Tensor = _kornia_color().lab_to_rgb(at_least_single(images), clip=True)
-    return rgb
-
-
-def _kornia_color() -> Any:
-    # Imported here: kornia takes a second that only Lab should cost.
     import kornia.color
 
-    return kornia.color
+    with torch.autocast(images.device.type, enabled=False):
+        return kornia.color.lab_to_rgb(at_least_single(images), clip=True)
