@@ -1,4 +1,4 @@
-"""The baselines that fit a task."""
+"""Choose the baselines for a task, and fit those with tables to the training images."""
 
 from collections.abc import Iterator
 
@@ -12,31 +12,29 @@ from imgcolor.tasks.base import ColourTask
 from imgcolor.tasks.classification import ColourClassification
 from imgcolor.utils.errors import ImgcolorError
 
-_BANDS = 8
-"""Bands of rows of the table that looks at the row too: what served best for the horses."""
+_BANDS = 8  # the best number for the horses
 
 
 def task_baselines(
     task: ColourTask, datamodule: ImageDataModule | None, batch: Batch
 ) -> dict[str, nn.Module]:
-    """The baselines that fit a task, those that learn from training images with what they learned.
+    """Return the baselines for a task; lookup tables are fitted to the training images.
 
     Args:
-        task: Says which figure counts: tables for classification hold shares of its palette's colours.
-        datamodule: Whose training images the tables are learned from; without one there are no tables.
-        batch: Shows what was done to the images.
+        task: The task; for classification the tables hold log probabilities of its palette's colours.
+        datamodule: Has the training images; without one there are no tables.
+        batch: A batch of the data, which shows the kind of degradation.
 
     Returns:
-        Name to a module from degraded images to colours, or to scores of colours; :func:`baseline_images` knows
-        which.
+        Name to a module from degraded images to RGB or, where :func:`gives_logits` is true, to logits.
     """
     baselines = matching_baselines(batch.degraded, batch.original)
     if "grey_copy" not in baselines or datamodule is None:
         return baselines
     try:
         pixels = datamodule.images("train").pixels
-    except ImgcolorError as error:  # there need be none to validate or test
-        rank_zero_warn(f"no table from grey to colour stands beside the results: {error}")
+    except ImgcolorError as error:  # validation and test do not need training images
+        rank_zero_warn(f"no lookup table among the baselines, because it needs the training images: {error}")
         return baselines
     tables = _tables(task)
     for table in tables.values():
@@ -45,12 +43,12 @@ def task_baselines(
 
 
 def gives_logits(baseline: nn.Module) -> bool:
-    """Whether a baseline gives scores of palette colours, and not colours."""
+    """Whether a baseline returns logits over palette colours instead of RGB."""
     return isinstance(baseline, GreyLookup) and baseline.statistic == "histogram"
 
 
 def baseline_images(task: ColourTask, baseline: nn.Module, output: Tensor) -> Tensor:
-    """What a baseline gave as colours: float [B, 3, H, W] in [0, 1]."""
+    """Convert a baseline's output to RGB: float [B, 3, H, W] in [0, 1]."""
     return task.coding.to_rgb(output) if gives_logits(baseline) else output
 
 

@@ -1,4 +1,4 @@
-"""What needs no network, measured beside every validation."""
+"""Measure the baselines on the validation and test images."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -18,12 +18,12 @@ from imgcolor.tasks import ColourClassification, ColourTask
 
 
 class BaselineMeter:
-    """Measures one baseline by what a task measures of its network: its metrics, and loss and accuracy.
+    """Compute a task's metrics, loss and accuracy for one baseline.
 
     Args:
-        task: Whose figures are taken.
-        name: Of the baseline.
-        baseline: What :func:`~imgcolor.callbacks.baseline_fitting.task_baselines` gave under that name.
+        task: The task.
+        name: The baseline's name.
+        baseline: The baseline, from :func:`~imgcolor.callbacks.baseline_fitting.task_baselines`.
     """
 
     def __init__(self, task: ColourTask, name: str, baseline: nn.Module) -> None:
@@ -36,7 +36,7 @@ class BaselineMeter:
 
     @torch.no_grad()
     def update(self, batch: Batch) -> None:
-        """Count a batch."""
+        """Add a batch."""
         output = self._baseline(batch.degraded)
         images = baseline_images(self._task, self._baseline, output)
         self._metrics.update(images.contiguous(), batch.original)
@@ -54,7 +54,7 @@ class BaselineMeter:
         return {"accuracy": (self._task.palette.encode(images) == truth).float().mean()}
 
     def compute(self) -> dict[str, float]:
-        """The figures so far: ``baseline/NAME/FIGURE`` to value."""
+        """Return the values over all batches so far: ``baseline/NAME/METRIC`` to value."""
         values = self._metrics.compute() | {
             self._prefix + k: mean.compute() for k, mean in self._means.items()
         }
@@ -62,37 +62,37 @@ class BaselineMeter:
 
 
 class BaselineMetrics(Callback):
-    """Measures the fitting baselines on the validation (or test) images, once, in passing.
+    """Measure the baselines of the task once, on the images of the first validation or of the test.
 
-    Logged at the end of the first validation: ``baseline/bilinear/psnr``, ``baseline/grey_lookup/mse`` and so
-    on, the same figures as a network's; with a palette also ``accuracy``, the share of pixels whose palette
-    colour is right. They are in every row of ``metrics.csv``, so that a network's figures stand beside their
-    baseline. The tables from grey to colour are learned from the training images first, in a few seconds.
+    Logged at the end of the first validation: ``baseline/bilinear/psnr``, ``baseline/grey_lookup/mse`` and so on,
+    with the same metrics as the network's; with a palette also ``accuracy``, the proportion of pixels whose
+    palette colour is right. Every row of ``metrics.csv`` has them. Lookup tables are fitted to the training images
+    first, in a few seconds.
 
-    TensorBoard, which has a chart for every name, gets the best of each figure instead, as a run of its own
-    called ``baseline`` inside the fit's: a level line in the network's charts.
+    TensorBoard would show a chart for each of these names. It gets the best baseline of each metric instead, as a
+    run called ``baseline`` in the folder of the fit: a horizontal line in the network's charts.
     """
 
     def __init__(self) -> None:
         self.results: dict[str, float] = {}
-        """Name to value; empty until the first validation has ended."""
+        """``baseline/NAME/METRIC`` to value; empty before the end of the first validation."""
         self.baselines: dict[str, nn.Module] = {}
-        """The baselines themselves, from the first validation on."""
+        """The baselines by name; empty before the first validation."""
         self._meters: list[BaselineMeter] = []
         self._baseline_run: SummaryWriter | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log the figures of a run that is resumed, in the new run's folder."""
+        """Log the values of a resumed run in the new run's folder."""
         if self.results:
             self.log_metrics(trainer, self.results, "val")
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Measure anew in ``validate``: what the checkpoint holds was measured on its own images."""
+        """Measure again in ``validate``, because the checkpoint's values may be of other images."""
         if trainer.state.fn == "validate":
             self.results = {}
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Measure on the test images."""
+        """Measure again on the test images."""
         self.results = {}
 
     def on_validation_batch_end(
@@ -104,7 +104,7 @@ class BaselineMetrics(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Count a batch of the first validation."""
+        """Add a batch of the first validation."""
         if not trainer.sanity_checking:
             self._update(trainer, pl_module, batch, batch_idx)
 
@@ -117,11 +117,11 @@ class BaselineMetrics(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Count a batch."""
+        """Add a batch."""
         self._update(trainer, pl_module, batch, batch_idx)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log them, if this was the first validation, and make the baseline's line longer."""
+        """Log the values after the first validation, and continue the line in TensorBoard after the others."""
         if trainer.sanity_checking:
             return
         if self.results:
@@ -130,11 +130,11 @@ class BaselineMetrics(Callback):
             self._compute(trainer, "val")
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log them."""
+        """Log the values."""
         self._compute(trainer, "test")
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Close the baseline's file."""
+        """Close the TensorBoard file."""
         if self._baseline_run is not None:
             self._baseline_run.close()
             self._baseline_run = None
@@ -160,10 +160,10 @@ class BaselineMetrics(Callback):
     def log_metrics(
         self, trainer: Trainer, metrics: Mapping[str, float], split: Literal["val", "test"]
     ) -> None:
-        """Log figures of the baselines.
+        """Log values of the baselines.
 
         Args:
-            trainer: Whose loggers.
+            trainer: Has the loggers.
             metrics: ``baseline/NAME/METRIC`` to value.
             split: The images that they were measured on.
         """
@@ -175,11 +175,11 @@ class BaselineMetrics(Callback):
             rows = [
                 f"| {split}/{metric} | {v:.5g} | {n} |" for metric, (n, v) in best_baselines(metrics).items()
             ]
-            table = "\n".join(["| figure | baseline | the best baseline |", "|---|---|---|", *rows])
+            table = "\n".join(["| metric | value | best baseline |", "|---|---|---|", *rows])
             self._baseline_run.add_text("baseline", table, trainer.global_step)
 
     def _draw_baseline(self, trainer: Trainer, metrics: Mapping[str, float], split: str) -> None:
-        """Add a point to the baseline's lines, where there is a TensorBoard."""
+        """Add a point to the lines of the best baselines, if there is a TensorBoard logger."""
         if self._baseline_run is None:
             folder = run_folder(trainer)
             if folder is None or not any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers):
@@ -189,9 +189,9 @@ class BaselineMetrics(Callback):
             self._baseline_run.add_scalar(f"{split}/{metric}", value, trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:
-        """The figures, so that a resumed run need not measure again."""
+        """Return the values, so that a resumed run does not measure again."""
         return {"results": self.results}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the figures of the run that is resumed."""
+        """Load the values of the resumed run."""
         self.results = dict(state_dict["results"])

@@ -1,8 +1,8 @@
-"""How a module was built, as plain data.
+"""Describe a module as plain data, and build it again from that.
 
-A *config* is the form that Lightning's YAML files use too: ``{"class_path": "package.Class", "init_args":
-{...}}``, with numbers, strings, lists and further configs inside. Nothing in it is pickled code, and a class is
-imported only where imgcolor or the user vouches for it.
+A *config* has the form that Lightning's YAML files use too: ``{"class_path": "package.Class", "init_args":
+{...}}``, with numbers, strings, lists and further configs inside. It contains no pickled code, and only classes of
+imgcolor, of ``torch.nn`` and of modules that the user allows are imported for it.
 """
 
 import importlib
@@ -21,20 +21,21 @@ _CONFIG = "_imgcolor_config"
 
 
 def get_config(module: nn.Module) -> dict[str, Any] | None:
-    """Say how a module was built.
+    """Return the class and constructor arguments of a module.
 
-    Every argument of its constructor is read from the attribute of the same name (the convention of
-    scikit-learn), so a class takes part by storing what it is given. Modules inside are described likewise.
+    Each argument is read from the attribute of the same name (scikit-learn's convention), so a class only has to
+    store its arguments. An argument that is a module becomes a config too. Arguments that the class attribute
+    ``not_in_config`` names are left out.
 
     Args:
         module: Any module.
 
     Returns:
-        The config, or None where an argument is not to be found as plain data.
+        The config, or None where an argument is not available as plain data.
     """
-    remembered: dict[str, Any] | None = getattr(module, _CONFIG, None)
-    if remembered is not None:
-        return remembered
+    stored: dict[str, Any] | None = getattr(module, _CONFIG, None)
+    if stored is not None:
+        return stored
     init_args = {}
     own_init = type(module).__init__ is not nn.Module.__init__
     for name, parameter in inspect.signature(type(module)).parameters.items() if own_init else ():
@@ -50,25 +51,26 @@ def get_config(module: nn.Module) -> dict[str, Any] | None:
 
 
 def set_config(module: nn.Module, config: Mapping[str, Any]) -> None:
-    """Keep the config that a module was built from, for :func:`get_config` to give.
+    """Store a config in a module, for :func:`get_config` to return.
 
     Args:
         module: The module.
-        config: What it was built from, as plain data.
+        config: Its class and constructor arguments.
     """
     object.__setattr__(module, _CONFIG, _plain(config))
 
 
 def from_config(config: Mapping[str, Any], allow_import: str | Sequence[str] = (), **replaced: Any) -> Any:
-    """Make the object that a config describes.
+    """Build the module that a config describes.
 
     Args:
-        config: What :func:`get_config` gave.
-        allow_import: Modules, packages or classes that the config may name beside imgcolor's and ``torch.nn``'s.
+        config: What :func:`get_config` returned.
+        allow_import: Modules, packages or classes that the config may name in addition to those of imgcolor and
+            ``torch.nn``.
         **replaced: Constructor arguments that replace the config's.
 
     Returns:
-        The object.
+        The module.
 
     Raises:
         ImgcolorError: If a class may not or cannot be imported, is no torch module, or refuses the arguments.
@@ -80,7 +82,7 @@ def from_config(config: Mapping[str, Any], allow_import: str | Sequence[str] = (
         cls = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ImgcolorError(f"cannot import {path}, which the checkpoint was made with ({error})") from error
-    # Called whatever it is, a stranger's file could name any function: os.system, say.
+    # Without this check, an untrusted file could have any function called, such as os.system.
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise ImgcolorError(
             f"{path}: expected the class of a torch module in a checkpoint, found another object"
@@ -99,13 +101,13 @@ def from_config(config: Mapping[str, Any], allow_import: str | Sequence[str] = (
 
 
 def class_path(cls: type) -> str:
-    """Return the public dotted path of a class: that of the outermost package which exports it.
+    """Return the public dotted path of a class: in the outermost package that exports it.
 
     Args:
         cls: Any class.
 
     Returns:
-        Such as ``imgcolor.networks.ColourUNet``, which stays when the file with the class is renamed.
+        A path such as ``imgcolor.networks.ColourUNet``, which does not depend on the file that defines the class.
     """
     name, *inner = cls.__qualname__.split(".")
     parts = cls.__module__.split(".")
@@ -118,7 +120,11 @@ def class_path(cls: type) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value as data that ``torch.load(weights_only=True)`` takes, or a TypeError."""
+    """Convert a value to data that ``torch.load(weights_only=True)`` reads.
+
+    Raises:
+        TypeError: If that is not possible.
+    """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Path):
@@ -126,10 +132,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, nn.Module):
         config = get_config(value)
         if config is None:
-            raise TypeError(f"{type(value).__name__} cannot be described")
+            raise TypeError(f"{type(value).__name__} has no config")
         return config
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, Sequence):
         return [_plain(inner) for inner in value]
-    raise TypeError(f"{type(value).__name__} is no plain data")
+    raise TypeError(f"{type(value).__name__} is not plain data")

@@ -1,4 +1,4 @@
-"""What is checked of a checkpoint before anything is made of it: the file may be a stranger's."""
+"""Checks of a checkpoint from an untrusted source, before any class is imported or built."""
 
 import itertools
 import zipfile
@@ -13,22 +13,21 @@ from imgcolor.utils.errors import ImgcolorError
 TRUSTED = (*(f"imgcolor.{name}" for name in ("baselines", "colour", "data", "networks", "tasks")), "torch.nn")
 """Packages whose classes any checkpoint may name."""
 
-_FOLDER = 0x10  # in an archive's external attributes
+_FOLDER = 0x10  # the bit of an archive entry's external attributes that marks a folder
 
-_LARGEST_SIZE = 10_000
-"""Height of training images."""
+_MAX_IMAGE_SIZE = 10_000
 
-_MOST_VALUES = 10_000
-_DEEPEST = 50
-"""Of a config. Lists and dictionaries can hold one another, in circles and more often than could ever be built."""
+# Limits for configs, whose lists and dictionaries can contain each other, even in circles.
+_MAX_VALUES = 10_000
+_MAX_DEPTH = 50
 
 
 def refuse_class(path: str, allow_import: str | Sequence[str]) -> None:
-    """Refuse to import a class that neither imgcolor nor the user vouches for.
+    """Refuse to import a class that neither imgcolor nor the user trusts.
 
     Args:
         path: The class's dotted path.
-        allow_import: Modules, packages or classes that the user vouches for.
+        allow_import: Modules, packages or classes that the user trusts.
 
     Raises:
         ImgcolorError: If it lies in none of them and not in :data:`TRUSTED`.
@@ -38,20 +37,22 @@ def refuse_class(path: str, allow_import: str | Sequence[str]) -> None:
         module = path.rpartition(".")[0]
         raise ImgcolorError(
             f"{path}: expected a class of imgcolor or torch.nn in a checkpoint, found another, which is not "
-            "imported, since that could run a stranger's code; if you trust checkpoint and class, allow it: "
+            "imported, since that could run untrusted code; if you trust checkpoint and class, allow it: "
             f"--allow-import {module} on the command line, allow_import=[{module!r}] in Python"
         )
 
 
 def check_archive(path: Path) -> None:
-    """Refuse a file that becomes larger in memory, or whose checksums, which torch does not look at, are wrong.
+    """Refuse a file whose content is larger than the file, or whose checksums are wrong.
+
+    Torch neither compresses checkpoints nor checks their checksums.
 
     Args:
-        path: A checkpoint. Torch compresses nothing in it, and stores nothing twice.
+        path: A checkpoint.
 
     Raises:
-        ImgcolorError: If it becomes larger.
-        BadZipFile: If it is damaged.
+        ImgcolorError: If the content is larger than the file.
+        BadZipFile: If the file is damaged.
     """
     if not zipfile.is_zipfile(path):
         return
@@ -62,7 +63,7 @@ def check_archive(path: Path) -> None:
                 f"{path}: expected a checkpoint, which is not compressed, found {size:,} bytes that would become "
                 f"{content:,}; give a .ckpt file that `imgcolor fit` wrote"
             )
-        # Of a tensor that is marked as a folder torch reads nothing, and gives what was in memory.
+        # Torch does not read an entry that is marked as a folder, and returns uninitialized memory.
         folders = [entry.filename for entry in archive.infolist() if entry.external_attr & _FOLDER]
         damaged = folders or archive.testzip()
         if damaged:
@@ -82,7 +83,7 @@ def find_fault(own: Any, weights: Any) -> str | None:
     if not isinstance(own, dict) or not own.keys() >= {"task", "network", "coding", "degradation"}:
         return "no config of a task, network, coding and degradation"
     size = own.get("image_size")
-    if size is not None and not (type(size) is int and 1 <= size <= _LARGEST_SIZE):
+    if size is not None and not (type(size) is int and 1 <= size <= _MAX_IMAGE_SIZE):
         return f"an image size of {str(size)[:40]}"
     if not isinstance(own.get("flip_tta", False), bool):
         return "a flip_tta that is neither true nor false"
@@ -91,7 +92,7 @@ def find_fault(own: Any, weights: Any) -> str | None:
     for name, value in weights.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             return "no weights by name"
-        # Strides of 0 make tensors of any size from a few bytes.
+        # With strides of 0, a few bytes are a tensor of any size.
         if value.layout != torch.strided or value.nbytes > value.untyped_storage().nbytes():
             return f"weights that are not there in full ({name[:80]})"
     configs = {part: own[part] for part in ("task", "network", "coding", "degradation")}
@@ -102,32 +103,32 @@ def find_fault(own: Any, weights: Any) -> str | None:
 
 
 def is_config(value: Any) -> bool:
-    """Whether a value of a config is a config itself."""
+    """Whether a value is a config."""
     return isinstance(value, dict) and "class_path" in value
 
 
 def is_trusted(config: Mapping[str, Any]) -> bool:
-    """Whether all classes of a config, which has no fault, are trusted ones."""
+    """Whether :data:`TRUSTED` has all classes of a config, which :func:`find_fault` has passed."""
     return all(_within(value["class_path"], TRUSTED) for value, _ in _values(config) if is_config(value))
 
 
 def _config_fault(configs: list[Any]) -> str | None:
-    for count, (value, depth) in enumerate(itertools.islice(_values(configs), _MOST_VALUES + 1)):
-        if count == _MOST_VALUES or depth > _DEEPEST:
-            return f"configs of more than {_MOST_VALUES:,} values, or more than {_DEEPEST} deep"
+    for count, (value, depth) in enumerate(itertools.islice(_values(configs), _MAX_VALUES + 1)):
+        if count == _MAX_VALUES or depth > _MAX_DEPTH:
+            return f"configs of more than {_MAX_VALUES:,} values, or more than {_MAX_DEPTH} deep"
         if is_config(value) and not (
             isinstance(value["class_path"], str) and isinstance(value.get("init_args", {}), dict)
         ):
             return "a config that names no class"
         if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
-            return "a config with names that are no text"
+            return "a config with names that are not text"
         if not (value is None or isinstance(value, bool | int | float | str | list | tuple | dict)):
             return f"a config with a {type(value).__name__}"
     return None
 
 
 def _values(config: Any) -> Iterator[tuple[Any, int]]:
-    """Every value inside, and how deep it lies; without recursion, which a file could drive too deep."""
+    """Yield every value inside and its depth; without recursion, because a file can nest values very deep."""
     waiting = [(config, 0)]
     while waiting:
         value, depth = waiting.pop()
