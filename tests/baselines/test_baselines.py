@@ -17,7 +17,7 @@ def test_grey_copy() -> None:
     [("nearest", Image.Resampling.NEAREST), ("bilinear", Image.Resampling.BILINEAR)],
 )
 @pytest.mark.parametrize("factor", [2, 4])
-def test_interpolation_is_pillows(mode: str, resample: Image.Resampling, factor: int) -> None:
+def test_interpolation_equals_pillows(mode: str, resample: Image.Resampling, factor: int) -> None:
     values = np.random.default_rng(0).random((8, 8), dtype=np.float32)
     expected = np.asarray(Image.fromarray(values).resize((8 * factor, 8 * factor), resample))
     found = Interpolation(mode, factor)(torch.from_numpy(values)[None, None])  # type: ignore[arg-type]
@@ -48,7 +48,7 @@ def test_bicubic_by_hand() -> None:
     assert overshoot.max() == 1
 
 
-def test_fitting_ones() -> None:
+def test_matching_baselines() -> None:
     colour = HorseColourizationDataModule(train_images=2, val_images=2)
     assert list(matching_baselines(*colour.batch(colour.images("val").pixels))) == ["grey_copy"]
     small = HorseSuperResolutionDataModule(8, train_images=2, val_images=2)

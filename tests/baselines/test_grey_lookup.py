@@ -13,7 +13,7 @@ def pairs(count: int = 6, size: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     return colours.mean(dim=1, keepdim=True), colours
 
 
-def test_mean_is_numpys_and_the_grey_where_nothing_was_seen() -> None:
+def test_mean_equals_numpys_and_is_the_grey_without_training_pixels() -> None:
     grey, colours = pairs()
     table = GreyLookup(levels=16, smoothing=1e-9)
     table.fit([(grey[:4], colours[:4]), (grey[4:], colours[4:])])
@@ -27,7 +27,7 @@ def test_mean_is_numpys_and_the_grey_where_nothing_was_seen() -> None:
     assert len(seen) < 16
 
 
-def test_no_other_colour_for_the_grey_has_a_smaller_squared_error() -> None:
+def test_mean_minimizes_the_squared_error() -> None:
     grey, colours = pairs()
     table = GreyLookup(levels=8, smoothing=1e-9)
     table.fit([(grey, colours)])
@@ -39,7 +39,7 @@ def test_no_other_colour_for_the_grey_has_a_smaller_squared_error() -> None:
 
 
 def test_histogram_by_hand() -> None:
-    # Dark pixels: colours 0, 0, 1; light ones: colour 2. One pixel's weight goes to the shares of all.
+    # Dark pixels: colours 0, 0, 1; light ones: colour 2. The histogram of all counts as one pixel.
     grey = torch.tensor([[[[0.0, 0.1, 0.2, 0.9]]]])
     table = GreyLookup(channels=3, statistic="histogram", levels=2, smoothing=1.0)
     table.fit([(grey, torch.tensor([[[0, 0, 1, 2]]]))])
@@ -53,7 +53,7 @@ def test_histogram_by_hand() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 5), st.floats(0.01, 10))
-def test_histogram_shares_add_up_to_one(seed: int, bands: int, smoothing: float) -> None:
+def test_histogram_probabilities_sum_to_one(seed: int, bands: int, smoothing: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     grey = torch.rand(2, 1, 5, 4, generator=generator)
     target = torch.randint(0, 7, (2, 5, 4), generator=generator)
@@ -62,8 +62,8 @@ def test_histogram_shares_add_up_to_one(seed: int, bands: int, smoothing: float)
     torch.testing.assert_close(table.table.exp().sum(dim=-1), torch.ones(bands, 9))
 
 
-def test_margin_is_the_value_with_most_around_it() -> None:
-    # 100..110 holds three values less than 12 apart, 200 two equal ones: the mean would be right for none.
+def test_margin_is_the_value_with_most_values_within_the_margin() -> None:
+    # Three values in 100..110 are less than 12 apart, two are 200: the mean would be within the margin of none.
     values = torch.tensor([100, 105, 110, 200, 200]) / 255
     colours = values.view(1, 1, 1, 5).repeat(1, 3, 1, 1)
     table = GreyLookup(statistic="margin", levels=2, smoothing=1e-6)
@@ -72,7 +72,7 @@ def test_margin_is_the_value_with_most_around_it() -> None:
     assert ((chosen.round() - torch.tensor([100, 105, 110])[:, None]).abs() < 12).all()
 
 
-def test_margin_between_two_peaks_is_right_for_one_of_them() -> None:
+def test_margin_with_two_peaks_chooses_one_of_them() -> None:
     colours = (torch.tensor([50, 50, 200, 200]) / 255).view(1, 1, 1, 4).repeat(1, 3, 1, 1)
     for smoothing in (1e-6, 1.0):
         table = GreyLookup(statistic="margin", levels=2, smoothing=smoothing)
@@ -81,7 +81,7 @@ def test_margin_between_two_peaks_is_right_for_one_of_them() -> None:
         assert ((chosen - torch.tensor([50, 50, 200, 200])).abs() < 12).float().mean() == 0.5
 
 
-def test_margin_of_random_values_equals_a_search_over_all() -> None:
+def test_margin_equals_an_exhaustive_search() -> None:
     generator = torch.Generator().manual_seed(3)
     values = torch.randint(0, 256, (60,), generator=generator)
     colours = (values / 255).view(1, 1, 1, 60).repeat(1, 3, 1, 1)
@@ -92,7 +92,7 @@ def test_margin_of_random_values_equals_a_search_over_all() -> None:
     assert right[int(chosen)] == max(right)
 
 
-def test_bands_tell_rows_apart_and_a_band_without_a_level_takes_the_others() -> None:
+def test_bands_have_separate_tables_and_missing_levels_use_the_other_bands() -> None:
     grey = torch.full((1, 1, 4, 2), 0.5)
     grey[0, 0, 3, 1] = 1.0  # only the lower band knows white
     colours = torch.zeros(1, 3, 4, 2)
@@ -107,7 +107,7 @@ def test_bands_tell_rows_apart_and_a_band_without_a_level_takes_the_others() -> 
     torch.testing.assert_close(white[:, 0], white[:, 1], atol=1e-4, rtol=0)
 
 
-def test_an_empty_table_says_so() -> None:
+def test_table_without_values_is_not_fitted() -> None:
     table = GreyLookup()
     assert not table.is_fitted
     with pytest.raises(ValueError, match="found none"):

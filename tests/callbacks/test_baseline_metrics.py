@@ -14,7 +14,7 @@ from imgcolor.data import HorseSuperResolutionDataModule
 from imgcolor.tasks import load_task
 
 
-def test_interpolations_are_measured_beside_a_fit_and_logged_once(tiny_fit: Callable[..., Path]) -> None:
+def test_interpolations_are_measured_once_in_a_fit(tiny_fit: Callable[..., Path]) -> None:
     folder = tiny_fit("experiments/superres/colour_unet.yaml", "--model.network.base_channels=2")
     datamodule = HorseSuperResolutionDataModule(train_images=24, val_images=10)
     batch = datamodule.batch(datamodule.images("val").pixels)

@@ -17,7 +17,7 @@ from imgcolor.utils.errors import ImgcolorError
 
 
 class Scaled(nn.Module):
-    """A network of another project that keeps its arguments, a module among them."""
+    """A network of another project that stores its arguments, one of them a module."""
 
     def __init__(self, inner: nn.Module, factor: float = 2.0) -> None:
         super().__init__()
@@ -28,8 +28,8 @@ class Scaled(nn.Module):
         return self.factor * self.inner(images)
 
 
-class Forgetful(nn.Module):
-    """A network that does not."""
+class WithoutConfig(nn.Module):
+    """A network that does not store its arguments."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Forgetful(nn.Module):
 
 
 def saved(task: ColourTask, folder: Path) -> Path:
-    """Train for a moment in Python, and save."""
+    """Train for one epoch in Python, and save a checkpoint."""
     folder.mkdir(exist_ok=True)
     trainer = Trainer(
         max_epochs=1,
@@ -83,7 +83,7 @@ def test_python_round_trip_is_bit_for_bit(make: Callable[[], ColourTask], tmp_pa
 
 
 def test_command_line_round_trip_is_bit_for_bit(tiny_fit: Callable[..., Path]) -> None:
-    """The file on disk, the images that the run drew from it before, and the task that comes back agree."""
+    """A task built by hand with the file's weights and the loaded task give the same images."""
     folder = tiny_fit("experiments/quickstart.yaml", "--model.network.base_channels=4")
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     by_hand = ColourClassification(ColourUNet(24, 4), palette=24)
@@ -94,7 +94,7 @@ def test_command_line_round_trip_is_bit_for_bit(tiny_fit: Callable[..., Path]) -
     assert isinstance(loaded.degradation, MeanGrey)
 
 
-def test_describe_and_build_are_inverse() -> None:
+def test_from_config_inverts_get_config() -> None:
     network = Scaled(ColourUNet(5, 4), 0.25)
     config = get_config(network)
     assert config is not None
@@ -103,13 +103,13 @@ def test_describe_and_build_are_inverse() -> None:
     assert (again.factor, again.inner.base_channels) == (0.25, 4)
 
 
-def test_network_that_keeps_no_arguments_is_handed_over(tmp_path: Path) -> None:
-    task = ColourRegression(Forgetful(3))
+def test_network_without_config_is_passed_to_load_task(tmp_path: Path) -> None:
+    task = ColourRegression(WithoutConfig(3))
     with pytest.warns(UserWarning, match="does not keep every constructor argument"):
         path = saved(task, tmp_path)
     with pytest.raises(ImgcolorError, match="network="):
         load_task(path)
-    loaded = load_task(path, network=Forgetful(3))
+    loaded = load_task(path, network=WithoutConfig(3))
     grey = torch.rand(1, 1, 8, 8)
     assert torch.equal(loaded(grey), task.eval()(grey))
 
@@ -193,7 +193,7 @@ def test_config_cannot_call_any_function(place: str, tmp_path: Path) -> None:
     assert not (tmp_path / "executed").exists()
 
 
-def test_cut_short(tmp_path: Path) -> None:
+def test_truncated_file(tmp_path: Path) -> None:
     path = saved(ColourRegression(RegressionCNN(2)), tmp_path)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])

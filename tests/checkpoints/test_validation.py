@@ -1,4 +1,4 @@
-"""Files of strangers: checkpoints, palettes and configurations that try to run code or to take all memory."""
+"""Untrusted checkpoints, palettes and configurations that try to run code or to take all memory."""
 
 import json
 import pickle
@@ -53,7 +53,7 @@ def function(*_, **__):
 
 @pytest.fixture
 def stranger(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder where one works, with a stranger's module in it that leaves traces."""
+    """The working folder, with an untrusted module that creates files when it is imported or called."""
     (workplace / "stranger.py").write_text(MODULE)
     Image.linear_gradient("L").resize((20, 16)).save(workplace / "a.png")
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
@@ -92,7 +92,7 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 class Attack:
-    """What runs code where it is unpickled."""
+    """An object that runs code when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (Path("executed"),))
@@ -101,7 +101,7 @@ class Attack:
 HORSES = "experiments/horses/regression_cnn.yaml"
 TINY = ["--data.source=synthetic", "--data.train_images=8", "--data.val_images=4"]
 
-BY_RECIPE = {
+FROM_CHECKPOINT = {
     "colourize": ["colourize", "a.png", "--model", "file.ckpt"],
     "upscale": ["upscale", "a.png", "--model", "file.ckpt"],
     "export": ["export", "file.ckpt", "--format", "torchscript"],
@@ -125,9 +125,9 @@ def test_pickled_code_in_a_checkpoint_is_refused(
         Path("file.ckpt").write_bytes(pickle.dumps(content))
     else:
         torch.save(content, "file.ckpt", _use_new_zipfile_serialization=kind == "torch")
-    commands = [*BY_RECIPE.values(), [*BY_RECIPE["colourize"], "--allow-import", "pathlib"]]
+    commands = [*FROM_CHECKPOINT.values(), [*FROM_CHECKPOINT["colourize"], "--allow-import", "pathlib"]]
     if kind == "torch":
-        # Lightning's own commands: by itself it would do as it is told.
+        # With this option, Lightning alone would run the code.
         lightning = ("fit", "validate", "test", "predict")
         commands += [by_configuration(command, repository, "--weights_only=false") for command in lightning]
     for words in commands:
@@ -141,7 +141,7 @@ def test_pickled_code_in_a_checkpoint_is_refused(
     assert traces() == []
 
 
-def test_a_file_that_is_called_like_lightnings_words_is_read_with_the_same_care(
+def test_a_file_named_like_a_keyword_of_lightning_is_validated_too(
     stranger: Path, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved({"state_dict": Attack()}, Path("best"))
@@ -170,7 +170,7 @@ def test_estimations_and_palettes_are_not_unpickled(
 
 
 def stranger_in(place: str) -> dict[str, Any]:
-    """A checkpoint that names the stranger's class."""
+    """A checkpoint that names the untrusted class."""
     content = content_of(ColourRegression(ColourUNet(3, 2)))
     config = {"class_path": "stranger.Net", "init_args": {}}
     if place == "network":
@@ -188,12 +188,12 @@ def stranger_in(place: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("place", ["network", "inside the network", "task", "coding", "degradation"])
-def test_a_strangers_class_is_not_imported(
+def test_an_untrusted_class_is_not_imported(
     place: str, stranger: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved(stranger_in(place))
     sys.path.append(str(stranger))  # even where it could be
-    for words in BY_RECIPE.values():
+    for words in FROM_CHECKPOINT.values():
         assert main(words) == 1
         line = last_line(capsys)
         assert "file.ckpt: stranger.Net: expected a class of imgcolor or torch.nn" in line
@@ -211,7 +211,7 @@ def test_a_strangers_class_is_not_imported(
         *((name, "hyperparameters") for name in ("fit", "validate", "test", "predict")),
     ],
 )
-def test_no_class_of_a_checkpoint_takes_the_place_of_the_configurations(
+def test_no_class_of_a_checkpoint_replaces_the_configurations_class(
     command: str, place: str, stranger: Path, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved(stranger_in(place))
@@ -225,7 +225,7 @@ def test_no_class_of_a_checkpoint_takes_the_place_of_the_configurations(
     "path",
     ["os.system", "imgcolor.__main__.main", "imgcolor", "torch.hub.load", "torch.nnx.Net", "Net", "", "."],
 )
-def test_only_classes_of_networks_are_taken(path: str, workplace: Path) -> None:
+def test_only_classes_of_trusted_packages_are_built(path: str, workplace: Path) -> None:
     content = content_of(ColourRegression(ColourUNet(3, 2)))
     network_config(content)["class_path"] = path
     with pytest.raises(ImgcolorError, match=r"expected a class of imgcolor or torch\.nn"):
@@ -236,7 +236,7 @@ def test_only_classes_of_networks_are_taken(path: str, workplace: Path) -> None:
     "path",
     ["torch.nn.functional.conv2d", "imgcolor.data.sources.FolderSource", "torch.nn.Nothing", "torch.nn"],
 )
-def test_of_trusted_packages_only_networks_are_taken(path: str, workplace: Path) -> None:
+def test_of_trusted_packages_only_modules_are_built(path: str, workplace: Path) -> None:
     content = content_of(ColourRegression(ColourUNet(3, 2)))
     network_config(content)["class_path"] = path
     with pytest.raises(ImgcolorError, match=r"class of a torch module|cannot import"):
@@ -255,7 +255,7 @@ def test_classes_that_the_user_allows(stranger: Path, capsys: pytest.CaptureFixt
             more = (
                 ["--overwrite=true"] if name == "export" else ["--overwrite"] if name == "colourize" else []
             )
-            words = [*BY_RECIPE[name], *more, "--allow-import", "nothing.else", option]
+            words = [*FROM_CHECKPOINT[name], *more, "--allow-import", "nothing.else", option]
             assert main(words) == 0, capsys.readouterr().err
             sys.path.remove(str(stranger))  # only for this command was it there
     sys.path.append(str(stranger))
@@ -265,7 +265,7 @@ def test_classes_that_the_user_allows(stranger: Path, capsys: pytest.CaptureFixt
     torch.testing.assert_close(coloured, expected)
 
 
-def test_networks_of_torch_itself_come_back(workplace: Path) -> None:
+def test_networks_of_torch_are_loaded(workplace: Path) -> None:
     content = content_of(ColourRegression(torch.nn.Conv2d(1, 3, 1)))
     network = {"in_channels": 1, "out_channels": 3, "kernel_size": 1}
     content["imgcolor"]["network"] = {
@@ -278,7 +278,7 @@ def test_networks_of_torch_itself_come_back(workplace: Path) -> None:
 def test_the_users_own_configuration_needs_no_permission(
     stranger: Path, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its network is built from the configuration, not from the checkpoint."""
+    """The network is built from the configuration, not from the checkpoint."""
     options = [*TINY, "--model.network=stranger.Net", "--model.network.width=2", "--trainer.max_epochs=1"]
     options += ["--trainer.enable_progress_bar=false"]
     assert main(["fit", "--config", str(repository / HORSES), *options]) == 0
@@ -305,7 +305,7 @@ def test_the_users_own_configuration_needs_no_permission(
 def test_a_configuration_builds_nothing_of_another_kind(
     key: str, name: str, stranger: Path, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its classes are imported, as SECURITY.md says, but what is no network, optimizer, ... is not called."""
+    """Its classes are imported, as SECURITY.md says, but only those of the expected kind are called."""
     section, _, option = key.partition(".")
     Path("config.yaml").write_text(json.dumps({section: {option: {"class_path": name}}}))
     words = ["fit", "--config", str(repository / HORSES), "--config", "config.yaml", *TINY]
@@ -314,7 +314,7 @@ def test_a_configuration_builds_nothing_of_another_kind(
     assert "built" not in traces()
 
 
-def test_yaml_makes_no_objects(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_yaml_builds_no_python_objects(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for text in ("!!python/object/apply:os.system ['touch executed']", "!!python/name:os.system"):
         Path("config.yaml").write_text(f"model: {text}\n")
         for words in (["fit", "--config", "config.yaml"], ["sweep", "config.yaml"]):
@@ -339,7 +339,7 @@ def deep(levels: int) -> dict[str, Any]:
 
 
 def wide(levels: int) -> dict[str, Any]:
-    """A few dictionaries in the file, 2 to the power of the levels to build."""
+    """A config of few dictionaries in the file, which describes 2 to the power of ``levels`` modules."""
     config: dict[str, Any] = {"class_path": "torch.nn.Identity", "init_args": {}}
     for _ in range(levels):
         config = {"class_path": "torch.nn.Identity", "init_args": {"a": config, "b": config}}
@@ -451,7 +451,7 @@ def test_a_checkpoint_of_another_format_is_refused_in_one_line(
             load("file.ckpt")
 
 
-def test_a_checkpoint_cannot_have_a_file_read_that_never_ends(workplace: Path) -> None:
+def test_a_checkpoint_cannot_have_an_endless_device_read(workplace: Path) -> None:
     content = content_of(ColourClassification(ColourUNet(5, 2), palette=5))
     for part, load in (("task", load_task), ("coding", load_parts)):
         content["imgcolor"][part]["init_args"]["palette"] = "/dev/zero"
@@ -460,7 +460,7 @@ def test_a_checkpoint_cannot_have_a_file_read_that_never_ends(workplace: Path) -
 
 
 def test_a_compressed_checkpoint_is_refused(workplace: Path) -> None:
-    """A megabyte that would become a gigabyte."""
+    """The file would be much larger in memory."""
     saved(content_of(ColourRegression(ConvStack(1, 2))), Path("plain.ckpt"))
     with (
         zipfile.ZipFile("plain.ckpt") as plain,
@@ -473,7 +473,7 @@ def test_a_compressed_checkpoint_is_refused(workplace: Path) -> None:
 
 
 def test_a_tensor_that_is_marked_as_a_folder_is_refused(workplace: Path) -> None:
-    """Torch reads nothing for it, and makes weights of whatever was in memory."""
+    """Torch does not read such an entry, and returns uninitialized memory."""
     saved(content_of(ColourRegression(ConvStack(1, 2))), Path("plain.ckpt"))
     with zipfile.ZipFile("plain.ckpt") as plain, zipfile.ZipFile("file.ckpt", "w") as marked:
         for entry in plain.infolist():

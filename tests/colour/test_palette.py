@@ -27,7 +27,7 @@ def test_encode_finds_the_nearest_colour(seed: int) -> None:
     np.testing.assert_allclose(chosen, distances.min(axis=-1), atol=1e-6)
 
 
-def test_encode_knows_levels_again_and_forgets_them_with_the_colours() -> None:
+def test_encode_cache_is_cleared_when_the_colours_change() -> None:
     images = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8)
     pixels = images.float() / 255
     palette = Palette.from_colours(torch.rand(24, 3))
@@ -40,7 +40,7 @@ def test_encode_knows_levels_again_and_forgets_them_with_the_colours() -> None:
     assert set(palette.state_dict()) == {"colours"}
 
 
-def test_lookup_undoes_encode_for_the_palettes_own_colours() -> None:
+def test_lookup_inverts_encode_for_palette_colours() -> None:
     palette = Palette.from_colours(PRIMARIES)
     indices = torch.randint(0, 5, (3, 4, 6))
     assert torch.equal(palette.encode(palette.lookup(indices)), indices)
@@ -51,14 +51,14 @@ def test_decodings_by_hand() -> None:
     logits = torch.tensor([0.0, float(np.log(3.0))]).reshape(1, 2, 1, 1)  # shares 1/4 and 3/4
     assert palette.decode(logits, "argmax").flatten().tolist() == [1, 1, 1]
     torch.testing.assert_close(palette.decode(logits, "expectation").flatten(), torch.full((3,), 0.75))
-    # exp(log 3 / 0.5) = 9: shares 1/10 and 9/10
+    # exp(log 3 / 0.5) = 9: probabilities 1/10 and 9/10
     annealed = palette.decode(logits, "annealed", temperature=0.5).flatten()
     torch.testing.assert_close(annealed, torch.full((3,), 0.9))
 
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), temperature=st.floats(0.01, 5))
-def test_annealed_mean_stays_among_the_colours(seed: int, temperature: float) -> None:
+def test_annealed_mean_is_within_the_range_of_the_colours(seed: int, temperature: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     palette = Palette.from_colours(torch.rand(6, 3, generator=generator))
     logits = 20 * torch.randn(2, 6, 3, 3, generator=generator)
@@ -68,7 +68,7 @@ def test_annealed_mean_stays_among_the_colours(seed: int, temperature: float) ->
     assert (decoded <= high[:, None, None] + 1e-5).all()
 
 
-def test_annealed_mean_reaches_expectation_and_argmax_at_its_ends() -> None:
+def test_annealed_mean_equals_expectation_at_1_and_argmax_near_0() -> None:
     palette = Palette.from_colours(PRIMARIES)
     logits = torch.rand(2, 5, 4, 4).argsort(dim=1).float()  # no two alike at a pixel
     torch.testing.assert_close(
@@ -80,7 +80,7 @@ def test_annealed_mean_reaches_expectation_and_argmax_at_its_ends() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_around_it_changes_no_colour(dtype: torch.dtype) -> None:
+def test_autocast_changes_no_colour(dtype: torch.dtype) -> None:
     palette = Palette.from_colours(torch.rand(24, 3, generator=torch.Generator().manual_seed(0)))
     images = torch.rand(4, 3, 16, 16)
     logits = torch.randn(4, 24, 16, 16)
@@ -99,14 +99,14 @@ def test_bad_decodings_are_refused() -> None:
 
 
 def painted(colours: torch.Tensor, count: int = 20) -> torch.Tensor:
-    """Images whose pixels are the given uint8 colours, a little disturbed."""
+    """Images whose pixels are the given uint8 colours with a little noise."""
     generator = torch.Generator().manual_seed(0)
     indices = torch.randint(0, len(colours), (count, 16, 16), generator=generator)
     noise = torch.randint(-2, 3, (count, 16, 16, 3), generator=generator)
     return (colours[indices].int() + noise).clamp(0, 255).to(torch.uint8).permute(0, 3, 1, 2)
 
 
-def test_learned_colours_are_the_images_own_from_dark_to_light() -> None:
+def test_fitted_colours_are_those_of_the_images_from_dark_to_light() -> None:
     colours = torch.tensor([[10, 20, 30], [200, 30, 40], [90, 180, 80], [240, 240, 200]], dtype=torch.uint8)
     palette = Palette.from_images(painted(colours), size=4)
     torch.testing.assert_close(
@@ -114,7 +114,7 @@ def test_learned_colours_are_the_images_own_from_dark_to_light() -> None:
     )  # sums 60, 270, 350, 680: given in this order
 
 
-def test_learning_depends_on_images_and_seed_alone() -> None:
+def test_fit_depends_only_on_images_and_seed() -> None:
     images = torch.randint(0, 256, (300, 3, 32, 32), dtype=torch.uint8)  # more pixels than the sample
     state = torch.get_rng_state()
     first = Palette.from_images(images, 8).colours
@@ -125,7 +125,7 @@ def test_learning_depends_on_images_and_seed_alone() -> None:
     torch.set_rng_state(state)
 
 
-def test_too_few_colours_to_learn_from() -> None:
+def test_fit_with_too_few_colours() -> None:
     black = torch.zeros(3, 3, 8, 8, dtype=torch.uint8)
     with pytest.raises(ImgcolorError, match="at least 24 different colours, found 1"):
         Palette.from_images(black)

@@ -25,7 +25,7 @@ BLACK_RED_WHITE = torch.tensor([[0.0, 0, 0], [1, 0, 0], [1, 1, 1]])
 
 
 class Fixed(nn.Module):
-    """A network that always gives the same output, but for a scale to learn."""
+    """A network whose output is constant apart from a learned scale."""
 
     def __init__(self, output: Tensor) -> None:
         super().__init__()
@@ -65,8 +65,8 @@ def test_regression_losses_by_hand(criterion: Any, expected: float) -> None:
     assert loss.item() == pytest.approx(expected)
 
 
-def test_validation_figures_equal_independent_ones(tmp_path: Path) -> None:
-    """Over a ragged last batch, from the images that a user would see."""
+def test_validation_metrics_equal_independent_ones(tmp_path: Path) -> None:
+    """The last batch is smaller, and the images are clamped."""
     output = torch.rand(3, 32, 32) * 1.4 - 0.2  # some of it outside [0, 1]
     task = ColourRegression(Fixed(output))
     datamodule = data()
@@ -82,7 +82,7 @@ def test_validation_figures_equal_independent_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("limit", "seen"), [({"max_epochs": 2}, 24), ({"max_steps": 2}, 20)])
-def test_training_figures_are_the_means_over_all_images_that_were_seen(
+def test_training_metrics_are_means_over_all_images_of_the_epoch(
     limit: dict[str, int], seen: int, tmp_path: Path
 ) -> None:
     still = partial(torch.optim.SGD, lr=0.0)  # the weights stay, so the epoch can be counted again
@@ -96,7 +96,7 @@ def test_training_figures_are_the_means_over_all_images_that_were_seen(
         assert float(fitted.callback_metrics[name]) == pytest.approx(float(errors.mean()), rel=1e-5)
 
 
-def test_accuracy_is_the_share_of_nearest_colours(tmp_path: Path) -> None:
+def test_accuracy_is_the_proportion_of_nearest_colours(tmp_path: Path) -> None:
     logits = torch.randn(3, 32, 32)
     colours = torch.tensor(
         [[0.11, 0.23, 0.15], [0.72, 0.19, 0.31], [0.93, 0.84, 0.79]]
@@ -141,7 +141,9 @@ def test_rebalancing_weights_follow_the_papers_formula(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [ColourRegression, ColourClassification])
-def test_images_lie_in_the_unit_range_and_show_the_truth(kind: type[ColourTask], tmp_path: Path) -> None:
+def test_images_are_in_the_unit_range_and_include_the_original(
+    kind: type[ColourTask], tmp_path: Path
+) -> None:
     datamodule = data()
     batch = datamodule.batch(datamodule.images("val").pixels[:4])
     if kind is ColourRegression:
@@ -168,8 +170,8 @@ def test_black_white_and_constant_images_give_no_nan() -> None:
         assert all(p.grad is not None and p.grad.isfinite().all() for p in task.network.parameters())
 
 
-def test_signed_range_is_the_networks_affair(tmp_path: Path) -> None:
-    """A network of [-1, 1] sees and gives that range, its loss is on it, and all figures are on [0, 1]."""
+def test_signed_range_applies_to_network_and_loss_only(tmp_path: Path) -> None:
+    """Input, output and loss are in [-1, 1], metrics in [0, 1]."""
     seen = []
 
     class Watching(Fixed):
@@ -196,7 +198,7 @@ def test_ranges_are_inverse() -> None:
     assert to_signed(torch.tensor([0.0, 0.5, 1.0])).tolist() == [-1, 0, 1]
 
 
-def test_divergence_says_where_and_what_to_lower(tmp_path: Path) -> None:
+def test_divergence_message_has_epoch_and_learning_rate(tmp_path: Path) -> None:
     task = ColourRegression(RegressionCNN(2), optimizer=partial(torch.optim.SGD, lr=1e30))
     with pytest.raises(
         DivergedError, match=r"epoch 0, step \d+ .*last finite one was .*learning rate \(now 1e\+30\)"
@@ -226,7 +228,7 @@ def test_super_resolution_images_show_the_interpolations() -> None:
 
 
 @pytest.mark.parametrize(("factor", "upscale"), [(2, 4), (4, 2), (8, 1)])
-def test_factor_and_upscale_that_do_not_fit(factor: int, upscale: int, tmp_path: Path) -> None:
+def test_scale_factors_of_data_and_network_must_be_equal(factor: int, upscale: int, tmp_path: Path) -> None:
     task = ColourRegression(ColourUNet(3, 2, in_channels=3, scale_factor=upscale))
     with pytest.raises(ImgcolorError, match="must be the same number"):
         trainer(tmp_path).validate(
@@ -235,7 +237,7 @@ def test_factor_and_upscale_that_do_not_fit(factor: int, upscale: int, tmp_path:
 
 
 @pytest.mark.parametrize(("factor", "size"), [(2, 32), (4, 48), (8, 64)])
-def test_other_factors_and_sizes(factor: int, size: int, tmp_path: Path) -> None:
+def test_other_scale_factors_and_sizes(factor: int, size: int, tmp_path: Path) -> None:
     task = ColourRegression(ColourUNet(3, 2, in_channels=3, scale_factor=factor))
     datamodule = HorseSuperResolutionDataModule(factor, size=size, train_images=4, val_images=4)
     (found,) = trainer(tmp_path).validate(task, datamodule, verbose=False)
@@ -248,7 +250,7 @@ def test_default_optimizer_is_adam_at_one_thousandth() -> None:
     assert optimizer.param_groups[0]["lr"] == 1e-3
 
 
-def test_optimizer_and_scheduler_are_the_users(tmp_path: Path) -> None:
+def test_optimizer_and_scheduler_are_those_given(tmp_path: Path) -> None:
     task = ColourRegression(
         RegressionCNN(2),
         optimizer=partial(torch.optim.SGD, lr=0.1),
@@ -261,7 +263,7 @@ def test_optimizer_and_scheduler_are_the_users(tmp_path: Path) -> None:
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 / 4)
 
 
-def test_plateau_scheduler_watches_the_validation_loss(tmp_path: Path) -> None:
+def test_plateau_scheduler_monitors_the_validation_loss(tmp_path: Path) -> None:
     task = ColourRegression(
         Fixed(torch.zeros(3, 32, 32)),  # its loss never falls
         lr_scheduler=partial(torch.optim.lr_scheduler.ReduceLROnPlateau, patience=0, factor=0.1),
@@ -271,7 +273,7 @@ def test_plateau_scheduler_watches_the_validation_loss(tmp_path: Path) -> None:
     assert runner.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-5)
 
 
-def test_palette_is_learned_from_the_training_images(tmp_path: Path) -> None:
+def test_palette_is_fitted_to_the_training_images(tmp_path: Path) -> None:
     datamodule = data()
     task = ColourClassification(ColourUNet(5, 2), palette=5)
     assert not task.palette.is_fitted
@@ -281,19 +283,19 @@ def test_palette_is_learned_from_the_training_images(tmp_path: Path) -> None:
     )
 
 
-def test_validating_before_a_palette_is_known(tmp_path: Path) -> None:
+def test_validation_with_a_palette_that_is_not_fitted(tmp_path: Path) -> None:
     task = ColourClassification(ColourUNet(5, 2), palette=5)
     with pytest.raises(ImgcolorError, match="nothing was trained yet"):
         trainer(tmp_path).validate(task, data(), verbose=False)
 
 
 @pytest.mark.parametrize("options", [{"label_smoothing": 1.0}, {"rebalancing": 0.0}])
-def test_shares_out_of_range(options: dict[str, float]) -> None:
+def test_proportions_out_of_range(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected a share"):
         ColourClassification(ColourUNet(3, 2), palette=3, **options)  # type: ignore[arg-type]
 
 
-def test_learns_a_colour_that_follows_from_the_grey(tmp_path: Path) -> None:
+def test_learns_a_colour_that_depends_on_the_grey(tmp_path: Path) -> None:
     """Dark images are red, light ones blue: the loss falls far below that of copying the grey."""
 
     class DarkIsRed:
@@ -319,7 +321,7 @@ def lookup_unet() -> ResidualUNet:
     return ResidualUNet(6, (4, 4), base=GreyLookup(6, "histogram", bands=2))
 
 
-def test_a_fit_learns_the_tables_of_the_network_from_the_training_images(tmp_path: Path) -> None:
+def test_tables_of_the_network_are_fitted_to_the_training_images(tmp_path: Path) -> None:
     datamodule = data()
     task = ColourClassification(lookup_unet(), palette=6)
     fit = trainer(tmp_path, max_epochs=1)
@@ -341,11 +343,11 @@ def test_a_table_needs_a_datamodule(tmp_path: Path) -> None:
         trainer(tmp_path, max_epochs=1).fit(task, loader)
 
 
-def test_averaged_weights_are_validated_drawn_and_saved_with_what_was_learned(tmp_path: Path) -> None:
+def test_averaged_weights_include_fitted_palette_and_tables(tmp_path: Path) -> None:
     task = ColourClassification(lookup_unet(), palette=6)
     ema = EMAWeightAveraging(decay=0.5)
     fit = trainer(tmp_path, max_epochs=2, callbacks=[ema])
-    fit.fit(task, data())  # the check before training, too, is of a task that has learned
+    fit.fit(task, data())  # the sanity check before training needs the fitted palette too
     assert task.palette.is_fitted
     assert task.network.base.is_fitted
     fit.save_checkpoint(tmp_path / "a.ckpt")
@@ -368,7 +370,7 @@ def test_one_cycle_steps_once_a_batch_over_the_whole_run(tmp_path: Path) -> None
     assert rates[-1] < 0.01
 
 
-def test_mirror_means_the_outputs_of_both_but_not_in_training() -> None:
+def test_flip_tta_averages_both_outputs_except_in_training() -> None:
     task = ColourRegression(ResidualUNet(hidden_channels=(4, 4)), flip_tta=True)
     torch.nn.init.normal_(task.network.head.weight)
     images = torch.rand(2, 1, 8, 8)
@@ -381,7 +383,7 @@ def test_mirror_means_the_outputs_of_both_but_not_in_training() -> None:
     assert (first - expected).abs().max() > 1e-3
 
 
-def test_lab_is_compared_in_lab_and_shown_in_rgb() -> None:
+def test_lab_loss_is_in_lab_and_images_are_in_rgb() -> None:
     original = torch.rand(2, 3, 8, 8)
     lab = torch.from_numpy(rgb2lab(original.permute(0, 2, 3, 1).double().numpy())).permute(0, 3, 1, 2).float()
     task = ColourRegression(RegressionCNN(2), space="lab")
@@ -394,7 +396,7 @@ def test_lab_is_compared_in_lab_and_shown_in_rgb() -> None:
         ColourRegression(RegressionCNN(2), space="lab", value_range="signed")
 
 
-def test_a_fit_in_lab_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
+def test_checkpoint_round_trip_in_lab(tmp_path: Path) -> None:
     task = ColourRegression(ResidualUNet(hidden_channels=(4, 4), base=GreyLookup()), space="lab")
     fit = trainer(tmp_path, max_epochs=1)
     datamodule = data()
@@ -407,13 +409,13 @@ def test_a_fit_in_lab_comes_back_from_its_checkpoint(tmp_path: Path) -> None:
     assert back.space == "lab"
 
 
-def test_averaged_weights_beside_a_palette_alone(tmp_path: Path) -> None:
+def test_averaged_weights_with_a_fitted_palette(tmp_path: Path) -> None:
     task = ColourClassification(ColourUNet(6, base_channels=2), palette=6)
     trainer(tmp_path, max_epochs=1, callbacks=[EMAWeightAveraging(decay=0.5)]).fit(task, data())
     assert task.palette.is_fitted
 
 
-def test_one_cycle_goes_on_to_its_own_end_and_no_further(tmp_path: Path) -> None:
+def test_resumed_one_cycle_keeps_its_length(tmp_path: Path) -> None:
     def task() -> ColourRegression:
         schedule = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01)
         return ColourRegression(RegressionCNN(2), lr_scheduler=schedule, lr_interval="step")
@@ -467,7 +469,7 @@ def test_a_base_of_other_channels_is_refused() -> None:
         ResidualUNet(6, (4, 4), base=table)(torch.rand(1, 1, 8, 8))
 
 
-def test_luminance_and_lab_stay_exact_in_half_precision() -> None:
+def test_luminance_and_lab_are_exact_under_autocast() -> None:
     task = ColourRegression(ResidualUNet(hidden_channels=(4, 4), luminance="mean"))
     torch.nn.init.normal_(task.network.head.weight)
     images = torch.rand(1, 1, 16, 16)
@@ -480,7 +482,7 @@ def test_luminance_and_lab_stay_exact_in_half_precision() -> None:
         ColourRegression(ResidualUNet(luminance="mean"), space="lab")
 
 
-def test_a_table_in_lab_has_the_grey_where_nothing_was_seen() -> None:
+def test_a_table_in_lab_is_the_grey_without_training_pixels() -> None:
     task = ColourRegression(ResidualUNet(hidden_channels=(4, 4), base=GreyLookup()), space="lab")
     black = ImageSet(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), ("a", "b"))
 
