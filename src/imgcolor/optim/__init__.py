@@ -1,4 +1,4 @@
-"""Optimizers."""
+"""Optimizers that torch does not have."""
 
 from imgcolor.optim.muon import Muon
 

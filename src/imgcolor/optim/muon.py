@@ -1,36 +1,40 @@
-"""Optimizers for networks of convolutions."""
+"""Muon, an optimizer for hidden layers, together with AdamW for all other parameters."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import Optimizer
 
 from imgcolor.utils.precision import has_fast_bfloat16
 
-_STEPS = 5
+_NEWTON_SCHULZ_STEPS = 5
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
-class Muon(AdamW):
-    """Muon for the weights between the first layer and the last, AdamW for everything else.
+class Muon(Optimizer):
+    """Muon for the weights between the first and the last layer, AdamW for all other parameters.
 
-    The momentum of a weight, seen as a matrix [outputs, inputs × kernel], is made nearly orthogonal, so that every
-    direction of it is learned at the same pace (Keller Jordan et al. 2024, "Muon: An optimizer for hidden layers
-    in neural networks"). Steps are scaled to the size of AdamW's (Liu et al. 2025, "Muon is scalable for LLM
-    training"), so one learning rate does for both. ``torch.optim.Muon`` takes matrices alone; this takes a whole
-    network.
+    The momentum of a weight, as a matrix [out_channels, in_channels * kernel size], is made approximately
+    orthogonal, so that all directions of the matrix change at the same rate (Jordan et al. 2024, "Muon: An
+    optimizer for hidden layers in neural networks"). The updates are scaled to the size of AdamW's (Liu et
+    al. 2025, "Muon is scalable for LLM training"), so both use the same learning rate.
+
+    The optimizer has two parameter groups. ``orthogonalize`` is True in the first (Muon), False in the second
+    (AdamW). ``torch.optim.Muon`` is not used: it refuses the four-dimensional weights of convolutions, and
+    the oldest torch that imgcolor supports does not have it.
 
     Args:
-        params: A network's parameters, in the order of its layers; no groups.
-        lr: Learning rate of both.
-        weight_decay: Decoupled weight decay of both.
-        momentum: Of Muon's, with Nesterov's look ahead.
-        betas: AdamW's.
+        params: The parameters of a network in the order of its layers, not parameter groups. Muon is used for
+            those with two or more dimensions, except the first and the last of them.
+        lr: Learning rate.
+        weight_decay: Decoupled weight decay.
+        momentum: Momentum of Muon (Nesterov).
+        betas: Decay rates of AdamW's averages of the gradient and of its square.
 
     Raises:
-        ValueError: If ``params`` are groups, or momentum is outside [0, 1).
+        ValueError: If ``params`` contains parameter groups, or ``momentum`` is outside [0, 1).
     """
 
     def __init__(
@@ -43,131 +47,82 @@ class Muon(AdamW):
     ) -> None:
         if not 0 <= momentum < 1:
             raise ValueError(f"momentum: expected a number in [0, 1), found {momentum}")
-        all_params = list(params)
-        if any(not isinstance(parameter, Tensor) for parameter in all_params):
-            raise ValueError("params: expected a network's parameters, found groups of them")
-        matrices = [parameter for parameter in all_params if parameter.ndim >= 2][1:-1]
-        chosen = set(map(id, matrices))
-        others = [parameter for parameter in all_params if id(parameter) not in chosen]
+        params = list(params)
+        if any(not isinstance(parameter, Tensor) for parameter in params):
+            raise ValueError("params: expected the parameters of a network, found parameter groups")
+        hidden = [parameter for parameter in params if parameter.ndim >= 2][1:-1]
+        hidden_ids = {id(parameter) for parameter in hidden}
+        others = [parameter for parameter in params if id(parameter) not in hidden_ids]
         groups: list[dict[str, Any]] = [
-            {"params": group, "momentum": value}
-            for group, value in ((matrices, momentum), (others, None))
-            if group
+            {"params": hidden, "orthogonalize": True},
+            {"params": others, "orthogonalize": False},
         ]
-        super().__init__(groups, lr=lr, betas=betas, weight_decay=weight_decay)
+        defaults = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "betas": betas, "eps": 1e-8}
+        super().__init__(groups, defaults)
 
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]  # torch's overloads say the same
-        """Take a step.
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]  # torch has overloads
+        """Update all parameters that have a gradient.
 
         Args:
             closure: Computes the loss and its gradients.
 
         Returns:
-            What the closure returned.
+            The value of ``closure``, or None.
         """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        gradients: dict[Tensor, Tensor] = {}
         for group in self.param_groups:
-            if group["momentum"] is None:
-                continue
+            update = self._update_muon if group["orthogonalize"] else self._update_adamw
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    gradients[parameter] = parameter.grad
-                    self._step_matrix(parameter, group)
-                    parameter.grad = None  # AdamW passes over it
-        super().step()
-        for parameter, gradient in gradients.items():
-            parameter.grad = gradient
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    update(parameter, parameter.grad, group)
         return loss
 
-    @torch.no_grad()
-    def _step_matrix(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        gradient = parameter.grad
-        assert gradient is not None
+    def _update_muon(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
-            state["step"] = torch.zeros(())  # AdamW looks for it when a state is loaded
             state["momentum_buffer"] = torch.zeros_like(parameter)
-        state["step"] += 1
-        momentum: Tensor = state["momentum_buffer"]
+        momentum = state["momentum_buffer"]
         momentum.lerp_(gradient, 1 - group["momentum"])
         update = orthogonalized(gradient.lerp(momentum, group["momentum"]).flatten(1))
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(update.view(parameter.shape), alpha=-0.2 * max(update.shape) ** 0.5 * group["lr"])
+        scale = 0.2 * max(update.shape) ** 0.5
+        parameter.add_(update.view(parameter.shape), alpha=-group["lr"] * scale)
+
+    def _update_adamw(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        if not state:
+            state.update(step=0, exp_avg=torch.zeros_like(parameter), exp_avg_sq=torch.zeros_like(parameter))
+        state["step"] += 1
+        beta1, beta2 = group["betas"]
+        state["exp_avg"].lerp_(gradient, 1 - beta1)
+        state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        correction1, correction2 = 1 - beta1 ** state["step"], 1 - beta2 ** state["step"]
+        denominator = (state["exp_avg_sq"].sqrt() / correction2**0.5).add_(group["eps"])
+        parameter.addcdiv_(state["exp_avg"], denominator, value=-group["lr"] / correction1)
 
 
 def orthogonalized(matrix: Tensor) -> Tensor:
-    """The nearest orthogonal matrix, roughly: all singular values come between 0.6 and 1.3.
+    """Return an approximation of the orthogonal matrix that is nearest to a matrix.
 
-    Five Newton-Schulz steps of the fifth order, with Jordan's coefficients, in bfloat16, which is enough, or in
-    float32 where the processor would only imitate that.
+    Five Newton-Schulz iterations of fifth order with Jordan's coefficients bring all singular values between
+    about 0.6 and 1.3. They run in bfloat16, which is precise enough, or in float32 on devices that only
+    emulate bfloat16.
 
     Args:
         matrix: Float [m, n].
 
     Returns:
-        [m, n], of the same dtype.
+        Float [m, n], of the same dtype.
     """
     flat = matrix.to(torch.bfloat16 if has_fast_bfloat16(matrix.device) else torch.float32)
     wide = flat if flat.shape[0] <= flat.shape[1] else flat.T
     wide = wide / wide.norm().clamp(min=1e-7)
-    for _ in range(_STEPS):
+    for _ in range(_NEWTON_SCHULZ_STEPS):
         gram = wide @ wide.T
         wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=_B, alpha=_C), wide, beta=_A)
     flat = wide if flat.shape[0] <= flat.shape[1] else wide.T
     return flat.to(matrix.dtype).contiguous()
-
-
-def hasten(optimizer: Optimizer) -> None:
-    """Have torch's Adam, AdamW or SGD move all weights at once, where the user has not said how.
-
-    On the CPU they become ``fused``, which takes a third of the time and rounds otherwise. What is derived from
-    them, and what is on other devices, becomes ``foreach``, with the same figures bit for bit. A group that says
-    ``foreach``, ``fused`` or ``differentiable``, or whose learning rate is a tensor, stays as it is. A state that
-    is loaded brings no other way with it.
-
-    Args:
-        optimizer: Any; of others nothing changes.
-    """
-    if not isinstance(optimizer, Adam | AdamW | SGD):
-        return
-    ways = [_way(optimizer, group) for group in optimizer.param_groups]
-
-    def choose(optimizer: Optimizer) -> None:
-        for group, way in zip(optimizer.param_groups, ways, strict=False):  # groups can be added later
-            group.update(way)
-
-    choose(optimizer)
-    optimizer.register_load_state_dict_post_hook(choose)
-    if any(group["fused"] for group in optimizer.param_groups):
-        optimizer.register_step_pre_hook(_lay_moments_as_weights)
-
-
-def _way(optimizer: Optimizer, group: dict[str, Any]) -> dict[str, bool]:
-    said = group["foreach"] is not None or group["fused"] is not None or group["differentiable"]
-    if said or isinstance(group["lr"], Tensor):
-        return {}
-    weights = group["params"]
-    fusible = type(optimizer) in (Adam, AdamW, SGD) and all(
-        weight.device.type == "cpu" and weight.is_floating_point() for weight in weights
-    )
-    return {"fused": True, "foreach": False} if fusible else {"foreach": True}
-
-
-def _lay_moments_as_weights(optimizer: Optimizer, *_: Any) -> None:
-    """Have moments lie in memory in the order of their weights.
-
-    torch's fused steps on the CPU go through both in the order of memory, and do not look whether it is one order.
-    A checkpoint can hold them in another: they would be mixed up without a word.
-    """
-    for weight, state in optimizer.state.items():
-        for name, moment in state.items():
-            if (
-                isinstance(moment, Tensor)
-                and moment.shape == weight.shape
-                and moment.stride() != weight.stride()
-            ):
-                state[name] = torch.empty_like(weight, dtype=moment.dtype).copy_(moment)
