@@ -1,19 +1,25 @@
-"""imgcolor: small image-to-image networks on PyTorch Lightning, for colourization and super-resolution."""
+"""imgcolor: small image-to-image networks for colourization and super-resolution, on PyTorch Lightning.
 
-from importlib.metadata import version
+Names are imported on first use: ``imgcolor --help`` needs no torch, and trained models need no Lightning.
+"""
+
 from typing import TYPE_CHECKING, Any
 
+from imgcolor.utils.lazy import lazy_exports
+
 if TYPE_CHECKING:
-    from imgcolor.pipelines import Model as Model
-    from imgcolor.pipelines import load as load
+    from imgcolor.pipelines import Colourizer, Upscaler, load
 
-__version__ = version("imgcolor")
+    __version__: str
+else:
+    _pipelines = lazy_exports(__name__, {"pipelines": ["Colourizer", "Upscaler", "load"]})
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("imgcolor")
+        return _pipelines(name)
 
 
-def __getattr__(name: str) -> Any:
-    # Late: torch and Lightning take seconds to import, and `imgcolor --help` needs neither.
-    if name in ("load", "Model"):
-        from imgcolor import pipelines
-
-        return getattr(pipelines, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ = ["Colourizer", "Upscaler", "__version__", "load"]

@@ -142,7 +142,7 @@ def test_a_bad_file_does_not_stop_the_others(workplace: Path, capsys: pytest.Cap
         ([], "expected photos or folders"),
         (["nothing.jpg"], "found nothing"),
         (["a.jpg", "--model", "cats"], "expected one of faces"),
-        (["a.jpg", "--model", "superres"], "expected one for colourize"),
+        (["a.jpg", "--model", "superres"], "expected a model for colourize"),
         (["a.jpg", "--scale", "huge"], "scale"),
     ],
 )
@@ -221,12 +221,12 @@ def test_exported_networks_take_any_shape(workplace: Path) -> None:
     assert main(["export", "horses"]) == 0
     assert main(["export", "horses"]) == 1  # is there already
     session = onnxruntime.InferenceSession("horses.onnx", providers=["CPUExecutionProvider"])
-    task = load("horses").task
+    pipeline = load("horses")
     for shape in ((1, 1, 32, 32), (2, 1, 50, 31), (5, 1, 8, 100)):
         grey = torch.rand(shape)
         (colours,) = session.run(None, {"images": grey.numpy()})
         with torch.no_grad():
-            np.testing.assert_allclose(colours, task(grey).clamp(0, 1).numpy(), atol=1e-4)
+            np.testing.assert_allclose(colours, pipeline.run_network(grey).clamp(0, 1).numpy(), atol=1e-4)
 
 
 def test_exported_palettes_give_colours(tiny_fit: Callable[..., Path]) -> None:
@@ -238,10 +238,10 @@ def test_exported_palettes_give_colours(tiny_fit: Callable[..., Path]) -> None:
     checkpoint = str(
         tiny_fit("experiments/quickstart.yaml", "--trainer.max_epochs=1") / "checkpoints/last.ckpt"
     )
-    task = load(checkpoint).task
+    pipeline = load(checkpoint)
     grey = torch.rand(2, 1, 21, 34)
     with torch.no_grad():
-        expected = task(grey).numpy()
+        expected = pipeline.run_network(grey).numpy()
     assert main(["export", checkpoint, "--output", "colours.onnx"]) == 0
     session = onnxruntime.InferenceSession("colours.onnx", providers=["CPUExecutionProvider"])
     np.testing.assert_allclose(session.run(None, {"images": grey.numpy()})[0], expected, atol=1e-4)
@@ -256,10 +256,10 @@ def test_torchscript_and_small_weights(workplace: Path) -> None:
 
     assert main(["export", "superres", "--format", "torchscript", "--output", "deep/s.pt"]) == 0
     small = torch.rand(3, 3, 11, 6)
-    task = load("superres").task
+    pipeline = load("superres")
     with torch.no_grad():
-        expected = task(small).clamp(0, 1)
+        expected = pipeline.run_network(small).clamp(0, 1)
         assert torch.allclose(torch.jit.load("deep/s.pt")(small), expected, atol=1e-4)
     assert main(["export", "superres", "--format", "weights", "--output", "s.ckpt"]) == 0
     with torch.no_grad():
-        assert torch.allclose(load("s.ckpt").task(small).clamp(0, 1), expected)
+        assert torch.allclose(load("s.ckpt").run_network(small).clamp(0, 1), expected)

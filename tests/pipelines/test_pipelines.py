@@ -7,33 +7,31 @@ import torch.nn.functional as F
 from PIL import Image
 
 import imgcolor
+from imgcolor.colour import RGBCoding
 from imgcolor.data import BoxDownsample, LumaGrey, MeanGrey
 from imgcolor.networks import ResidualUNet, ResidualUpscaler
-from imgcolor.pipelines import Model, load
+from imgcolor.pipelines import Colourizer, Upscaler, load
 from imgcolor.pretrained import cards
-from imgcolor.tasks import ColourRegression
 from imgcolor.utils.errors import ImgcolorError
 
 
-def random_model(network: torch.nn.Module, degradation: torch.nn.Module, size: int = 16) -> Model:
-    """A model whose output is not that of its base alone."""
+def randomize(network: torch.nn.Module) -> torch.nn.Module:
+    """Give the last layer random weights, so that the output is not that of the network's base alone."""
     torch.manual_seed(0)
     torch.nn.init.normal_(network.head.weight, std=0.05)  # type: ignore[union-attr,arg-type]
-    task = ColourRegression(network)
-    task.degradation, task.image_size = degradation, size
-    return Model(task)
+    return network
 
 
 @pytest.fixture(scope="module")
-def colourizer() -> Model:
-    return random_model(ResidualUNet(3, [4, 8], luminance="luma"), LumaGrey())
+def colourizer() -> Colourizer:
+    network = randomize(ResidualUNet(3, [4, 8], luminance="luma"))
+    return Colourizer(network, RGBCoding(), LumaGrey(), image_size=16)
 
 
 @pytest.fixture(scope="module")
-def upscaler() -> Model:
-    return random_model(
-        ResidualUpscaler(3, 8, 1, fine_channels=4, fine_blocks=1, scale_factor=4), BoxDownsample(4)
-    )
+def upscaler() -> Upscaler:
+    network = randomize(ResidualUpscaler(3, 8, 1, fine_channels=4, fine_blocks=1, scale_factor=4))
+    return Upscaler(network, RGBCoding(), BoxDownsample(4), image_size=16)
 
 
 def make_image(height: int, width: int, channels: int = 3) -> torch.Tensor:
@@ -45,7 +43,7 @@ def test_shipped_models_are_small_and_work(name: str) -> None:
     assert cards()[name].path.stat().st_size < 3_000_000
     model = imgcolor.load(name)
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8))
-    if model.scale_factor:
+    if isinstance(model, Upscaler):
         assert model.upscale(image).size == (120, 96)
     else:
         coloured = np.asarray(model.colourize(image), dtype=int)
@@ -53,16 +51,14 @@ def test_shipped_models_are_small_and_work(name: str) -> None:
         assert (coloured.max(axis=2) - coloured.min(axis=2)).mean() > 2  # there is colour
 
 
-def test_at_the_networks_own_size_the_image_is_the_networks(colourizer: Model) -> None:
+def test_at_the_networks_own_size_the_image_is_the_networks(colourizer: Colourizer) -> None:
     image = make_image(16, 20)
-    grey = colourizer.grey(image[None])
-    with torch.no_grad():
-        expected = colourizer.task(grey)[0]
+    expected = colourizer.run_network(colourizer.to_grey(image[None]))[0]
     assert torch.equal(colourizer.colourize(image), expected)
 
 
 @pytest.mark.parametrize("size", [(64, 80), (9, 7), (200, 3)])
-def test_luminance_keeps_its_full_sharpness(size: tuple[int, int], colourizer: Model) -> None:
+def test_luminance_keeps_its_full_sharpness(size: tuple[int, int], colourizer: Colourizer) -> None:
     grey = make_image(*size, channels=1) / 2 + 0.25  # far from 0 and 1, where colours are cut
     coloured = colourizer.colourize(grey)
     weights = torch.tensor(LumaGrey.weights)[:, None, None]
@@ -71,7 +67,7 @@ def test_luminance_keeps_its_full_sharpness(size: tuple[int, int], colourizer: M
     assert (coloured.amax(0) - coloured.amin(0)).mean() > 0.001
 
 
-def test_colour_of_a_large_image_is_that_of_the_small_one(colourizer: Model) -> None:
+def test_colour_of_a_large_image_is_that_of_the_small_one(colourizer: Colourizer) -> None:
     small = torch.full((1, 16, 16), 0.4)
     small[:, :8] = 0.6
     large = F.interpolate(small[None], scale_factor=4, mode="nearest")[0]
@@ -86,7 +82,7 @@ def test_colour_of_a_large_image_is_that_of_the_small_one(colourizer: Model) -> 
     [((20, 30), np.uint8), ((20, 30, 1), np.uint8), ((20, 30, 3), np.uint8), ((20, 30, 4), np.float32)],
 )
 def test_arrays_come_back_as_arrays_of_their_kind(
-    shape: tuple[int, ...], dtype: type, colourizer: Model
+    shape: tuple[int, ...], dtype: type, colourizer: Colourizer
 ) -> None:
     rng = np.random.default_rng(0)
     array = rng.integers(0, 256, shape).astype(dtype) if dtype is np.uint8 else rng.random(shape, dtype)
@@ -100,7 +96,9 @@ def test_arrays_come_back_as_arrays_of_their_kind(
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_a_batch_of_arrays_is_that_of_its_images(channels: int, colourizer: Model, upscaler: Model) -> None:
+def test_a_batch_of_arrays_is_that_of_its_images(
+    channels: int, colourizer: Colourizer, upscaler: Upscaler
+) -> None:
     batch = np.random.default_rng(0).integers(0, 256, (3, 8, 10, channels), dtype=np.uint8)
     for run in (colourizer.colourize, upscaler.upscale):
         together = run(batch)
@@ -108,7 +106,7 @@ def test_a_batch_of_arrays_is_that_of_its_images(channels: int, colourizer: Mode
             np.testing.assert_allclose(found.astype(int), run(single).astype(int), atol=1)
 
 
-def test_kinds_of_images_agree(colourizer: Model) -> None:
+def test_kinds_of_images_agree(colourizer: Colourizer) -> None:
     pixels = (make_image(20, 30) * 255).round().to(torch.uint8)
     of_tensor = colourizer.colourize(pixels)
     array = pixels.permute(1, 2, 0).numpy()
@@ -120,7 +118,7 @@ def test_kinds_of_images_agree(colourizer: Model) -> None:
     assert torch.equal(of_batch[1], of_tensor)
 
 
-def test_modes_of_pillow(colourizer: Model) -> None:
+def test_modes_of_pillow(colourizer: Colourizer) -> None:
     image = Image.fromarray((make_image(20, 30).permute(1, 2, 0).numpy() * 255).astype(np.uint8))
     alpha = Image.linear_gradient("L").resize(image.size)
     transparent = image.copy()
@@ -136,7 +134,7 @@ def test_modes_of_pillow(colourizer: Model) -> None:
         assert np.abs(found.astype(int) - expected).max() <= 1
 
 
-def test_enlarging_keeps_every_pixels_mean_and_the_kind(upscaler: Model) -> None:
+def test_enlarging_keeps_every_pixels_mean_and_the_kind(upscaler: Upscaler) -> None:
     image = make_image(13, 9) / 2 + 0.25
     large = upscaler.upscale(image)
     assert large.shape == (3, 52, 36)
@@ -145,14 +143,14 @@ def test_enlarging_keeps_every_pixels_mean_and_the_kind(upscaler: Model) -> None
     assert (grey.mode, grey.size) == ("L", (24, 20))
 
 
-def test_tiles_leave_no_seams(upscaler: Model) -> None:
+def test_tiles_leave_no_seams(upscaler: Upscaler) -> None:
     image = make_image(40, 400)
-    whole = upscaler.task(image[None])[0].clamp(0, 1)  # wider than a tile
+    whole = upscaler.run_network(image[None])[0].clamp(0, 1)  # wider than a tile
     assert torch.allclose(upscaler.upscale(image), whole, atol=1e-4)
 
 
 @pytest.mark.parametrize("side", [100, 193, 225, 353, 400, 1000])
-def test_tiles_cover_a_image_with_little_work_done_twice(side: int) -> None:
+def test_tiles_cover_an_image_with_little_overlap(side: int) -> None:
 
     pixels: list[int] = []
 
@@ -170,15 +168,15 @@ def test_tiles_cover_a_image_with_little_work_done_twice(side: int) -> None:
 
 def test_strips_of_a_tall_image_leave_no_seams() -> None:
     model = load("horses")
-    assert isinstance(model.task, ColourRegression)
+    assert isinstance(model, Colourizer)
     grey = torch.full((1, 1, 1100, 1400), 0.5)  # wider than a strip of that height
-    coloured = model.colours(grey, "native")[0]
+    coloured = model.colourize_batch(grey, "native")[0]
     steps = (coloured[:, :, 1:] - coloured[:, :, :-1]).abs()[:, :, 200:-200]
     assert steps.max() < 0.02
     assert (coloured[:, 100].mean(1) - coloured[:, 1000].mean(1)).abs().max() > 0.02  # the rows do matter
 
 
-def test_a_phones_rotation_is_undone(colourizer: Model, tmp_path: Path) -> None:
+def test_a_phones_rotation_is_undone(colourizer: Colourizer, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (30, 20), (90, 90, 90)).save(tmp_path / "phone.jpg", exif=exif)
@@ -186,23 +184,22 @@ def test_a_phones_rotation_is_undone(colourizer: Model, tmp_path: Path) -> None:
         assert colourizer.colourize(image).size == (20, 30)
 
 
-def test_results_can_be_used_in_training(colourizer: Model) -> None:
+def test_results_can_be_used_in_training(colourizer: Colourizer) -> None:
     result = colourizer.colourize(make_image(16, 16))
     result.mul_(2)
     (torch.ones(1, requires_grad=True) * result).sum().backward()
 
 
-def test_a_large_batch_goes_through_in_parts(colourizer: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_batch_goes_through_in_parts(colourizer: Colourizer, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = torch.rand(5, 1, 20, 24)
     whole = colourizer.colourize(batch)
-    monkeypatch.setattr("imgcolor.pipelines.base._TOGETHER", 700)
+    monkeypatch.setattr("imgcolor.pipelines.colourizer.MAX_BATCH_PIXELS", 700)
     assert torch.allclose(colourizer.colourize(batch), whole, atol=1e-5)
 
 
-def test_native_scale_runs_the_network_at_full_size(colourizer: Model) -> None:
+def test_native_scale_runs_the_network_at_full_size(colourizer: Colourizer) -> None:
     image = make_image(40, 56, channels=1)
-    with torch.no_grad():
-        expected = colourizer.task(image[None])[0]
+    expected = colourizer.run_network(image[None])[0]
     assert torch.equal(colourizer.colourize(image, scale="native"), expected)
     assert not torch.allclose(colourizer.colourize(image), expected, atol=1e-3)
 
@@ -219,12 +216,12 @@ def test_native_scale_runs_the_network_at_full_size(colourizer: Model) -> None:
         Image.new("L", (0, 5)),
     ],
 )
-def test_what_is_no_image(wrong: object, colourizer: Model) -> None:
+def test_what_is_no_image(wrong: object, colourizer: Colourizer) -> None:
     with pytest.raises(ImgcolorError, match="image: expected"):
         colourizer.colourize(wrong)  # type: ignore[type-var]
 
 
-def test_models_for_the_other_work_say_so(colourizer: Model, upscaler: Model) -> None:
+def test_models_for_the_other_work_say_so(colourizer: Colourizer, upscaler: Upscaler) -> None:
     with pytest.raises(ImgcolorError, match="use upscale"):
         upscaler.colourize(make_image(8, 8))
     with pytest.raises(ImgcolorError, match="use colourize"):
@@ -241,6 +238,6 @@ def test_no_such_model(tmp_path: Path) -> None:
 
 
 def test_mean_grey_models_keep_the_mean() -> None:
-    model = random_model(ResidualUNet(3, [4, 8]), MeanGrey())
+    model = Colourizer(randomize(ResidualUNet(3, [4, 8])), RGBCoding(), MeanGrey(), image_size=16)
     grey = make_image(40, 24, channels=1) / 2 + 0.25
     assert torch.allclose(model.colourize(grey).mean(0), grey[0], atol=1e-5)

@@ -3,29 +3,41 @@
 import os
 import signal
 import socket
+import sys
 import tempfile
+from argparse import Namespace
 from pathlib import Path
 
-from rich.console import Console
-
-from imgcolor.pipelines import load
+from imgcolor.cli.options import CommandParser
 from imgcolor.pretrained import cards
 from imgcolor.utils.errors import ImgcolorError
 
 
-def demo(host: str = "127.0.0.1", port: int | None = None) -> None:
-    """Try the models that come with imgcolor in the browser: drop a photo, see what a model makes of it.
+def add_arguments(parser: CommandParser) -> None:
+    """Add the command's arguments."""
+    parser.description = (
+        "Serve a web page that colourizes or enlarges photos with the models of imgcolor. Photos stay on this "
+        "machine. Photos and results are kept in a temporary folder, which is deleted when the command ends."
+    )
+    parser.example = "imgcolor demo --port 7860"
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="the address to serve at; 0.0.0.0 lets other machines connect, without a password "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port", type=int, help="the port to serve at (default: the first free one from 7860)"
+    )
 
-    Nothing leaves this machine. Photos and results lie in a temporary folder, which goes when the command ends, by
-    Ctrl-C.
 
-    Args:
-        host: The address to serve at. Others than this machine reach 0.0.0.0, without a password.
-        port: The port to serve at; by default the first free one from 7860 on.
+def run(arguments: Namespace) -> None:
+    """Serve the page until Ctrl-C.
 
     Raises:
-        ImgcolorError: If the extra `demo` is missing, or nothing can be served at that address.
+        ImgcolorError: If the extra ``demo`` is not installed, or the address is not available.
     """
+    host, port = arguments.host, arguments.port
     try:
         socket.create_server((host, port or 0)).close()
     except (OSError, OverflowError) as error:
@@ -37,18 +49,19 @@ def demo(host: str = "127.0.0.1", port: int | None = None) -> None:
         uploads, examples = Path(folder, "uploads"), Path(folder, "examples")
         uploads.mkdir()
         examples.mkdir()
-        os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # the only way to tell Gradio
-        with Console(stderr=True).status("Loading the models"):
-            try:
-                import gradio  # noqa: F401
-            except ImportError as error:
-                raise ImgcolorError(
-                    f"demo: needs gradio, found none ({error}); install it with pip install 'imgcolor[demo]'"
-                ) from error
-            from imgcolor.demo.app import build, serve
+        os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # Gradio has no argument for it
+        print("Loading the models ...", file=sys.stderr, flush=True)
+        try:
+            import gradio  # noqa: F401
+        except ImportError as error:
+            raise ImgcolorError(
+                f"demo: needs gradio, found none ({error}); install it with pip install 'imgcolor[demo]'"
+            ) from error
+        from imgcolor.demo.app import build, serve
+        from imgcolor.pipelines import load
 
-            page = build({name: load(name) for name in cards()}, uploads, examples)
-            address = serve(page, host, port)
-        print(f"imgcolor's models are at {address} until Ctrl-C", flush=True)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # the folder goes then, too
+        page = build({name: load(name) for name in cards()}, uploads, examples)
+        address = serve(page, host, port)
+        print(f"The demo is at {address} until Ctrl-C", flush=True)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that SIGTERM also deletes the folder
         page.block_thread()

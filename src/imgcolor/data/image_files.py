@@ -17,6 +17,16 @@ T = TypeVar("T")
 MAX_PIXELS = 178_956_970
 """Number of pixels of the largest image that is decoded: Pillow's limit, also where another library removed it."""
 
+WRITABLE_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+"""Extension of the files that are written, to Pillow's name of the format."""
+
 _LARGE = 2**25
 """Images with more pixels are decoded one at a time. In parallel they could fill the memory."""
 

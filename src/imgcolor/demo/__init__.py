@@ -1,1 +1,1 @@
-"""A page in the browser to try the models that come with the package on one's own photos."""
+"""A web page on which users try the models on their photos."""

@@ -1,4 +1,4 @@
-"""The page: what is on it, and what happens when a photo or a model is chosen. Needs Gradio."""
+"""The web page: its layout, and its reaction when a user chooses a photo or a model. It needs Gradio."""
 
 import html
 import json
@@ -13,23 +13,23 @@ from PIL import Image
 
 from imgcolor.data.sources.drawn_faces import draw_faces
 from imgcolor.data.sources.drawn_horses import draw_horses
-from imgcolor.demo.actions import METRICS, Trial, try_out
-from imgcolor.pipelines import Model
+from imgcolor.demo.actions import METRICS, DemoResult, run_model
+from imgcolor.pipelines import Colourizer, Upscaler
 from imgcolor.pretrained import Card, cards
 from imgcolor.utils.errors import ImgcolorError
 
 MAX_BYTES = 40 * 2**20
-"""Size up to which files are taken."""
+"""Largest file that can be uploaded."""
 
-_HINT = "Drop a photo, or choose a drawing, and what the model makes of it comes here."
+_HINT = "Drop a photo, or choose a drawing. The result appears here."
 
 _CAUTIONS = {
     "colourize": "These colours are likely ones, not the true ones: a uniform, a skin tone or a flag is a guess, "
-    "and no evidence of anything. The models are small, and know faces and horses.",
-    "upscale": "These details are likely ones, not the true ones. The model is small, and undoes averaging: what "
-    "was made smaller otherwise, or saved as JPEG, gets false edges.",
+    "and no evidence of anything. The models are small, and were trained on faces and horses.",
+    "upscale": "These details are likely ones, not the true ones. The model is small, and was trained on images "
+    "that were reduced by averaging. Photos that were reduced in another way, or saved as JPEG, get false edges.",
 }
-"""What to think of results, by the command that gives the same."""
+"""Notice below a result, by the command that gives the same result."""
 
 _CSS = """
 .gradio-container { max-width: 1180px !important; margin: auto; }
@@ -37,20 +37,20 @@ _CSS = """
   margin: 0; padding: 0.7em 1em; border-radius: var(--radius-lg); background: var(--block-background-fill);
 }
 .fault { border-left: 4px solid var(--error-icon-color); }
-.figures table { width: 100%; font-size: 0.9em; font-variant-numeric: tabular-nums; }
-.figures :is(th, td) { padding: 0.4em 0.5em !important; overflow-wrap: normal; word-break: normal; }
+.metrics table { width: 100%; font-size: 0.9em; font-variant-numeric: tabular-nums; }
+.metrics :is(th, td) { padding: 0.4em 0.5em !important; overflow-wrap: normal; word-break: normal; }
 """
 
 
-def build(models: Mapping[str, Model], results: Path, examples: Path) -> gr.Blocks:
-    """The page.
+def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: Path) -> gr.Blocks:
+    """Build the page.
 
     Args:
         models: Name to model, of those that come with the package.
-        results: Gradio's folder for uploads, which it clears of old files. What is shown goes there too.
-        examples: A folder for drawings.
+        results: Gradio's folder for uploads. The results are written there too, and Gradio deletes old files.
+        examples: A folder for the example drawings.
     """
-    gr.set_static_paths(examples)  # from there they are served, and never cleared away
+    gr.set_static_paths(examples)  # Gradio serves files from there, and does not delete them
     described = {name: card for name, card in cards().items() if name in models}
 
     def show(upload: dict[str, Any] | None, name: str) -> list[Any]:
@@ -60,37 +60,37 @@ def build(models: Mapping[str, Model], results: Path, examples: Path) -> gr.Bloc
             return _nothing(_HINT)
         path = Path(upload["path"])
         try:
-            trial = try_out(path, models[name])
+            result = run_model(path, models[name])
         except ImgcolorError as error:
             return _nothing(str(error), fault=True)
         place = results / uuid4().hex
-        before = _write(trial.before, place / "before.png")
-        after = _write(trial.after, place / f"{path.stem}_{name}.png")
-        truth = _write(trial.truth, place / "truth.png") if trial.truth else None
-        start = "bicubic enlargement" if models[name].scale_factor else "grey"
+        before = _write(result.before, place / "before.png")
+        after = _write(result.after, place / f"{path.stem}_{name}.png")
+        original = _write(result.original, place / "original.png") if result.original else None
+        start = "bicubic enlargement" if isinstance(models[name], Upscaler) else "grey"
         return [
             gr.HTML(visible=False),
             gr.Column(visible=True),
             gr.ImageSlider((before, after), label=f"Left: {start}. Right: {name}."),
-            gr.DownloadButton(_download(trial), after),
-            _remarks(trial, models[name]),
-            gr.Image(truth, visible=truth is not None),
-            gr.Markdown(_table(trial), visible=bool(trial.metrics)),
+            gr.DownloadButton(_download_label(result), after),
+            _remarks(result, models[name]),
+            gr.Image(original, visible=original is not None),
+            gr.Markdown(_table(result), visible=bool(result.metrics)),
             _about(described[name]),
         ]
 
     page = gr.Blocks(
         title="imgcolor", analytics_enabled=False, delete_cache=(600, 3600)
-    )  # looks every 10 minutes
+    )  # every 10 minutes, delete files that are older than an hour
     with page:
         gr.Markdown(
-            "# imgcolor\nGive a photo colours, or enlarge it. It stays on the machine that this page is from."
+            "# imgcolor\nColourize or enlarge a photo. The photo stays on the machine that serves this page."
         )
         with gr.Row():
             with gr.Column(scale=2):
                 photo = gr.Image(
                     label="Photo",
-                    alt_text="The photo as it was dropped",  # what stands for a TIFF file, which few browsers show
+                    alt_text="The photo as it was dropped",  # shown for TIFF files, which few browsers display
                     sources=["upload", "clipboard"],
                     height=260,
                 )
@@ -103,18 +103,18 @@ def build(models: Mapping[str, Model], results: Path, examples: Path) -> gr.Bloc
                     slider = gr.ImageSlider(interactive=False, buttons=["fullscreen"], format="png")
                     download = gr.DownloadButton(variant="primary")
                     remarks = gr.Markdown()
-                    truth = gr.Image(
+                    original = gr.Image(
                         label="The photo's own colours", interactive=False, buttons=[], height=300
                     )
-                    metrics = gr.Markdown(elem_classes="figures")
+                    metrics = gr.Markdown(elem_classes="metrics")
                     with gr.Accordion("About this model", open=False):
                         about = gr.Markdown()
         gr.on(
             [photo.change, model.change],
             show,
             [photo, model],
-            [message, shown, slider, download, remarks, truth, metrics, about],
-            preprocess=False,  # Gradio's own reading knows neither 16 bits nor bad files
+            [message, shown, slider, download, remarks, original, metrics, about],
+            preprocess=False,  # Gradio's own decoding supports neither 16 bits nor errors in files
             trigger_mode="always_last",
             concurrency_limit=1,
             api_visibility="undocumented",
@@ -122,12 +122,12 @@ def build(models: Mapping[str, Model], results: Path, examples: Path) -> gr.Bloc
     return page
 
 
-# Of these fonts Gradio has only some letters in the weight 600.
+# Gradio's copy of this font lacks letters in the weight 600.
 _FONTS = (gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif")
 
 
 def serve(page: gr.Blocks, host: str, port: int | None) -> str:
-    """Start the server in threads of its own; gives its address."""
+    """Start the server in background threads and return its address."""
     _, address, _ = page.launch(
         server_name=host,
         server_port=port,
@@ -150,22 +150,22 @@ def serve(page: gr.Blocks, host: str, port: int | None) -> str:
 
 
 async def _own_files_only(request: Request) -> None:
-    """Refuse to fetch images of other hosts, which Gradio does for anyone who asks."""
+    """Refuse addresses of images on other hosts, which Gradio would fetch."""
     kind = request.headers.get("content-type", "")
     body = b"" if kind.startswith("multipart/") else await request.body()
-    if "=http" in request.url.path or (body and _names_a_url(json.loads(body))):
+    if "=http" in request.url.path or (body and _has_url(json.loads(body))):
         raise HTTPException(403, "expected a file that was uploaded here, found an address")
 
 
-def _names_a_url(value: Any) -> bool:
+def _has_url(value: Any) -> bool:
     if isinstance(value, dict):
         path = value.get("path")
-        return (isinstance(path, str) and "://" in path) or any(map(_names_a_url, value.values()))
-    return isinstance(value, list) and any(map(_names_a_url, value))
+        return (isinstance(path, str) and "://" in path) or any(map(_has_url, value.values()))
+    return isinstance(value, list) and any(map(_has_url, value))
 
 
 def _nothing(notice: str, fault: bool = False) -> list[Any]:
-    """No results, and a notice in their place."""
+    """Return the outputs that hide the results and show a notice instead."""
     return [gr.HTML(_notice(notice, fault), visible=True), gr.Column(visible=False), *[gr.skip()] * 6]
 
 
@@ -180,45 +180,45 @@ def _write(image: Image.Image, path: Path) -> str:
     return str(path)
 
 
-def _download(trial: Trial) -> str:
-    return f"Download the result (PNG, {trial.after.width}×{trial.after.height})"
+def _download_label(result: DemoResult) -> str:
+    return f"Download the result (PNG, {result.after.width}×{result.after.height})"
 
 
-def _remarks(trial: Trial, model: Model) -> str:
-    command = "upscale" if model.scale_factor else "colourize"
-    if trial.original_size is None:
+def _remarks(result: DemoResult, model: Colourizer | Upscaler) -> str:
+    command = "upscale" if isinstance(model, Upscaler) else "colourize"
+    if result.original_size is None:
         return _CAUTIONS[command]
-    width, height = trial.original_size
+    width, height = result.original_size
     return (
         f"The photo, {width}×{height}, was made smaller first; `imgcolor {command}` takes it at full size.\n\n"
         f"{_CAUTIONS[command]}"
     )
 
 
-def _table(trial: Trial) -> str:
-    lines = [f"| | {' | '.join(trial.metrics)} |", "|---" + "|---:" * len(trial.metrics) + "|"]
+def _table(result: DemoResult) -> str:
+    lines = [f"| | {' | '.join(result.metrics)} |", "|---" + "|---:" * len(result.metrics) + "|"]
     for name in METRICS:
-        cells = [f"{metrics[name]:.3g}" if name in metrics else "" for metrics in trial.metrics.values()]
+        cells = [f"{metrics[name]:.3g}" if name in metrics else "" for metrics in result.metrics.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     baselines = {
-        "table": "*table* gives each grey the mean colour that it had in the training images",
-        "grey": "*grey* is the grey as it is",
+        "table": "*table* gives each grey level its mean colour in the training images",
+        "grey": "*grey* is the grey photo unchanged",
     }
-    told = "; ".join(text for name, text in baselines.items() if name in trial.metrics)
+    listed = "; ".join(text for name, text in baselines.items() if name in result.metrics)
     return "\n".join(lines) + (
-        f"\n\nAgainst the photo's own colours; of CIEDE2000 less is better. Without a network: {told}."
+        f"\n\nCompared with the photo's own colours. Lower CIEDE2000 is better. Baselines: {listed}."
     )
 
 
 def _about(card: Card) -> str:
     return (
-        f"**{card.name}** {card.does}; trained on {card.data}. On validation images: {card.metric}; "
-        f"without a network: {card.baseline}.\n\n{card.note}"
+        f"**{card.name}** {card.does}. It was trained on {card.data}. Validation images: {card.metric}; "
+        f"best baseline: {card.baseline}.\n\n{card.note}"
     )
 
 
 def _examples(folder: Path) -> list[list[str]]:
-    """Drawn images, each with the model that it is for."""
+    """Write drawn images to a folder. Return rows of an image and the model for it."""
     faces, horses = draw_faces(2, 160), draw_horses(2, 160)
     drawings = [
         ("faces", faces[0]),

@@ -1,6 +1,28 @@
-"""Trained networks for images of any size and kind."""
+"""Pipelines: trained networks for photos of any size and kind, in plain torch.
 
-from imgcolor.pipelines.base import Model, Scale
-from imgcolor.pipelines.loading import load
+Names are imported on first use, so that the command line can check files before torch is imported.
+"""
 
-__all__ = ["Model", "Scale", "load"]
+from typing import TYPE_CHECKING
+
+from imgcolor.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from imgcolor.pipelines.base import Pipeline
+    from imgcolor.pipelines.colourizer import Colourizer, Scale
+    from imgcolor.pipelines.loading import load, make_pipeline
+    from imgcolor.pipelines.photo import Photo
+    from imgcolor.pipelines.upscaler import Upscaler
+else:
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "base": ["Pipeline"],
+            "colourizer": ["Colourizer", "Scale"],
+            "loading": ["load", "make_pipeline"],
+            "photo": ["Photo"],
+            "upscaler": ["Upscaler"],
+        },
+    )
+
+__all__ = ["Colourizer", "Photo", "Pipeline", "Scale", "Upscaler", "load", "make_pipeline"]

@@ -1,192 +1,151 @@
-"""A trained network for images of any size and kind."""
+"""The base class of pipelines: a trained network for images of any size and kind."""
 
-from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
-from torch import Tensor
+from torch import Tensor, nn
 
-from imgcolor.data import BoxDownsample, LumaGrey, MeanGrey
+from imgcolor.colour import OutputCoding
+from imgcolor.networks.blocks import pad_to_multiple
+from imgcolor.networks.flip_tta import run_network
 from imgcolor.pipelines.photo import Photo
-from imgcolor.pipelines.tiling import run_in_tiles
-from imgcolor.tasks import ColourTask
 from imgcolor.utils.errors import ImgcolorError
 
 ImageLike = TypeVar("ImageLike", Image.Image, np.ndarray, Tensor)
 
-Scale = Literal["own", "native"]
-
-_LARGEST = 2**22
-"""Pixels of an image that a network sees at its own scale, whatever the image's shape."""
-
-_TOGETHER = 2**20
-"""Pixels that a network sees at once, of all images of a batch or of a strip of a large one."""
+MAX_BATCH_PIXELS = 2**20
+"""Number of pixels that a network processes at once, over all images of a batch."""
 
 
-class Model:
-    """Colourizes or enlarges images of any size.
+class Pipeline:
+    """A trained network with its output coding and degradation, as plain torch modules in evaluation mode.
+
+    A network that accepts only multiples of some height and width says so in an attribute ``size_multiple``.
+    Images are then padded, and the results cropped.
 
     Args:
-        task: What a fit trained, or :func:`imgcolor.checkpoints.load_task` gave; :func:`imgcolor.load` makes
-            a model of a name or a path.
-        name: What messages call it.
+        network: A module from [B, C, h, w] to what the coding takes.
+        coding: Converts the network's output to RGB.
+        degradation: What the network was trained to undo: one of :attr:`degradations`.
+        image_size: Height of the training images.
+        flip_tta: Whether the mean of the outputs for an image and for its mirror image is taken.
+        name: The name in error messages.
 
     Raises:
-        ImgcolorError: If the task does not know what it was trained to undo.
-
-    Example:
-        >>> import imgcolor
-        >>> model = imgcolor.load("faces")  # doctest: +SKIP
-        >>> model.colourize(Image.open("grandmother.jpg")).save("grandmother.png")  # doctest: +SKIP
+        ImgcolorError: If the degradation is another.
     """
 
-    def __init__(self, task: ColourTask, name: str = "the model") -> None:
-        if not isinstance(task.degradation, MeanGrey | LumaGrey | BoxDownsample):
-            raise ImgcolorError(
-                f"{name}: expected a network that was trained to undo MeanGrey, LumaGrey or BoxDownsample, found "
-                f"{type(task.degradation).__name__}"
-            )
-        self.task = task.eval()
+    degradations: tuple[type[nn.Module], ...] = (nn.Module,)
+    """Classes of the degradations that the pipeline undoes."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        coding: OutputCoding,
+        degradation: nn.Module | None,
+        image_size: int | None = None,
+        flip_tta: bool = False,
+        name: str = "the model",
+    ) -> None:
+        if not isinstance(degradation, self.degradations):
+            raise wrong_degradation(degradation, self.degradations, name)
+        self.network = network.eval()
+        self.coding = coding.eval()
+        self.degradation = degradation.eval()
+        self.image_size = image_size
+        self.flip_tta = flip_tta
         self.name = name
 
-    @property
-    def scale_factor(self) -> int | None:
-        """How much larger images become, along each side; None for a model that colourizes."""
-        degradation = self.task.degradation
-        return degradation.scale_factor if isinstance(degradation, BoxDownsample) else None
+    def to(self, device: torch.device | str) -> Self:
+        """Move the pipeline to a device, such as ``cuda``, and return it."""
+        for module in (self.network, self.coding, self.degradation):
+            module.to(device)
+        return self
 
     @property
-    def size(self) -> int:
-        """The shorter side at which the network sees an image: that of its training images."""
-        return self.task.image_size or (80 if isinstance(self.task.degradation, LumaGrey) else 32)
-
-    def grey(self, image: Tensor) -> Tensor:
-        """The luminance that the model keeps: what it was trained on.
-
-        Args:
-            image: Float [B, 1 or 3, H, W] in [0, 1].
-
-        Returns:
-            Float [B, 1, H, W]; a grey image as it is.
-        """
-        return image if image.shape[1] == 1 else self.task.degradation(image)  # type: ignore[misc]  # checked
-
-    def colourize(self, image: ImageLike, scale: Scale = "own") -> ImageLike:
-        """Give an image colour; of a coloured one only the luminance is looked at.
-
-        At its own scale the network sees the image as small as its training images were, and the colour that it
-        finds joins the luminance of the full size, so the result is as sharp as the image.
-
-        Args:
-            image: A Pillow image; a NumPy array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4]; or a
-                tensor [1 or 3, H, W] or [B, 1 or 3, H, W]. Arrays and tensors are uint8, or float in [0, 1].
-            scale: ``own``, or ``native``: the network runs at the image's full size, in tiles where that is
-                large.
-
-        Returns:
-            The same kind of image, in RGB; an alpha channel is kept.
-
-        Raises:
-            ImgcolorError: If the model enlarges, or the image is of another kind.
-        """
-        if self.scale_factor:
-            raise ImgcolorError(f"{self.name} enlarges images, and does not colourize; use upscale")
-        if scale not in ("own", "native"):
-            raise ImgcolorError(f"scale: expected own or native, found {scale!r}")
-        coloured: ImageLike = self._on(image, lambda images: self.colours(self.grey(images), scale))
-        return coloured
-
-    def upscale(self, image: ImageLike) -> ImageLike:
-        """Enlarge an image by the factor that the network was trained for.
-
-        Args:
-            image: As for :meth:`colourize`.
-
-        Returns:
-            The same kind of image, :attr:`scale_factor` times as high and wide; a grey one stays grey.
-
-        Raises:
-            ImgcolorError: If the model colourizes, or the image is of another kind.
-        """
-        if not self.scale_factor:
-            raise ImgcolorError(f"{self.name} colourizes, and does not enlarge images; use colourize")
-        large: ImageLike = self._on(image, self.enlarged)
-        return large
+    def device(self) -> torch.device:
+        """The device on which the network runs. Images are moved there, and the results back."""
+        tensors = itertools.chain(self.network.parameters(), self.network.buffers())
+        tensor = next(tensors, None)
+        return torch.device("cpu") if tensor is None else tensor.device
 
     @torch.no_grad()
-    def colours(self, grey: Tensor, scale: Scale = "own") -> Tensor:
-        """Colour a batch.
+    def run_network(self, degraded: Tensor) -> Tensor:
+        """Run the network on degraded images and convert its output to RGB.
 
         Args:
-            grey: Float [B, 1, H, W] in [0, 1].
-            scale: See :meth:`colourize`.
+            degraded: Float [B, C, h, w] in [0, 1].
 
         Returns:
-            Float [B, 3, H, W] in [0, 1].
-        """
-        height, width = grey.shape[-2:]
-        factor = 1.0 if scale == "native" else min(4.0, self.size / min(height, width))
-        if scale == "own":
-            factor = min(factor, (_LARGEST / (height * width)) ** 0.5)
-        size = [max(1, round(side * factor)) for side in (height, width)]
-        together = max(1, _TOGETHER // (size[0] * size[1]))
-        if len(grey) > together:
-            return torch.cat([self.colours(part, scale) for part in torch.split(grey, together)])
-        if factor == 1:
-            # Strips of full height: networks and tables look at the row.
-            strip = max(256, _TOGETHER // height)
-            return run_in_tiles(grey, self.task, (height, strip), overlap=128).clamp(0, 1)
-        small = self.task(F.interpolate(grey, size, mode="bilinear", antialias=True).clamp(0, 1))
-        weights = torch.tensor(self.task.degradation.weights, device=grey.device)  # type: ignore[union-attr]  # not for super-resolution
-        chroma = small - (weights[:, None, None] * small).sum(dim=1, keepdim=True)
-        large = F.interpolate(chroma, (height, width), mode="bilinear", antialias=factor > 1)
-        return large.add_(grey).clamp_(0, 1)
+            Float [B, 3, H, W] in [0, 1]; height and width as the network returns them.
 
-    @torch.no_grad()
-    def enlarged(self, images: Tensor) -> Tensor:
-        """Enlarge a batch.
+        Raises:
+            ImgcolorError: If the network does not accept the size of the images, and has no ``size_multiple``.
+        """
+        multiple = getattr(self.network, "size_multiple", 1)
+        height, width = degraded.shape[-2:]
+        images = self.coding.network_input(pad_to_multiple(degraded, multiple))
+        try:
+            output = run_network(self.network, images, self.flip_tta)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise ImgcolorError(
+                f"{self.name}: {type(self.network).__name__} failed on images of {list(images.shape[1:])} "
+                f"({error}); if it accepts only multiples of a size, give it an attribute size_multiple"
+            ) from error
+        rgb = self.coding.to_rgb(output)
+        if images.shape[-2:] != (height, width):
+            scale_factor = rgb.shape[-2] // images.shape[-2]
+            rgb = rgb[..., : height * scale_factor, : width * scale_factor]
+        return rgb
+
+    def convert(self, image: ImageLike, run: Callable[[Tensor], Tensor]) -> ImageLike:
+        """Apply a function of tensors to an image of any kind.
 
         Args:
-            images: Float [B, 1 or 3, h, w] in [0, 1].
+            image: A Pillow image; a NumPy array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4]; or a tensor
+                [1 or 3, H, W] or [B, 1 or 3, H, W]. Arrays and tensors are uint8, or float in [0, 1].
+            run: Called with float [B, 1 or 3, H, W] in [0, 1] on the pipeline's device; returns float
+                [B, 1 or 3, H', W'] in [0, 1].
 
         Returns:
-            Float [B, 1 or 3, H, W] in [0, 1].
-        """
-        channels = images.shape[1]
-        together = max(1, _TOGETHER // (16 * images.shape[-2] * images.shape[-1]))
-        if len(images) > together:
-            return torch.cat([self.enlarged(part) for part in torch.split(images, together)])
-        large = run_in_tiles(
-            images.expand(-1, 3, -1, -1), self.task, (192, 192), 32, self.scale_factor or 1
-        ).clamp(0, 1)
-        return large if channels == 3 else large.mean(dim=1, keepdim=True)
+            An image of the same kind. An alpha channel is kept, and resized where needed.
 
-    def _on(self, image: Any, run: Callable[[Tensor], Tensor]) -> Any:
+        Raises:
+            ImgcolorError: If the image is of another kind.
+        """
+        converted: Any
         if isinstance(image, Image.Image):
             photo = Photo.from_image(ImageOps.exif_transpose(image))
-            return photo.with_pixels(run(photo.pixels[None])[0]).to_image()
-        if isinstance(image, np.ndarray):
-            return self._on_array(image, run)
-        if isinstance(image, Tensor):
-            return self._on_tensor(image, run)
-        raise ImgcolorError(
-            f"image: expected a Pillow image, a NumPy array or a tensor, found {type(image).__name__}"
-        )
+            pixels = run(photo.pixels[None].to(self.device))[0]
+            converted = photo.with_pixels(pixels.cpu()).to_image()
+        elif isinstance(image, np.ndarray):
+            converted = self._convert_array(image, run)
+        elif isinstance(image, Tensor):
+            converted = self._convert_tensor(image, run)
+        else:
+            raise ImgcolorError(
+                f"image: expected a Pillow image, a NumPy array or a tensor, found {type(image).__name__}"
+            )
+        return converted  # type: ignore[no-any-return]  # the kind of `image`
 
-    def _on_array(self, image: np.ndarray, run: Callable[[Tensor], Tensor]) -> np.ndarray:
-        flat = image.ndim == 2
-        array = image[..., None] if flat else image
+    def _convert_array(self, image: np.ndarray, run: Callable[[Tensor], Tensor]) -> np.ndarray:
+        has_no_channels = image.ndim == 2
+        array = image[..., None] if has_no_channels else image
         if array.ndim not in (3, 4) or array.shape[-1] not in (1, 3, 4):
             raise ImgcolorError(
                 "image: expected an array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4], "
                 f"found {list(image.shape)}"
             )
-        # A copy in this machine's byte order: torch takes no other, and warns of arrays that cannot be written to.
+        # A copy in this machine's byte order: torch accepts no other, and warns about read-only arrays.
         tensor = torch.from_numpy(array.astype(array.dtype.newbyteorder("="))).movedim(-1, -3)
-        result = self._on_tensor(tensor[..., :3, :, :], run)
+        result = self._convert_tensor(tensor[..., :3, :, :], run)
         if array.shape[-1] == 4:
             alpha = tensor[..., 3:, :, :].float().reshape(-1, 1, *tensor.shape[-2:])
             alpha = F.interpolate(alpha, result.shape[-2:], mode="bilinear")
@@ -194,23 +153,33 @@ class Model:
             alpha = alpha.round() if result.dtype == torch.uint8 else alpha
             result = torch.cat([result, alpha.to(result.dtype)], dim=-3)
         pixels = result.movedim(-3, -1).numpy()
-        return pixels[..., 0] if flat and pixels.shape[-1] == 1 else pixels
+        return pixels[..., 0] if has_no_channels and pixels.shape[-1] == 1 else pixels
 
-    def _on_tensor(self, image: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
-        whole = image.dtype == torch.uint8
+    def _convert_tensor(self, image: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
+        is_uint8 = image.dtype == torch.uint8
         if image.ndim not in (3, 4) or image.shape[-3] not in (1, 3) or 0 in image.shape:
             raise ImgcolorError(
                 f"image: expected a tensor [1 or 3, H, W] or [B, 1 or 3, H, W], found {list(image.shape)}"
             )
-        if not whole and not image.is_floating_point():
+        if not is_uint8 and not image.is_floating_point():
             raise ImgcolorError(f"image: expected uint8, or float in [0, 1], found {image.dtype}")
-        if not whole and not image.max() <= 1.001:
+        if not is_uint8 and not image.max() <= 1.001:
             raise ImgcolorError(
                 f"image: expected floats in [0, 1], found {float(image.max()):g}; divide levels by 255"
             )
-        images = image.float() / 255 if whole else image.float().clamp(0, 1)
+        images = image.float() / 255 if is_uint8 else image.float().clamp(0, 1)
         batch = images if images.ndim == 4 else images[None]
-        device = next(self.task.parameters()).device
-        result = run(batch.to(device)).to(image.device)
+        result = run(batch.to(self.device)).to(image.device)
         result = result if images.ndim == 4 else result[0]
-        return (result * 255).round().to(torch.uint8) if whole else result.to(image.dtype)
+        return (result * 255).round().to(torch.uint8) if is_uint8 else result.to(image.dtype)
+
+
+def wrong_degradation(
+    found: nn.Module | None, expected: Sequence[type[nn.Module]], name: str
+) -> ImgcolorError:
+    """Return the error for a network that undoes a degradation which no pipeline undoes."""
+    names = " or ".join(cls.__name__ for cls in expected)
+    return ImgcolorError(
+        f"{name}: expected a network that was trained to undo {names}, found "
+        f"{'no degradation' if found is None else type(found).__name__}"
+    )

@@ -1,5 +1,5 @@
-"""The models that come with the package: their cards and weights."""
+"""The trained models that come with the package: weights and model cards."""
 
-from imgcolor.pretrained.registry import Card, cards, weights_of
+from imgcolor.pretrained.registry import Card, cards, weights_path
 
-__all__ = ["Card", "cards", "weights_of"]
+__all__ = ["Card", "cards", "weights_path"]

@@ -1,4 +1,4 @@
-"""What is known of the models that come with the package. Light to import: no torch."""
+"""The list of trained models that come with the package. Importing it does not import torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +12,18 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Card:
-    """What a model is, where it comes from, and how good it is.
+    """A model card: what a model does, how it was trained, and how good it is.
 
     Attributes:
-        name: What :func:`imgcolor.load` takes.
-        does: In a few words.
+        name: The name for :func:`imgcolor.load`.
+        does: What it does, in a few words.
         data: What it was trained on.
-        metric: Its figures on the validation images.
-        baseline: The same figures of what needs no network.
+        metric: Its metrics on the validation images.
+        baseline: The same metrics of the best baseline.
         command: The command that trained it.
-        commit: What the command ran at.
-        hardware: What it ran on.
-        note: What to know of it.
+        commit: The commit at which the command ran.
+        hardware: The hardware, the time and the seed of the training.
+        note: Further metrics, and limits of the model.
     """
 
     name: str
@@ -38,21 +38,22 @@ class Card:
 
     @property
     def path(self) -> Path:
-        """The file of the weights."""
+        """The file with the weights."""
         return _FOLDER / "weights" / f"{self.name}.ckpt"
 
 
 def cards() -> dict[str, Card]:
-    """The models that come with the package: name to card."""
+    """Return the models that come with the package: name to model card."""
     content = yaml.safe_load((_FOLDER / "cards.yaml").read_text(encoding="utf-8"))
     return {name: Card(name=name, **fields) for name, fields in content.items()}
 
 
-def weights_of(model: str | Path) -> Path:
-    """The checkpoint that a name or a path means.
+def weights_path(model: str | Path) -> Path:
+    """Return the checkpoint file for the name of a model, or for a path.
 
     Args:
-        model: The name of a model that comes with the package, or the path of a checkpoint that a fit wrote.
+        model: The name of a model that comes with the package, or the path of a checkpoint that ``imgcolor fit``
+            wrote.
 
     Raises:
         ImgcolorError: If it is neither.
@@ -62,6 +63,7 @@ def weights_of(model: str | Path) -> Path:
         return shipped[str(model)].path
     if Path(model).suffix != ".ckpt" and not Path(model).exists():
         raise ImgcolorError(
-            f"model: expected one of {', '.join(shipped)}, or a checkpoint of a fit, found {str(model)!r}"
+            f"model: expected one of {', '.join(shipped)}, or a checkpoint that `imgcolor fit` wrote, found "
+            f"{str(model)!r}"
         )
     return Path(model)

@@ -1,6 +1,6 @@
-"""What a network's blocks answer to an image: their maps, two measures of each, images and a table.
+"""Activation maps of a network's blocks: capture them, measure them, and write them as images and a table.
 
-The maps are taken by forward hooks, so the network knows nothing of it and may be anybody's.
+The maps are captured by forward hooks, so any network can be used without changes.
 """
 
 import csv
@@ -22,9 +22,9 @@ from imgcolor.utils.modes import eval_mode
 from imgcolor.visualization.grids import save_image, to_image
 
 CSV = "activations.csv"
-"""The table's name in the folder that :func:`write_activations` fills."""
+"""File name of the table that :func:`write_activations` writes."""
 
-_CELL = 80  # tiles are at least as large, so that their numbers fit below them
+_CELL = 80  # smallest width of a tile, so that its numbers fit below it
 _GAP = 6
 _HEADER = 44
 _CAPTION = 15
@@ -36,21 +36,21 @@ _NOT_FINITE = torch.tensor([1.0, 0.0, 0.0])
 
 
 def capture(network: nn.Module, images: Tensor, modules: Sequence[str] = ()) -> dict[str, Tensor]:
-    """Run a network once, in evaluation mode and without gradients, and keep what its blocks give.
+    """Run a network once, in evaluation mode and without gradients, and return the outputs of its blocks.
 
     Args:
-        network: Any module. Its modes come back, and nothing stays attached to it, whatever happens.
-        images: What the network takes, on its device: float [B, C, h, w].
+        network: Any module. Its training modes are restored and its hooks removed, also after an error.
+        images: The network's input, on its device: float [B, C, h, w].
         modules: Names of modules at any depth, such as ``downconv1`` or ``downconv1.0``, as in
             ``named_modules()``. By default all direct children (those inside a ``ModuleList`` or
-            ``ModuleDict`` too) that give maps, so one float tensor of four dimensions.
+            ``ModuleDict`` too) whose output is one float tensor of four dimensions.
 
     Returns:
         Name to maps, float [B, channels, height, width], copied to the CPU, in the order in which the modules
-        ran. Of a module that runs more than once, the last run is kept, at that run's place.
+        ran. For a module that runs more than once, the output and the position of the last run.
 
     Raises:
-        ImgcolorError: If a name is unknown, if a named module does not run or gives no such maps, or if no
+        ImgcolorError: If a name is unknown, if a named module does not run or returns no such maps, or if no
             direct child does.
     """
     chosen = find_modules(network, modules)
@@ -74,7 +74,7 @@ def capture(network: nn.Module, images: Tensor, modules: Sequence[str] = ()) -> 
 
 
 def find_modules(network: nn.Module, modules: Sequence[str] = ()) -> dict[str, nn.Module]:
-    """Look modules up by name.
+    """Return modules by name.
 
     Args:
         network: Any module.
@@ -86,26 +86,26 @@ def find_modules(network: nn.Module, modules: Sequence[str] = ()) -> dict[str, n
     Raises:
         ImgcolorError: If the network has no module of a name.
     """
-    there = dict(network.named_modules(remove_duplicate=False))
+    known = dict(network.named_modules(remove_duplicate=False))
     for name in modules:
-        if name not in there:
+        if name not in known:
             raise ImgcolorError(
                 f"modules: expected names of {type(network).__name__}'s modules, found {name!r}; "
                 f"there are {_names(network)}"
             )
-    return {name: there[name] for name in modules} if modules else dict(_children(network))
+    return {name: known[name] for name in modules} if modules else dict(_children(network))
 
 
 def near_zero(maps: Tensor, share: float = 0.01) -> Tensor:
-    """The share of each map's pixels that are near zero.
+    """Return the share of each map's pixels that are near zero.
 
     A pixel is near zero if its magnitude is below ``share`` times the largest magnitude in all maps of its block
-    and image, or if it is zero. So a map that is weak beside its neighbours counts as near zero, and a block
-    that is zero everywhere counts as that throughout.
+    and image, or if it is zero. So a map with small values compared with the other maps of its block counts as
+    near zero, and so does every map of a block that is zero everywhere.
 
     Args:
-        maps: Float [B, C, H, W]: one block's maps.
-        share: Where "near" ends, relative to the largest magnitude.
+        maps: Float [B, C, H, W]: the maps of one block.
+        share: Threshold relative to the largest magnitude.
 
     Returns:
         Float [B, C] in [0, 1]; nan for an image with values that are not finite.
@@ -118,12 +118,12 @@ def near_zero(maps: Tensor, share: float = 0.01) -> Tensor:
 
 
 def concentration(maps: Tensor) -> Tensor:
-    """How much of each map's strength is gathered in few pixels.
+    """Return how strongly each map is concentrated in few pixels.
 
-    One minus the normalised entropy: 1 - H(p) / log(H·W) with p = abs(a) / sum(abs(a)) over the map's pixels.
-    It is 0 where all pixels are equally strong, 1 - log(n) / log(H·W) where n pixels are and the others are zero,
-    and 1 where one pixel is alone. Neither the map's scale nor where its pixels lie changes it. A map that is
-    zero everywhere and a map of a single pixel have 0.
+    One minus the normalised entropy: 1 - H(p) / log(H·W) with p = abs(a) / sum(abs(a)) over the map's pixels. It
+    is 0 if all pixels have the same magnitude, 1 - log(n) / log(H·W) if n pixels have the same magnitude and the
+    others are zero, and 1 if only one pixel is not zero. It depends neither on the map's scale nor on the
+    positions of the pixels. A map that is zero everywhere and a map of a single pixel have 0.
 
     Args:
         maps: Float [B, C, H, W].
@@ -135,7 +135,7 @@ def concentration(maps: Tensor) -> Tensor:
     pixels = magnitudes.shape[-1]
     total = magnitudes.sum(dim=-1, keepdim=True)
     entropy = torch.special.entr(magnitudes / total).sum(dim=-1)
-    # The entropy of equal shares exceeds the logarithm by a rounding error now and then.
+    # Rounding can make the entropy of equal shares slightly larger than the logarithm.
     concentrated: Tensor = (1 - entropy / math.log(max(pixels, 2))).clamp(0, 1)
     nothing = (total[..., 0] == 0) | ((pixels == 1) & total[..., 0].isfinite())
     return concentrated.masked_fill(nothing, 0).float()
@@ -144,17 +144,17 @@ def concentration(maps: Tensor) -> Tensor:
 def activation_grid(maps: Tensor, title: str = "maps") -> Image.Image:
     """Draw all maps of one block and one image side by side, on one scale.
 
-    Zero is black and the block's largest magnitude is the brightest, so a map that is weak beside the others stays
-    dark. Positive values are grey to white, negative ones blue, values that are not finite red. The header has
-    the means of the two measures over the maps and the scale; below each map stand its number, the share of its
-    pixels near zero and its concentration.
+    Zero is black and the block's largest magnitude is the brightest, so a map with small values is dark. Positive
+    values are grey to white, negative ones blue, values that are not finite red. The header shows the means of the
+    two measures over the maps, and the scale. Below each map are its number, the share of its pixels near zero and
+    its concentration.
 
     Args:
         maps: Float [C, h, w].
-        title: What the header starts with: the block's name.
+        title: Start of the header: the block's name.
 
     Returns:
-        An RGB image; small maps are repeated pixel by pixel until they are visible.
+        An RGB image; small maps are enlarged without interpolation.
     """
     maps = maps.detach().cpu().float()
     count, height, width = maps.shape
@@ -196,17 +196,17 @@ def write_activations(
     folder: Path,
     modules: Sequence[str] = (),
 ) -> Path:
-    """Write an image an image and block, ``folder/IMAGE/MODULE.png``, and ``folder/activations.csv``.
+    """Write ``folder/IMAGE/MODULE.png`` for each image and block, and ``folder/activations.csv``.
 
-    The table has a row a map: image, module, channel, height, width, near_zero (:func:`near_zero`) and
+    The table has one row per map: image, module, channel, height, width, near_zero (:func:`near_zero`) and
     concentration (:func:`concentration`). Files of the same names are replaced.
 
     Args:
         network: Any module.
-        images: What the network takes, image by image, on its device: float [C, h, w] each; sizes may differ.
-        names: A name an image. In files and table, characters that could mislead a file system become ``_``, and
-            a name that is there already gets a number.
-        folder: Where to; made as needed.
+        images: The network's inputs, on its device: float [C, h, w] each; sizes may differ.
+        names: One name per image. In files and table, special characters become ``_``, and a repeated name gets a
+            number.
+        folder: The folder for the results, which is created if needed.
         modules: As in :func:`capture`.
 
     Returns:
@@ -232,12 +232,12 @@ def write_activations(
 
 @contextmanager
 def _hooked(modules: dict[str, nn.Module], maps: dict[str, Tensor], other: dict[str, str]) -> Iterator[None]:
-    """While it lasts, keep what modules give: maps in one place, what anything else was in the other."""
+    """Store the outputs of modules in the `with` block: maps in `maps`, the types of others in `other`."""
 
     def keep(name: str, output: Any) -> None:
         if isinstance(output, Tensor) and output.ndim == 4 and output.is_floating_point():
             maps.pop(name, None)
-            # A copy: what runs next may work in place.
+            # A copy, because the next module may work in place.
             maps[name] = output.detach().to("cpu", copy=True)
         elif isinstance(output, Tensor):
             other[name] = f"{output.dtype} {list(output.shape)}"
@@ -247,7 +247,7 @@ def _hooked(modules: dict[str, nn.Module], maps: dict[str, Tensor], other: dict[
     handles = []
     try:
         for name, module in modules.items():
-            # The default binds this round's name.
+            # The default argument binds the current name.
             handles.append(module.register_forward_hook(lambda _, __, output, name=name: keep(name, output)))
         yield
     finally:
@@ -257,7 +257,7 @@ def _hooked(modules: dict[str, nn.Module], maps: dict[str, Tensor], other: dict[
 
 def _children(network: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
     for name, child in network.named_children():
-        if isinstance(child, nn.ModuleList | nn.ModuleDict):  # these never run, only what is in them
+        if isinstance(child, nn.ModuleList | nn.ModuleDict):  # only their children run
             yield from _children(child, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", child
@@ -268,7 +268,7 @@ def _names(network: nn.Module) -> str:
 
 
 def _colours(maps: Tensor) -> tuple[Tensor, str]:
-    """Maps [C, h, w] as colours [C, 3, h, w] in [0, 1] on their common scale, and what the colours mean."""
+    """Return maps [C, h, w] as colours [C, 3, h, w] in [0, 1] on a common scale, and a legend."""
     finite = maps.isfinite()
     values = maps.where(finite, 0)
     largest = float(values.abs().max())
@@ -281,7 +281,7 @@ def _colours(maps: Tensor) -> tuple[Tensor, str]:
 
 
 def _file_names(names: Sequence[str]) -> list[str]:
-    """Names that lead nowhere else and stay apart, also where a file system takes A for a."""
+    """Return safe file names that differ from each other, also on file systems that ignore case."""
     files: list[str] = []
     taken = {CSV}
     for name in names:

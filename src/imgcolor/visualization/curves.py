@@ -1,4 +1,4 @@
-"""Curves over epochs as images."""
+"""Plot metrics: over epochs, over the values of an option, and over margins."""
 
 import io
 import math
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgcolor.utils.files import atomic_write, read_rows
 
-if TYPE_CHECKING:  # `imgcolor report` draws without torch, which takes seconds to import
+if TYPE_CHECKING:  # not at run time: `imgcolor report` needs no torch
     from torch import Tensor
 
 _TITLES = {
@@ -29,7 +29,7 @@ def read_metrics(path: Path) -> dict[str, list[tuple[int, float]]]:
         path: The file.
 
     Returns:
-        Column to its (epoch, value) pairs, without the epochs whose value is missing.
+        Column to (epoch, value) pairs, without missing values.
     """
     columns: dict[str, list[tuple[int, float]]] = {}
     for row in read_rows(path):
@@ -45,21 +45,22 @@ def plot_curves(
     metrics: Sequence[str] = (),
     log: bool = False,
 ) -> None:
-    """Draw metrics over epochs, a panel each; training dashed, validation solid, a colour a run.
+    """Plot metrics over epochs, one panel per metric and one colour per run: training dashed, validation solid.
 
     Args:
-        runs: Name to what :func:`read_metrics` gave. The name of a single run is not shown.
+        runs: Name of a run to the result of :func:`read_metrics`. The name of a single run is not shown.
         path: The PNG to write.
-        metrics: Which to draw, such as ``loss`` for ``train/loss`` and ``val/loss``; by default those that
-            there are of loss, mean squared error, PSNR, 12-margin error and accuracy.
-        log: Whether values are drawn on a logarithmic axis.
+        metrics: The metrics to plot, such as ``loss`` for ``train/loss`` and ``val/loss``. By default, those of
+            the runs that have a title here: loss, mean squared error, PSNR, 12-margin error, accuracy, SSIM and
+            CIEDE2000.
+        log: Whether the vertical axis is logarithmic.
     """
-    # Not pyplot: it keeps figures and looks for a screen. Imported here: it takes half a second.
+    # Not pyplot, which keeps figures in memory and looks for a display. Imported here: it takes half a second.
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    there = {name.partition("/")[2] for columns in runs.values() for name in columns}
-    metrics = metrics or [metric for metric in _TITLES if metric in there]
+    logged = {name.partition("/")[2] for columns in runs.values() for name in columns}
+    metrics = metrics or [metric for metric in _TITLES if metric in logged]
     figure = Figure(figsize=(4.2 * len(metrics), 3.4), layout="constrained", dpi=110)
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     for panel, metric in zip(panels, metrics, strict=True):
@@ -79,7 +80,7 @@ def plot_curves(
         panel.grid(alpha=0.3, which="both")
         if len(runs) <= 3:
             panel.legend(fontsize="small")
-    if len(runs) > 3:  # many would hide the curves
+    if len(runs) > 3:  # a long legend would hide the curves
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize="small")
     _save(figure, path)
@@ -91,12 +92,14 @@ def plot_swept(
     label: str,
     titles: Sequence[str],
 ) -> None:
-    """Draw metrics over the values of an option, a panel each; another's figures are drawn as hollow circles.
+    """Plot metrics over the values of an option, one panel per metric.
+
+    Reference values, such as those of a course report, are drawn as hollow circles.
 
     Args:
-        points: Metric to series to (value, figure, the other's figure or NaN).
+        points: Metric to name of a series to (value of the option, metric, reference value or NaN).
         path: The PNG to write.
-        label: What the values are of.
+        label: Name of the option.
         titles: The panels' titles, in the order of the metrics.
     """
     from matplotlib.figure import Figure
@@ -105,15 +108,15 @@ def plot_swept(
     panels = figure.subplots(1, len(points), squeeze=False)[0]
     for panel, series, title in zip(panels, points.values(), titles, strict=True):
         for number, (name, triples) in enumerate(series.items()):
-            values, ours, theirs = zip(*triples, strict=True)
+            values, metrics, references = zip(*triples, strict=True)
             shown = values if all(isinstance(v, int | float) for v in values) else tuple(map(str, values))
-            panel.plot(shown, ours, "o-", color=f"C{number}", label=name or "here")
-            if not all(map(math.isnan, theirs)):
+            panel.plot(shown, metrics, "o-", color=f"C{number}", label=name or "here")
+            if not all(map(math.isnan, references)):
                 hollow = {"color": f"C{number}", "markerfacecolor": "none", "alpha": 0.7}
-                panel.plot(shown, theirs, "o:", label=f"{name} in the report".strip(), **hollow)
+                panel.plot(shown, references, "o:", label=f"{name} in the report".strip(), **hollow)
             if all(isinstance(v, int | float) for v in values) and max(values) > 8 * min(values) > 0:
                 panel.set_xscale("log")
-            if min(ours) > 0 and max(ours) > 8 * min(ours):
+            if min(metrics) > 0 and max(metrics) > 8 * min(metrics):
                 panel.set_yscale("log")
         panel.set_title(title)
         panel.set_xlabel(label)
@@ -129,10 +132,11 @@ def _save(figure: Any, path: Path) -> None:
 
 
 def plot_margins(curves: Mapping[str, "Tensor"], path: Path) -> None:
-    """Draw the margin accuracy over the margin.
+    """Plot margin accuracy over the margin.
 
     Args:
-        curves: Name to what :class:`~imgcolor.metrics.MarginCurve` gave; the first is drawn as the network's.
+        curves: Name to the result of :class:`~imgcolor.metrics.MarginCurve`. The first, the network's, is drawn
+            in black.
         path: The PNG to write.
     """
     from matplotlib.figure import Figure
@@ -144,7 +148,7 @@ def plot_margins(curves: Mapping[str, "Tensor"], path: Path) -> None:
         style = {"color": "black", "linewidth": 2.0} if number == 0 else {"linestyle": "--"}
         panel.plot(range(shown), curve[:shown].tolist(), label=name, **style)
     panel.axvline(12, color="grey", linewidth=0.8)
-    panel.set_title("channel values nearer to the truth than the margin")
+    panel.set_title("channel values closer to the target than the margin")
     panel.set_xlabel("margin (of 256 levels)")
     panel.set_ylabel("share")
     panel.set_ylim(0, 1)

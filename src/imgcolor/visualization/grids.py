@@ -1,4 +1,4 @@
-"""Images for people: labelled grids of images and palettes. Values are shown as they are, never normalised."""
+"""Draw labelled grids of images, comparisons and palettes. Values are never normalised."""
 
 import io
 import math
@@ -13,19 +13,19 @@ from imgcolor.utils.files import atomic_write
 
 _GAP = 2
 _LABEL = 22
-"""Height of a line of text, with some room."""
+"""Height of a line of text with space around it."""
 
 _INK = (32, 32, 32)
 _PAPER = (255, 255, 255)
 
 
 def image_grid(rows: Mapping[str, Tensor], cell: int = 64) -> Image.Image:
-    """Draw images in labelled rows, a column an image.
+    """Draw images in labelled rows, one image per column.
 
     Args:
         rows: Label to float images [B, 1 or 3, h, w] in [0, 1] (values outside are clamped). Rows may differ in
-            size: small images are repeated pixel by pixel up to the size of the largest.
-        cell: Images smaller than this become larger by a whole factor, until they are not.
+            size: all images are resized to the largest height and width, without interpolation.
+        cell: Height and width that images have at least; smaller images are enlarged by a whole factor.
 
     Returns:
         An RGB image.
@@ -50,13 +50,13 @@ def image_grid(rows: Mapping[str, Tensor], cell: int = 64) -> Image.Image:
 
 
 def side_by_side(*images: Tensor) -> Image.Image:
-    """Put images of one size beside each other, at their own size.
+    """Put images of one size next to each other in a row, without labels.
 
     Args:
         *images: Float [1 or 3, H, W] in [0, 1] (values outside are clamped), or uint8.
 
     Returns:
-        An RGB image, H high, with two white columns between images.
+        An RGB image of height H, with two white columns between images.
     """
     parts = [to_image(image) for image in images]
     width, height = parts[0].size
@@ -67,14 +67,14 @@ def side_by_side(*images: Tensor) -> Image.Image:
 
 
 def comparison_sheet(pairs: Mapping[str, tuple[Image.Image, Image.Image]], columns: int = 3) -> Image.Image:
-    """Put images beside their results, with their names below.
+    """Draw images next to their results, with names below.
 
     Args:
-        pairs: Name to before and after, of any sizes; a long name loses its beginning.
-        columns: Pairs a row.
+        pairs: Name to input and result, of any sizes; the beginning of a long name is left out.
+        columns: Number of pairs in a row.
 
     Returns:
-        An RGB image, each row as high and all columns as wide as the largest in it needs.
+        An RGB image. Its columns have one width, and each row has the height of its highest image.
     """
     font = ImageFont.load_default(size=14)
     width = max(before.width + _GAP + after.width for before, after in pairs.values())
@@ -92,7 +92,7 @@ def comparison_sheet(pairs: Mapping[str, tuple[Image.Image, Image.Image]], colum
             left = column * (width + space)
             canvas.paste(before, (left, top))
             canvas.paste(after, (left + before.width + _GAP, top))
-            label = name.encode(errors="replace").decode()  # a file's name may be no text in any encoding
+            label = name.encode(errors="replace").decode()  # a file name may contain bytes that are no text
             while font.getlength(label) > width and len(label) > 2:
                 label = f"…{label[2:]}"
             bottom = top + max(before.height, after.height)
@@ -120,7 +120,7 @@ def draw_palette(colours: Tensor, columns: int = 8, cell: int = 72) -> Image.Ima
 
     Args:
         colours: Float [k, 3] in [0, 1].
-        columns: Squares a row.
+        columns: Number of squares in a row.
         cell: Width and height of a square in pixels.
 
     Returns:
@@ -141,7 +141,7 @@ def draw_palette(colours: Tensor, columns: int = 8, cell: int = 72) -> Image.Ima
 
 
 def save_image(image: Image.Image, path: Path) -> None:
-    """Write a PNG, under its name only when it is whole; folders are made as needed."""
+    """Write a PNG file, and create its folder if needed. An interrupted write leaves no partial file."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     atomic_write(path, buffer.getvalue())

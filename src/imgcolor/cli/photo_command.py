@@ -1,0 +1,143 @@
+"""What `imgcolor colourize` and `imgcolor upscale` share: their arguments, and the way from photos to results."""
+
+import contextlib
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from imgcolor.cli.options import CommandParser, UsageError, add_allow_import, import_from_here
+from imgcolor.cli.photo_jobs import find_jobs
+from imgcolor.data.image_files import WRITABLE_FORMATS
+from imgcolor.pretrained import weights_path
+from imgcolor.utils.errors import ImgcolorError
+
+_COMPARED = 24
+"""Number of photos in a comparison."""
+
+_SHOWN_FAILURES = 20
+
+
+def add_photo_arguments(parser: CommandParser, model: str, output: str) -> None:
+    """Add the arguments of both commands.
+
+    Args:
+        parser: The command's parser.
+        model: The default model.
+        output: The default folder for the results.
+    """
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="image files, folders or patterns")
+    parser.add_argument(
+        "--model",
+        default=model,
+        help="a name that `imgcolor models` lists, or a .ckpt file that `imgcolor fit` wrote "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path(output), help="the folder for the results (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--format",
+        default="png",
+        choices=["same", *(extension.removeprefix(".") for extension in WRITABLE_FORMATS)],
+        help="format of the results; same: that of the input, or PNG if imgcolor cannot write it "
+        "(default: %(default)s)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help=f"also write comparison.png: the first {_COMPARED} photos next to their results",
+    )
+    add_allow_import(parser)
+
+
+def run_photo_command(arguments: Namespace, command: str) -> None:
+    """Convert the photos. Everything that can be checked without torch is checked before torch is imported.
+
+    Args:
+        arguments: The parsed arguments.
+        command: ``colourize`` or ``upscale``.
+
+    Raises:
+        ImgcolorError: If an argument does not fit, or photos could not be converted.
+    """
+    if not arguments.inputs:
+        raise UsageError(
+            f"expected photos or folders, found no INPUT; for example: imgcolor {command} photo.jpg"
+        )
+    output: Path = arguments.output
+    comparison = output / "comparison.png" if arguments.compare else None
+    jobs = find_jobs(arguments.inputs, output, arguments.format, arguments.overwrite, comparison)
+    weights_path(arguments.model)
+    if arguments.allow_import:
+        import_from_here()
+
+    from imgcolor.cli.runtime import keep_freed_memory
+    from imgcolor.pipelines import Upscaler, load
+    from imgcolor.pipelines.photo_conversion import convert_photos
+
+    keep_freed_memory()
+    pipeline = load(arguments.model, arguments.allow_import)
+    found = "upscale" if isinstance(pipeline, Upscaler) else "colourize"
+    if found != command:
+        raise ImgcolorError(
+            f"--model {arguments.model}: expected a model for {command}, found one for {found}"
+        )
+    convert = partial(convert_photos, jobs, previews=_COMPARED if comparison else 0)
+    with _progress_bar(len(jobs)) as advance:
+        if isinstance(pipeline, Upscaler):
+            conversion = convert(pipeline.upscale_batch, scale_factor=pipeline.scale_factor, advance=advance)
+        else:
+            conversion = convert(
+                lambda pixels: pipeline.colourize_batch(pipeline.to_grey(pixels), arguments.scale),
+                preview_input=pipeline.to_grey,
+                advance=advance,
+            )
+    if comparison and conversion.previews:
+        from imgcolor.pipelines.photo import save_photo
+        from imgcolor.visualization.grids import comparison_sheet
+
+        save_photo(comparison_sheet(conversion.previews), comparison)
+    done = len(jobs) - len(conversion.failures)
+    written = f", {comparison}" if conversion.previews else ""
+    print(f"{done} of {len(jobs)} photos in {output}{written}")
+    _raise_failures(conversion.failures, len(jobs))
+
+
+def _raise_failures(failures: list[str], count: int) -> None:
+    if not failures:
+        return
+    for failure in failures[:_SHOWN_FAILURES]:
+        print(f"  {failure}", file=sys.stderr)
+    more = f" (the first {_SHOWN_FAILURES} above)" if len(failures) > _SHOWN_FAILURES else ""
+    raise ImgcolorError(f"{len(failures)} of {count} photos could not be done{more}")
+
+
+@contextlib.contextmanager
+def _progress_bar(total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar if stderr is a terminal. Yields a function that advances it by a number of photos."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("Photos"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=total)
+        yield partial(progress.advance, task)

@@ -1,0 +1,18 @@
+"""imgcolor upscale: enlarge photos."""
+
+from argparse import Namespace
+
+from imgcolor.cli.options import CommandParser
+from imgcolor.cli.photo_command import add_photo_arguments, run_photo_command
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Add the command's arguments."""
+    parser.description = "Enlarge photos by the scale factor of the model."
+    parser.example = "imgcolor upscale photo.jpg"
+    add_photo_arguments(parser, model="superres", output="enlarged")
+
+
+def run(arguments: Namespace) -> None:
+    """Enlarge the photos."""
+    run_photo_command(arguments, "upscale")

@@ -1,0 +1,156 @@
+"""The pipeline that colourizes images."""
+
+from typing import Any, Literal, NoReturn
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imgcolor.data import LumaGrey, MeanGrey
+from imgcolor.pipelines.base import MAX_BATCH_PIXELS, ImageLike, Pipeline
+from imgcolor.pipelines.tiling import run_in_tiles
+from imgcolor.utils.errors import ImgcolorError
+
+Scale = Literal["own", "native"]
+
+_MAX_WORKING_PIXELS = 2**22
+"""Largest working size, in pixels, for images of extreme aspect ratios."""
+
+_MAX_ENLARGEMENT = 4.0
+"""Smaller images are enlarged to the working size by at most this factor."""
+
+_STRIP_OVERLAP = 128
+"""Number of columns that neighbouring strips of a large image share."""
+
+
+class Colourizer(Pipeline):
+    """Colourizes images of any size.
+
+    The network sees an image at its working size, which is near the size of its training images. The chroma of
+    its result is resized to the size of the image, and joined with the image's own luminance. So the result is
+    as sharp as the image.
+
+    Args:
+        network: A module from grey images [B, 1, h, w] to what the coding takes.
+        coding: Converts the network's output to RGB.
+        degradation: :class:`~imgcolor.data.MeanGrey` or :class:`~imgcolor.data.LumaGrey`, as in training.
+        image_size: Height of the training images.
+        flip_tta: Whether the mean of the outputs for an image and for its mirror image is taken.
+        name: The name in error messages.
+
+    Raises:
+        ImgcolorError: If the degradation is another.
+
+    Example:
+        >>> import imgcolor
+        >>> colourizer = imgcolor.load("faces")  # doctest: +SKIP
+        >>> colourizer.colourize(Image.open("grandmother.jpg")).save("grandmother.png")  # doctest: +SKIP
+    """
+
+    degradation: MeanGrey | LumaGrey
+    degradations = (MeanGrey, LumaGrey)
+
+    @property
+    def size(self) -> int:
+        """The shorter side of an image at its working size: that of the training images."""
+        return self.image_size or (80 if isinstance(self.degradation, LumaGrey) else 32)
+
+    def colourize(self, image: ImageLike, scale: Scale = "own") -> ImageLike:
+        """Colourize an image. Only the luminance of a colour image is used.
+
+        Args:
+            image: A Pillow image; a NumPy array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4]; or a tensor
+                [1 or 3, H, W] or [B, 1 or 3, H, W]. Arrays and tensors are uint8, or float in [0, 1].
+            scale: ``own``: the network sees the image at the working size. ``native``: it sees the image at full
+                size, in tiles if that is large.
+
+        Returns:
+            An image of the same kind, in RGB; an alpha channel is kept.
+
+        Raises:
+            ImgcolorError: If the image is of another kind, or ``scale`` is neither of the two.
+        """
+        if scale not in ("own", "native"):
+            raise ImgcolorError(f"scale: expected own or native, found {scale!r}")
+        return self.convert(image, lambda images: self.colourize_batch(self.to_grey(images), scale))
+
+    colorize = colourize
+
+    def upscale(self, image: Any) -> NoReturn:
+        """Raise an error that names :meth:`colourize`."""
+        raise ImgcolorError(f"{self.name} colourizes, and does not enlarge images; use colourize")
+
+    def to_grey(self, images: Tensor) -> Tensor:
+        """Return the luminance that the network was trained on, which the result keeps.
+
+        Args:
+            images: Float [B, 1 or 3, H, W] in [0, 1].
+
+        Returns:
+            Float [B, 1, H, W]; grey images are returned unchanged.
+        """
+        if images.shape[1] == 1:
+            return images
+        grey: Tensor = self.degradation(images)
+        return grey
+
+    @torch.no_grad()
+    def colourize_batch(self, grey: Tensor, scale: Scale = "own") -> Tensor:
+        """Colourize a batch of images of one size.
+
+        Args:
+            grey: Float [B, 1, H, W] in [0, 1], on the pipeline's device.
+            scale: See :meth:`colourize`.
+
+        Returns:
+            Float [B, 3, H, W] in [0, 1].
+        """
+        height, width = grey.shape[-2:]
+        size = (height, width) if scale == "native" else self.working_size(height, width)
+        most = max(1, MAX_BATCH_PIXELS // (size[0] * size[1]))
+        if len(grey) > most:
+            return torch.cat([self.colourize_batch(part, scale) for part in torch.split(grey, most)])
+        if size == (height, width):
+            return self.run_at_full_size(grey)
+        small = F.interpolate(grey, size, mode="bilinear", antialias=True).clamp(0, 1)
+        return self.join_chroma(self.chroma(self.run_network(small)), grey)
+
+    def working_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width at which the network sees an image; the shorter is :attr:`size`."""
+        factor = min(_MAX_ENLARGEMENT, self.size / min(height, width))
+        factor = min(factor, (_MAX_WORKING_PIXELS / (height * width)) ** 0.5)
+        return max(1, round(height * factor)), max(1, round(width * factor))
+
+    def run_at_full_size(self, grey: Tensor) -> Tensor:
+        """Run the network on images of the original size, in vertical strips if they are large.
+
+        The strips have the full height, because some networks and lookup tables use the position of a row.
+
+        Args:
+            grey: Float [B, 1, H, W] in [0, 1].
+
+        Returns:
+            Float [B, 3, H, W] in [0, 1].
+        """
+        height = grey.shape[-2]
+        strip = max(2 * _STRIP_OVERLAP, MAX_BATCH_PIXELS // height)
+        return run_in_tiles(grey, self.run_network, (height, strip), _STRIP_OVERLAP).clamp(0, 1)
+
+    def chroma(self, rgb: Tensor) -> Tensor:
+        """Return the difference of RGB images, float [B, 3, h, w], from their own luminance."""
+        weights = torch.tensor(self.degradation.weights, device=rgb.device)
+        return rgb - (weights[:, None, None] * rgb).sum(dim=1, keepdim=True)
+
+    def join_chroma(self, chroma: Tensor, grey: Tensor) -> Tensor:
+        """Resize chroma to the size of the luminance, and add both.
+
+        Args:
+            chroma: Float [B, 3, h, w].
+            grey: Float [B, 1, H, W] in [0, 1].
+
+        Returns:
+            Float [B, 3, H, W] in [0, 1].
+        """
+        is_larger = chroma.shape[-2:].numel() > grey.shape[-2:].numel()
+        resized = F.interpolate(chroma, grey.shape[-2:], mode="bilinear", antialias=is_larger)
+        return resized.add_(grey).clamp_(0, 1)

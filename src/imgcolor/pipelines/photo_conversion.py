@@ -1,0 +1,148 @@
+"""Convert many photo files: read in parallel, run in batches, write in parallel."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from imgcolor.data.image_files import MAX_PIXELS, image_size, quiet_pillow
+from imgcolor.pipelines.photo import Photo, on_white, save_photo
+from imgcolor.utils.errors import ImgcolorError
+
+Job = tuple[Path, Path]
+"""A photo file, and the file for its result."""
+
+_MAX_CHUNK_PIXELS = 8_000_000
+"""Pixels of the results in memory at once. A larger photo is processed alone."""
+
+_MAX_CHUNK_PHOTOS = 256
+
+_MAX_BATCH = 64
+
+_PREVIEW_SIZE = (320, 320)
+
+
+@dataclass
+class Conversion:
+    """The outcome of :func:`convert_photos`.
+
+    Attributes:
+        failures: A message for each photo that could not be converted.
+        previews: Path of a photo to small images of input and result.
+    """
+
+    failures: list[str] = field(default_factory=list)
+    previews: dict[str, tuple[Image.Image, Image.Image]] = field(default_factory=dict)
+
+
+def convert_photos(
+    jobs: Sequence[Job],
+    convert: Callable[[Tensor], Tensor],
+    *,
+    scale_factor: int = 1,
+    previews: int = 0,
+    preview_input: Callable[[Tensor], Tensor] = lambda pixels: pixels,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Conversion:
+    """Convert photo files. A file that cannot be read or written does not stop the others.
+
+    Args:
+        jobs: The photos and the files for the results, which are replaced if they exist.
+        convert: From float [B, 1 or 3, H, W] in [0, 1] to the same with H and W times `scale_factor`.
+        scale_factor: See `convert`.
+        previews: Number of photos for which previews are made.
+        preview_input: Converts the pixels of a photo to those that its preview shows as the input.
+        advance: Called with the number of photos that were processed since the last call.
+    """
+    conversion = Conversion()
+    # Outside the threads, because they share the filter for warnings.
+    with quiet_pillow(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        for chunk in _chunks(jobs, _MAX_CHUNK_PIXELS // scale_factor**2):
+            read = list(pool.map(partial(_read, scale_factor=scale_factor), chunk))
+            failed = [str(photo) for photo in read if isinstance(photo, ImgcolorError)]
+            conversion.failures += failed
+            advance(len(failed))
+            pairs = [(job, photo) for job, photo in zip(chunk, read, strict=True) if isinstance(photo, Photo)]
+            results = _run_in_batches([photo for _, photo in pairs], convert, advance)
+            targets = [target for (_, target), _ in pairs]
+            conversion.failures += [message for message in pool.map(_write, targets, results) if message]
+            missing = previews - len(conversion.previews)
+            for ((source, _), photo), result in list(zip(pairs, results, strict=True))[:missing]:
+                shown = photo.with_pixels(preview_input(photo.pixels[None])[0])
+                conversion.previews[str(source)] = (_preview(shown), _preview(result))
+    return conversion
+
+
+def _chunks(jobs: Sequence[Job], max_pixels: int) -> Iterator[list[Job]]:
+    """Yield jobs in lists whose photos fit in memory together."""
+    chunk: list[Job] = []
+    pixels = 0
+    for job in jobs:
+        size = _pixel_count(job[0])
+        if chunk and (pixels + size > max_pixels or len(chunk) == _MAX_CHUNK_PHOTOS):
+            yield chunk
+            chunk, pixels = [], 0
+        chunk.append(job)
+        pixels += size
+    if chunk:
+        yield chunk
+
+
+def _pixel_count(path: Path) -> int:
+    try:
+        width, height = image_size(path)
+    except ImgcolorError:  # reported when the file is read
+        return 0
+    return width * height
+
+
+def _read(job: Job, scale_factor: int) -> Photo | ImgcolorError:
+    source = job[0]
+    if scale_factor > 1 and (size := _pixel_count(source) * scale_factor**2) > MAX_PIXELS:
+        return ImgcolorError(
+            f"{source}: expected a photo that has at most {MAX_PIXELS:,} pixels when it is enlarged, found "
+            f"{size:,}; make it smaller first"
+        )
+    try:
+        return Photo.read(source)
+    except ImgcolorError as error:
+        return error
+
+
+def _run_in_batches(
+    photos: Sequence[Photo], convert: Callable[[Tensor], Tensor], advance: Callable[[int], None]
+) -> list[Photo]:
+    """Convert photos, those of one shape in batches."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, photo in enumerate(photos):
+        groups.setdefault(tuple(photo.pixels.shape), []).append(index)
+    results: dict[int, Photo] = {}
+    for indices in groups.values():
+        for batch in (indices[start : start + _MAX_BATCH] for start in range(0, len(indices), _MAX_BATCH)):
+            pixels = convert(torch.stack([photos[index].pixels for index in batch]))
+            results |= {i: photos[i].with_pixels(p) for i, p in zip(batch, pixels, strict=True)}
+            advance(len(batch))
+    return [results[index] for index in range(len(photos))]
+
+
+def _write(target: Path, photo: Photo) -> str | None:
+    """Write a photo; return a message if that fails."""
+    try:
+        save_photo(photo.to_image(), target)
+    except ImgcolorError as error:
+        return str(error)
+    except (OSError, ValueError) as error:  # the format cannot hold the image
+        return f"{target}: cannot be written ({error})"
+    return None
+
+
+def _preview(photo: Photo) -> Image.Image:
+    image = on_white(photo.to_image()).convert("RGB")
+    image.thumbnail(_PREVIEW_SIZE)
+    return image

@@ -1,0 +1,83 @@
+"""The pipeline that enlarges images."""
+
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+from imgcolor.data import BoxDownsample
+from imgcolor.pipelines.base import MAX_BATCH_PIXELS, ImageLike, Pipeline
+from imgcolor.pipelines.tiling import run_in_tiles
+from imgcolor.utils.errors import ImgcolorError
+
+_TILE = (192, 192)
+"""Height and width of the largest tile."""
+
+_TILE_OVERLAP = 32
+"""Number of pixels that neighbouring tiles share."""
+
+
+class Upscaler(Pipeline):
+    """Enlarges images of any size by the scale factor that the network was trained for.
+
+    Args:
+        network: A module from RGB images [B, 3, h, w] to what the coding takes.
+        coding: Converts the network's output to RGB.
+        degradation: :class:`~imgcolor.data.BoxDownsample`, as in training.
+        image_size: Height of the training images.
+        flip_tta: Whether the mean of the outputs for an image and for its mirror image is taken.
+        name: The name in error messages.
+
+    Raises:
+        ImgcolorError: If the degradation is another.
+
+    Example:
+        >>> import imgcolor
+        >>> upscaler = imgcolor.load("superres")  # doctest: +SKIP
+        >>> upscaler.upscale(Image.open("small.png")).save("large.png")  # doctest: +SKIP
+    """
+
+    degradation: BoxDownsample
+    degradations = (BoxDownsample,)
+
+    @property
+    def scale_factor(self) -> int:
+        """The ratio of the result's height and width to the image's."""
+        return self.degradation.scale_factor
+
+    def upscale(self, image: ImageLike) -> ImageLike:
+        """Enlarge an image.
+
+        Args:
+            image: A Pillow image; a NumPy array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4]; or a tensor
+                [1 or 3, H, W] or [B, 1 or 3, H, W]. Arrays and tensors are uint8, or float in [0, 1].
+
+        Returns:
+            An image of the same kind, :attr:`scale_factor` times as high and wide; a grey image stays grey.
+
+        Raises:
+            ImgcolorError: If the image is of another kind.
+        """
+        return self.convert(image, self.upscale_batch)
+
+    def colourize(self, image: Any, **options: Any) -> NoReturn:
+        """Raise an error that names :meth:`upscale`."""
+        raise ImgcolorError(f"{self.name} enlarges images, and does not colourize; use upscale")
+
+    @torch.no_grad()
+    def upscale_batch(self, images: Tensor) -> Tensor:
+        """Enlarge a batch of images of one size.
+
+        Args:
+            images: Float [B, 1 or 3, h, w] in [0, 1], on the pipeline's device.
+
+        Returns:
+            Float [B, 1 or 3, h * scale_factor, w * scale_factor] in [0, 1].
+        """
+        channels, height, width = images.shape[1:]
+        most = max(1, MAX_BATCH_PIXELS // (16 * height * width))
+        if len(images) > most:
+            return torch.cat([self.upscale_batch(part) for part in torch.split(images, most)])
+        rgb = images.expand(-1, 3, -1, -1)
+        large = run_in_tiles(rgb, self.run_network, _TILE, _TILE_OVERLAP, self.scale_factor).clamp(0, 1)
+        return large if channels == 3 else large.mean(dim=1, keepdim=True)
