@@ -41,51 +41,36 @@ def _command(name: str) -> Callable[[list[str]], None]:
     return run
 
 
-def _module(name: str) -> Callable[[list[str]], None]:
-    """What a module of imgcolor.cli runs with the command's name and its options."""
-    return lambda arguments: import_module(f"imgcolor.cli.{name}").run(arguments)
+def _lightning(arguments: list[str]) -> None:
+    """Run a command of LightningCLI."""
+    from imgcolor.cli import training
 
-
-def _function(name: str) -> Callable[[list[str]], None]:
-    """The function of a module of the same name, whose parameters are the command's options."""
-
-    def run(arguments: list[str]) -> None:
-        from imgcolor.cli.options import run_command
-
-        run_command(getattr(import_module(f"imgcolor.cli.{name}"), name), arguments)
-
-    return run
-
-
-def _export(arguments: list[str]) -> None:
-    # Python's lists are added to with a plus.
-    words = [f"--allow_import+{word[14:]}" if word[:14] == "--allow-import" else word for word in arguments]
-    _function("export")(words)
+    training.run(arguments)
 
 
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], None]]] = {
     "colourize": (
         "give grey photos colour (also: colorize): imgcolor colourize a.jpg",
-        _module("colourize"),
+        _command("colourize"),
     ),
-    "upscale": ("enlarge photos: imgcolor upscale a.jpg", _module("colourize")),
+    "upscale": ("enlarge photos: imgcolor upscale a.jpg", _command("upscale")),
     "models": ("list the trained models that come with imgcolor", _command("models")),
-    "demo": ("try the models on photos in the browser, on this machine alone", _function("demo")),
-    "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _module("training")),
-    "validate": ("measure a trained network on the validation images", _module("training")),
-    "test": ("measure a trained network on the test images", _module("training")),
-    "predict": ("write a trained network's images as PNG files", _module("training")),
-    "baseline": ("measure what needs no network: copies, interpolations, tables", _module("training")),
+    "demo": ("try the models on photos in the browser, on this machine alone", _command("demo")),
+    "fit": ("train a network: imgcolor fit --config experiments/quickstart.yaml", _lightning),
+    "validate": ("measure a trained network on the validation images", _lightning),
+    "test": ("measure a trained network on the test images", _lightning),
+    "predict": ("write a trained network's images as PNG files", _lightning),
+    "baseline": ("measure what needs no network: copies, interpolations, tables", _lightning),
     "sweep": ("train an experiment with many values of its options, on Ray Tune", _command("sweep")),
     "record": ("keep what runs ended with as rows of a table of results", _command("record")),
     "report": ("write the results page from the tables of results", _command("report")),
-    "export": ("write a trained network as ONNX, TorchScript or small weights", _export),
+    "export": ("write a trained network as ONNX, TorchScript or small weights", _command("export")),
     "evaluate": (
         "score images by the 12-margin accuracy of the face homework",
         _command("evaluate"),
     ),
     "palette": ("learn a palette of colours from images, write and draw it", _command("palette")),
-    "activations": ("draw and measure a network's activation maps for images", _module("activations")),
+    "activations": ("draw and measure a network's activation maps for images", _command("activations")),
 }
 
 _ALIASES = {"colorize": "colourize"}

@@ -91,23 +91,3 @@ def add_allow_import(parser: ArgumentParser) -> None:
 def import_from_here() -> None:
     """Let class paths name modules in the current folder, as in `python`."""
     sys.path.append(str(Path.cwd()))
-
-
-def parse_files(parser: Any, arguments: Sequence[str], expected: str, example: str) -> Any:
-    """Parse by jsonargparse: for the commands that do not use :class:`CommandParser` yet."""
-    from argparse import ArgumentError
-
-    try:
-        return parser.parse_args(list(arguments))
-    except ArgumentError as error:
-        if "arguments are required" not in error.message:
-            raise
-        missing = error.message.rpartition(": ")[2]
-        raise ArgumentError(None, f"expected {expected}, found no {missing}; such as: {example}") from error
-
-
-def run_command(command: Any, arguments: list[str]) -> None:
-    """Run a function by jsonargparse: for the commands that do not use :class:`CommandParser` yet."""
-    from jsonargparse import auto_cli
-
-    auto_cli(command, args=arguments[1:], prog=f"imgcolor {arguments[0]}", exit_on_error=False)
