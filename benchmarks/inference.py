@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 import imgcolor
-from imgcolor.cli.colourize import run
+from imgcolor.cli.main import main as imgcolor_command
 from imgcolor.data import FaceColourizationDataModule
 from imgcolor.utils.files import write_rows
 from imgcolor.utils.provenance import commit, hardware
@@ -41,7 +41,7 @@ def draw(folder: Path, size: int, count: int) -> None:
 def command(folder: Path, output: Path) -> None:
     """The whole folder at once."""
     with contextlib.redirect_stdout(io.StringIO()):
-        run(["colourize", str(folder), "--output", str(output)])
+        imgcolor_command(["colourize", str(folder), "--output", str(output)])
 
 
 def loop(folder: Path, output: Path) -> None:

@@ -33,7 +33,7 @@ if __name__ == "__main__":
             "table (grey, row)": table(grey),
             "RegressionCNN": regression_cnn,
             "ColourUNet": colour_unet,
-            "ours, RGB": imgcolor.load("horses").colours(grey),
+            "ours, RGB": imgcolor.load("horses").colourize(grey),
             "ours, 24 colours": classification,
             "original": original,
         }

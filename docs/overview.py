@@ -50,9 +50,9 @@ if __name__ == "__main__":
     rows = {
         "input": [portrait_grey.expand(-1, 3, -1, -1), horses_grey.expand(-1, 3, -1, -1), small_cat],
         "output": [
-            faces.colours(portrait_grey),
-            imgcolor.load("horses").colours(horses_grey),
-            imgcolor.load("superres").enlarged(small_cat),
+            faces.colourize(portrait_grey),
+            imgcolor.load("horses").colourize(horses_grey),
+            imgcolor.load("superres").upscale(small_cat),
         ],
         "original": [portrait, horses, cat],
     }

@@ -19,7 +19,7 @@ def photo(path: Path, size: tuple[int, int] = (40, 30), mode: str = "RGB", **opt
     return path
 
 
-def test_files_folders_and_patterns_become_images(
+def test_files_folders_and_patterns_are_colourized(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photo(workplace / "a.jpg")
@@ -38,7 +38,7 @@ def test_files_folders_and_patterns_become_images(
     assert "4 of 4 photos" in capsys.readouterr().out
 
 
-def test_earlier_results_are_no_photos(workplace: Path) -> None:
+def test_earlier_results_are_skipped(workplace: Path) -> None:
     photo(workplace / "a.jpg")
     photo(workplace / "album" / "b.jpg")
     assert main(["colourize", "."]) == 0
@@ -50,7 +50,7 @@ def test_earlier_results_are_no_photos(workplace: Path) -> None:
     assert sorted(path.name for path in Path("flat").iterdir()) == ["a.png", "b.png"]
 
 
-def test_exif_rotation_and_kinds_of_files(workplace: Path) -> None:
+def test_exif_rotation_and_formats(workplace: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn
     photo(workplace / "turned.jpg", exif=exif)
@@ -62,15 +62,14 @@ def test_exif_rotation_and_kinds_of_files(workplace: Path) -> None:
             assert image.size == (30, 40)
 
 
-def test_a_kind_that_is_only_read_becomes_png(workplace: Path) -> None:
+def test_a_format_that_cannot_be_written_becomes_png(workplace: Path) -> None:
     photo(workplace / "album" / "a.jpg")
     photo(workplace / "album" / "b.gif")
     assert main(["colourize", "album", "--format", "same"]) == 0
     assert sorted(path.name for path in Path("coloured").iterdir()) == ["a.jpg", "b.png"]
 
 
-def test_the_comparison_names_its_photos(workplace: Path) -> None:
-    """And shows what is transparent as white, not what colour it hides."""
+def test_comparison_shows_names_and_puts_transparent_photos_on_white(workplace: Path) -> None:
     for name, alpha in (("short.png", 255), ("clear.png", 0)):
         Image.new("RGBA", (40, 30), (90, 90, 90, alpha)).save(workplace / name)
     assert main(["colourize", "short.png", "clear.png", "--compare"]) == 0
@@ -84,7 +83,7 @@ def test_the_comparison_names_its_photos(workplace: Path) -> None:
         assert pixels[30:, start : start + 80].min() < 100  # its name
 
 
-def test_one_result_that_cannot_be_written_does_not_stop_the_others(
+def test_a_result_that_cannot_be_written_does_not_stop_the_others(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photo(workplace / "album" / "a.png")
@@ -100,7 +99,7 @@ def test_one_result_that_cannot_be_written_does_not_stop_the_others(
     assert "expected a folder to write to, found a file" in capsys.readouterr().err
 
 
-def test_results_are_not_overwritten_unawares(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_are_replaced_only_with_overwrite(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo(workplace / "a.jpg")
     assert main(["colourize", "a.jpg"]) == 0
     first = Path("coloured/a.png").stat().st_mtime_ns
@@ -137,7 +136,7 @@ def test_a_bad_file_does_not_stop_the_others(workplace: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         ([], "expected photos or folders"),
         (["nothing.jpg"], "found nothing"),
@@ -146,30 +145,32 @@ def test_a_bad_file_does_not_stop_the_others(workplace: Path, capsys: pytest.Cap
         (["a.jpg", "--scale", "huge"], "scale"),
     ],
 )
-def test_words_that_do_not_fit(
-    words: list[str], message: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+def test_wrong_arguments_are_refused(
+    arguments: list[str], message: str, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photo(workplace / "a.jpg")
-    assert main(["colourize", *words]) in (1, 2)
+    assert main(["colourize", *arguments]) in (1, 2)
     assert message in capsys.readouterr().err
     assert not Path("coloured").exists()
 
 
-def test_enlarging(workplace: Path) -> None:
+def test_upscale_keeps_the_mode(workplace: Path) -> None:
     photo(workplace / "a.png", size=(20, 10), mode="LA")
     assert main(["upscale", "a.png"]) == 0
     with Image.open("enlarged/a.png") as image:
         assert (image.size, image.mode) == ((80, 40), "LA")
 
 
-def test_what_would_become_too_large_is_refused(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_result_that_would_be_too_large_is_refused(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Image.new("L", (4000, 3000)).save(workplace / "large.png")
     assert main(["upscale", "large.png"]) == 1
     assert "make it smaller first" in capsys.readouterr().err
     assert not Path("enlarged").exists()
 
 
-def test_transparent_photos_become_jpegs_over_white(workplace: Path) -> None:
+def test_transparent_photos_are_put_on_white_in_jpeg(workplace: Path) -> None:
     image = Image.new("LA", (20, 20), (0, 0))
     image.save(workplace / "clear.png")
     for command, size in (("colourize", 20), ("upscale", 80)):
@@ -179,7 +180,7 @@ def test_transparent_photos_become_jpegs_over_white(workplace: Path) -> None:
             assert np.asarray(written.convert("L")).min() > 250
 
 
-def test_models_are_listed_and_told_about(capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_are_listed_and_described(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
     listed = capsys.readouterr().out
     assert all(name in listed for name in ("faces", "horses", "superres", "MB"))
@@ -189,7 +190,7 @@ def test_models_are_listed_and_told_about(capsys: pytest.CaptureFixture[str]) ->
     assert "expected one of faces" in capsys.readouterr().err
 
 
-def test_a_shipped_models_figures_come_from_validate(workplace: Path, repository: Path) -> None:
+def test_validate_accepts_a_shipped_model(workplace: Path, repository: Path) -> None:
     from imgcolor.pretrained import cards
 
     options = ["--data.source=synthetic", "--data.train_images=20", "--data.val_images=10"]
@@ -201,7 +202,7 @@ def test_a_shipped_models_figures_come_from_validate(workplace: Path, repository
     assert 0 < json.loads(metrics.read_text())["val/margin12"] < 1
 
 
-def test_the_python_example_of_the_page_runs(repository: Path, workplace: Path) -> None:
+def test_the_python_example_in_the_docs_runs(repository: Path, workplace: Path) -> None:
     (example,) = re.findall(
         r"^```python\n(.*?)^```", (repository / "docs" / "photos.md").read_text(), re.M | re.S
     )
@@ -212,7 +213,7 @@ def test_the_python_example_of_the_page_runs(repository: Path, workplace: Path) 
     assert done.returncode == 0, done.stderr
 
 
-def test_exported_networks_take_any_shape(workplace: Path) -> None:
+def test_onnx_file_accepts_any_shape(workplace: Path) -> None:
     import torch
 
     from imgcolor.pipelines import load
@@ -229,7 +230,7 @@ def test_exported_networks_take_any_shape(workplace: Path) -> None:
             np.testing.assert_allclose(colours, pipeline.run_network(grey).clamp(0, 1).numpy(), atol=1e-4)
 
 
-def test_exported_palettes_give_colours(tiny_fit: Callable[..., Path]) -> None:
+def test_exported_files_include_the_palette(tiny_fit: Callable[..., Path]) -> None:
     import torch
 
     from imgcolor.pipelines import load
@@ -249,7 +250,7 @@ def test_exported_palettes_give_colours(tiny_fit: Callable[..., Path]) -> None:
     np.testing.assert_allclose(torch.jit.load("colours.pt")(grey).numpy(), expected, atol=1e-4)
 
 
-def test_torchscript_and_small_weights(workplace: Path) -> None:
+def test_torchscript_and_small_checkpoint(workplace: Path) -> None:
     import torch
 
     from imgcolor.pipelines import load

@@ -1,4 +1,4 @@
-"""Image files as they should not be: damaged, mislabelled, too large, oddly named, linked in circles, changing."""
+"""Bad image files: damaged, with a wrong extension, too large, with unusual names, circular links, changing."""
 
 import io
 import os
@@ -31,7 +31,7 @@ SIZE = 24
 
 
 def make_image(seed: int = 0) -> Image.Image:
-    """Half smooth, half noise, so that every codec has something to do."""
+    """Half smooth, half noise, so that every codec is tested."""
     rows, columns = np.mgrid[:SIZE, :SIZE]
     pixels = np.stack([10 * columns, 10 * rows, 5 * (rows + columns)], -1).astype(np.uint8)
     pixels[::2] = np.random.default_rng(seed).integers(0, 256, pixels[::2].shape)
@@ -45,7 +45,7 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def whole_files() -> dict[str, bytes]:
-    """Every kind of file, by the name of one."""
+    """Return a file of every kind: name to content."""
     image = make_image()
     turned = Image.Exif()
     turned[0x0112] = 6
@@ -71,7 +71,7 @@ FILES = whole_files()
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
-    """The bytes with one kind of damage: bits flipped, bytes replaced, taken out or put in, a length made huge."""
+    """Damage a file: flip bits, replace, remove or insert bytes, or make a length huge."""
     damaged = bytearray(data)
     place = chance.randrange(len(data))
     noise = chance.randbytes(chance.randint(1, 16))
@@ -91,7 +91,7 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
 
 
 def read_or_refused(path: Path) -> torch.Tensor | None:
-    """The image, the same twice, or None where one line of error names the file."""
+    """Return the image, which is the same twice, or None if an error of one line names the file."""
     try:
         image = read_image(path, SIZE)
     except ImgcolorError as error:
@@ -100,7 +100,7 @@ def read_or_refused(path: Path) -> torch.Tensor | None:
         assert len(message.splitlines()) == 1
         return None
     assert (image.dtype, image.shape) == (torch.uint8, (3, SIZE, SIZE))
-    assert torch.equal(read_image(path, SIZE), image)  # nothing of it is memory that was never written
+    assert torch.equal(read_image(path, SIZE), image)  # no uninitialized memory
     return image
 
 
@@ -114,7 +114,7 @@ def check_mutations(folder: Path, count: int) -> None:
             path.write_bytes(mutated(data, random.Random(f"{name} {seed}")))
             image = read_or_refused(path)
             refused += image is None
-            # Of these formats PNG alone has checksums of everything: there no damage is to pass for an image.
+            # Only PNG has checksums of everything, so damage must be found there.
             if name.endswith(".png") and image is not None:
                 assert torch.equal(image, original), f"{name}, seed {seed}"
         assert refused > 0
@@ -134,25 +134,25 @@ def check_cuts(folder: Path, step: int) -> None:
 # --- damage -----------------------------------------------------------------------------------------------
 
 
-def test_damaged_files_are_refused_or_read_alike(tmp_path: Path) -> None:
+def test_damaged_files_are_refused_or_read_consistently(tmp_path: Path) -> None:
     check_mutations(tmp_path, 40)
 
 
 @pytest.mark.slow
-def test_thousands_of_damaged_files_are_refused_or_read_alike(tmp_path: Path) -> None:
+def test_thousands_of_damaged_files_are_refused_or_read_consistently(tmp_path: Path) -> None:
     check_mutations(tmp_path, 2000)
 
 
-def test_files_cut_short_are_refused_or_whole(tmp_path: Path) -> None:
+def test_truncated_files_are_refused_or_complete(tmp_path: Path) -> None:
     check_cuts(tmp_path, 61)
 
 
 @pytest.mark.slow
-def test_files_cut_anywhere_are_refused_or_whole(tmp_path: Path) -> None:
+def test_files_truncated_anywhere_are_refused_or_complete(tmp_path: Path) -> None:
     check_cuts(tmp_path, 1)
 
 
-def test_damaged_photos_are_named_and_the_others_coloured(
+def test_damaged_photos_are_named_and_the_others_colourized(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (workplace / "album").mkdir()
@@ -182,7 +182,7 @@ def test_each_command_names_a_damaged_image(
         (workplace / "photos" / split / "a.png").write_bytes(FILES["rgb.png"])
     bad = workplace / "photos" / "train" / "b.png"
     damaged = bytearray(FILES["palette.png"])
-    damaged[-40] ^= 1  # in the pixels: Pillow decodes it without a word
+    damaged[-40] ^= 1  # in the pixels: Pillow decodes it without an error
     bad.write_bytes(damaged)
     np.save("estimations.npy", np.zeros((1, SIZE, SIZE, 3), np.uint8))
     Path("names.txt").write_text("b.png\n")
@@ -199,22 +199,22 @@ def test_each_command_names_a_damaged_image(
     assert "train/b.png is truncated or damaged" in line
 
 
-# --- what is right ----------------------------------------------------------------------------------------
+# --- correct files ----------------------------------------------------------------------------------------
 
 
 @settings(max_examples=30, deadline=None)
 @given(
     pixels=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))),
     kind=st.sampled_from([("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True}), ("BMP", {})]),
-    ending=st.sampled_from([".png", ".jpg", ".gif", ".tif", ".webp", ".TGA"]),
+    extension=st.sampled_from([".png", ".jpg", ".gif", ".tif", ".webp", ".TGA"]),
 )
-def test_lossless_files_give_every_pixel_back_whatever_their_ending(
+def test_lossless_files_are_read_exactly_with_any_extension(
     pixels: np.ndarray,
     kind: tuple[str, dict[str, Any]],
-    ending: str,
+    extension: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    path = tmp_path_factory.mktemp("any") / f"a{ending}"
+    path = tmp_path_factory.mktemp("any") / f"a{extension}"
     path.write_bytes(encoded(Image.fromarray(pixels), kind[0], **kind[1]))
     found = decode(path, lambda image: np.asarray(image.convert("RGB")))
     assert np.array_equal(found, pixels)
@@ -253,7 +253,9 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_bombs_are_refused(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_decompression_bombs_are_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / name
     path.write_bytes(BOMBS[name])
     with pytest.raises(ImgcolorError, match=name):
@@ -262,17 +264,15 @@ def test_bombs_are_refused(name: str, tmp_path: Path, capsys: pytest.CaptureFixt
     assert name in capsys.readouterr().err
 
 
-def test_pixels_that_inflate_beyond_the_image_are_refused_or_left(tmp_path: Path) -> None:
+def test_surplus_pixel_data_is_refused_or_ignored(tmp_path: Path) -> None:
     path = tmp_path / "more.png"
     path.write_bytes(png(SIZE, SIZE, (b"IDAT", ZEROS)))
     image = read_or_refused(path)
     assert image is None or not image.any()
 
 
-def test_large_images_are_decoded_one_after_the_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In parallel they would take all memory; small ones do not wait for one another."""
+def test_large_images_are_decoded_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In parallel, large images could fill the memory. Small images are decoded in parallel."""
     path = tmp_path / "a.png"
     path.write_bytes(FILES["rgb.png"])
 
@@ -302,8 +302,8 @@ def test_large_images_are_decoded_one_after_the_other(
 # --- other programs ---------------------------------------------------------------------------------------
 
 
-def test_no_other_program_is_run_on_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pillow would hand PostScript, whatever its name, to Ghostscript."""
+def test_no_other_program_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow would run Ghostscript on PostScript files, with any extension."""
     ghostscript = tmp_path / "bin" / "gs"
     ghostscript.parent.mkdir()
     ghostscript.write_text(f"#!/bin/sh\ntouch {tmp_path}/executed\n")
@@ -331,10 +331,12 @@ NAMES = [
     "~.png",
     "%s{0}.png",
 ]
-BYTES = os.fsdecode(b"caf\xe9.png")  # no UTF-8: from an old disk
+BYTES = os.fsdecode(b"caf\xe9.png")  # not UTF-8
 
 
-def test_odd_names_are_read_and_coloured(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unusual_file_names_are_read_and_colourized(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = [*NAMES, BYTES]
     (workplace / "test").mkdir()
     for name in names:
@@ -352,7 +354,7 @@ def test_odd_names_are_read_and_coloured(workplace: Path, capsys: pytest.Capture
     assert f"{len(names) - 1} of {len(names)} photos" in output.out
 
 
-def test_predictions_of_odd_names_are_scored(
+def test_predictions_with_unusual_file_names_are_evaluated(
     workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from imgcolor.pretrained.registry import cards
@@ -386,8 +388,10 @@ def test_predictions_of_odd_names_are_scored(
 # --- links ------------------------------------------------------------------------------------------------
 
 
-def test_links_in_circles_end(tmp_path: Path, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Twelve folders that lead to one another make half a billion ways."""
+def test_circular_links_are_followed_once(
+    tmp_path: Path, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twelve folders that link to each other have half a billion paths."""
     folders = [tmp_path / "photos" / "train" / f"{number:02}" for number in range(12)]
     for folder in folders:
         folder.mkdir(parents=True)
@@ -409,7 +413,7 @@ def test_links_in_circles_end(tmp_path: Path, workplace: Path, capsys: pytest.Ca
     assert "loop.png is a broken link" in output.err
 
 
-def test_results_do_not_follow_links_out_of_their_folder(workplace: Path) -> None:
+def test_results_replace_links_and_do_not_follow_them(workplace: Path) -> None:
     (workplace / "a.png").write_bytes(FILES["rgb.png"])
     outside = workplace / "outside.png"
     (workplace / "coloured").mkdir()
@@ -423,7 +427,7 @@ def test_results_do_not_follow_links_out_of_their_folder(workplace: Path) -> Non
     assert outside.read_bytes() == b"something else"
 
 
-# --- files that vanish or change --------------------------------------------------------------------------
+# --- files that are deleted or changed --------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -437,7 +441,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Do something once the files are listed and the first of them is being read."""
+    """Do something after the files were listed, when the first of them is read."""
     read = image_io._read
 
     def reading(path: Path, *options: Any) -> torch.Tensor:
@@ -446,11 +450,11 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Non
         return read(path, *options)
 
     monkeypatch.setattr(image_io, "_read", reading)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # one after the other
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # one at a time
 
 
 @pytest.mark.parametrize("limit", [None, 0.0])
-def test_files_that_vanish_or_change_before_they_are_read_are_named(
+def test_files_deleted_or_changed_before_reading_are_named(
     photos: Path, monkeypatch: pytest.MonkeyPatch, limit: float | None
 ) -> None:
     last = photos / "train" / "5.png"
@@ -467,7 +471,7 @@ def test_files_that_vanish_or_change_before_they_are_read_are_named(
     assert len(source.load("train")) == 5
 
 
-def test_a_file_that_vanishes_before_the_cache_looks_is_named(
+def test_a_broken_link_is_named_when_the_cache_is_filled(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (photos / "train" / "3.png").unlink()
@@ -476,18 +480,18 @@ def test_a_file_that_vanishes_before_the_cache_looks_is_named(
         FolderSource(photos, SIZE, memory_limit=0).load("train")
 
 
-def test_a_file_that_changes_while_it_is_read_is_named(tmp_path: Path) -> None:
+def test_a_file_changed_while_reading_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     path.write_bytes(FILES["raw.tif"])
 
     def change(image: Image.Image) -> None:
-        os.utime(path, ns=(0, 0))  # as every write does
+        os.utime(path, ns=(0, 0))  # every write changes the time
 
     with pytest.raises(ImgcolorError, match=r"a\.tif has changed while it was read"):
         decode(path, change)
 
 
-def test_training_does_not_notice_files_that_vanish(
+def test_training_continues_when_files_are_deleted(
     photos: Path, workplace: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (workplace / "vandal.py").write_text(
@@ -512,19 +516,19 @@ def test_training_does_not_notice_files_that_vanish(
     assert not photos.exists()
 
 
-def test_a_cached_file_that_was_cut_is_made_anew(photos: Path) -> None:
-    """Mapped as it is, its missing images would be black."""
+def test_a_truncated_cache_file_is_written_again(photos: Path) -> None:
+    """Mapped unchanged, its missing images would be black."""
     source = FolderSource(photos, SIZE, memory_limit=0)
     expected = source.load("train").pixels.clone()
     (file,) = cache_folder().glob("*.uint8")
     os.truncate(file, 1000)
     assert torch.equal(source.load("train").pixels, expected)
-    file.write_bytes(b"\x80\x04cos\nsystem\n.")  # what would run code, were it unpickled
+    file.write_bytes(b"\x80\x04cos\nsystem\n.")  # would run code if it was unpickled
     assert torch.equal(source.load("train").pixels, expected)
 
 
-def test_an_image_that_was_replaced_with_the_same_size_and_time_is_read_anew(photos: Path) -> None:
-    """As copying tools do that keep the time: bitmaps have one size whatever they show."""
+def test_an_image_replaced_with_the_same_size_and_time_is_read_again(photos: Path) -> None:
+    """Some copying tools keep the time, and all bitmaps of one shape have the same size."""
     path = photos / "train" / "0.bmp"
     path.write_bytes(encoded(make_image(1), "BMP"))
     times = path.stat()

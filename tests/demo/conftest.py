@@ -13,7 +13,7 @@ from imgcolor.data.sources.drawn_faces import draw_faces
 
 @pytest.fixture
 def face(tmp_path: Path) -> Path:
-    """A coloured photo, 48 pixels high and 40 wide."""
+    """A colour photo of 40x48 pixels."""
     path = tmp_path / "face.png"
     Image.fromarray(draw_faces(1, 48)[0, :, :, 4:44].permute(1, 2, 0).numpy()).save(path)
     return path
@@ -21,7 +21,7 @@ def face(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a real `imgcolor demo` serves; it must end well, and take its files along."""
+    """The address of a running `imgcolor demo`, which must end with status 0 and delete its files."""
     pytest.importorskip("gradio")
     folder = tmp_path_factory.mktemp("demo")
     temporary = folder / "temporary"
@@ -35,7 +35,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            # Tests that a shell runs in the background would have it ignore Ctrl-C.
+            # When a shell runs the tests in the background, child processes ignore Ctrl-C.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     assert server.stdout is not None

@@ -19,7 +19,7 @@ def faces() -> Colourizer:
     return pipeline
 
 
-def test_a_coloured_photo_is_coloured_anew_and_measured(face: Path, faces: Colourizer) -> None:
+def test_a_colour_photo_is_colourized_and_measured(face: Path, faces: Colourizer) -> None:
     result = run_model(face, faces)
     image = Image.open(face)
     np.testing.assert_array_equal(np.asarray(result.after), np.asarray(faces.colourize(image)))
@@ -40,16 +40,16 @@ def test_a_coloured_photo_is_coloured_anew_and_measured(face: Path, faces: Colou
     assert colours["faces"] != colours["table"]
 
 
-def test_a_grey_photo_has_no_truth(face: Path, faces: Colourizer) -> None:
+def test_a_grey_photo_has_no_original_and_no_metrics(face: Path, faces: Colourizer) -> None:
     grey = face.with_name("grey.jpg")
-    Image.open(face).convert("L").convert("RGB").save(grey)  # as most programs write one
+    Image.open(face).convert("L").convert("RGB").save(grey)  # most programs write grey photos in this way
     result = run_model(grey, faces)
     assert result.original is None
     assert result.metrics == {}
     assert result.after.mode == "RGB"
 
 
-def test_transparent_turned_and_deep_photos(face: Path, faces: Colourizer) -> None:
+def test_transparent_rotated_and_16_bit_photos(face: Path, faces: Colourizer) -> None:
     image = Image.open(face)
     transparent, opaque, turned, deep = (
         face.with_name(name) for name in ("clear.png", "opaque.png", "turned.jpg", "deep.tif")
@@ -65,13 +65,13 @@ def test_transparent_turned_and_deep_photos(face: Path, faces: Colourizer) -> No
     result = run_model(transparent, faces)
     assert result.after.mode == "RGBA"
     assert result.original is not None
-    assert result.metrics == {}  # pixels that none sees would count
+    assert result.metrics == {}  # invisible pixels would count
     assert run_model(opaque, faces).metrics == run_model(face, faces).metrics
     assert run_model(turned, faces).after.size == (48, 40)
     np.testing.assert_array_equal(np.asarray(run_model(deep, faces).before), np.asarray(image.convert("L")))
 
 
-def test_what_is_enlarged_stands_beside_bicubic_interpolation(face: Path) -> None:
+def test_an_upscaled_photo_is_compared_with_bicubic_interpolation(face: Path) -> None:
     result = run_model(face, load("superres"))
     assert result.before.size == result.after.size == (160, 192)
     assert result.original is None
@@ -89,21 +89,23 @@ def test_large_photos_are_made_smaller(tmp_path: Path, faces: Colourizer) -> Non
 
 
 @pytest.mark.parametrize("size", [(101, 1), (2, 500)])
-def test_lines_are_no_photos(size: tuple[int, int], tmp_path: Path, faces: Colourizer) -> None:
+def test_extreme_aspect_ratios_are_refused(size: tuple[int, int], tmp_path: Path, faces: Colourizer) -> None:
     Image.new("L", size, 100).save(tmp_path / "line.png")
     with pytest.raises(ImgcolorError, match=r"^line\.png: expected a photo that is at most 100 times"):
         run_model(tmp_path / "line.png", faces)
 
 
 @pytest.mark.parametrize("size", [(300, 3), (3, 300), (30, 20), (5, 5)])
-def test_photos_made_smaller_keep_within(size: tuple[int, int]) -> None:
+def test_shrink_to_keeps_the_limit_and_the_orientation(size: tuple[int, int]) -> None:
     photo = Photo(torch.rand(3, *size)).shrink_to(25)
     height, width = photo.pixels.shape[-2:]
     assert 15 <= height * width <= 25
     assert (height > width) == (size[0] > size[1])
 
 
-def test_what_is_enlarged_is_small_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_photos_are_made_smaller_before_upscaling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("imgcolor.demo.actions.MAX_UPSCALED_PIXELS", 200)  # 33,000 take seconds
     Image.new("L", (400, 200), 100).save(tmp_path / "large.png")
     result = run_model(tmp_path / "large.png", load("superres"))
@@ -120,14 +122,16 @@ def test_what_is_enlarged_is_small_first(tmp_path: Path, monkeypatch: pytest.Mon
         (None, "truncated"),
     ],
 )
-def test_what_is_no_photo(content: bytes | None, message: str, face: Path, faces: Colourizer) -> None:
+def test_files_that_are_not_photos_are_refused(
+    content: bytes | None, message: str, face: Path, faces: Colourizer
+) -> None:
     bad = face.with_name("bad.png")
     bad.write_bytes(face.read_bytes()[:1000] if content is None else content)
     with pytest.raises(ImgcolorError, match=rf"^bad\.png .*{message}"):
         run_model(bad, faces)
 
 
-def test_more_pixels_than_are_read(tmp_path: Path, faces: Colourizer) -> None:
+def test_files_with_too_many_pixels_are_refused(tmp_path: Path, faces: Colourizer) -> None:
     Image.new("1", (8000, 8000)).save(tmp_path / "bomb.png")
     with pytest.raises(ImgcolorError, match=r"bomb\.png is too large .*at most 33,554,432 pixels"):
         run_model(tmp_path / "bomb.png", faces)

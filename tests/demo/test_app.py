@@ -18,7 +18,7 @@ gradio_client = pytest.importorskip("gradio_client")
 
 
 def show(address: str, photo: Any, model: str, folder: Path) -> list[Any]:
-    """What the page gets when a photo and a model are chosen, its files in the folder."""
+    """Return what the page gets when a user chooses a photo and a model; its files are put in the folder."""
     client = gradio_client.Client(address, verbose=False, analytics_enabled=False, download_files=folder)
     outputs: list[Any] = list(client.predict(photo, model, api_name="/show"))
     return outputs
@@ -30,8 +30,8 @@ def http(address: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_photo_comes_back_coloured(address: str, face: Path, tmp_path: Path) -> None:
-    message, slider, download, remarks, truth, metrics, about = show(
+def test_a_photo_is_colourized(address: str, face: Path, tmp_path: Path) -> None:
+    message, slider, download, remarks, original, metrics, about = show(
         address, gradio_client.handle_file(face), "faces", tmp_path
     )
     assert not message["visible"]
@@ -41,14 +41,14 @@ def test_a_photo_comes_back_coloured(address: str, face: Path, tmp_path: Path) -
     before, after = slider["value"]
     np.testing.assert_array_equal(np.asarray(Image.open(after)), expected)
     np.testing.assert_array_equal(np.asarray(Image.open(before)), np.asarray(Image.open(face).convert("L")))
-    np.testing.assert_array_equal(np.asarray(Image.open(truth["value"])), np.asarray(Image.open(face)))
+    np.testing.assert_array_equal(np.asarray(Image.open(original["value"])), np.asarray(Image.open(face)))
     assert "| CIEDE2000 |" in metrics["value"]
     assert "likely ones, not the true ones" in remarks
     assert "Labeled Faces in the Wild" in about
 
 
 @pytest.mark.parametrize("content", [b"no image", b""])
-def test_a_bad_file_is_told_of_and_the_next_one_works(
+def test_a_bad_file_gives_a_message_and_the_next_file_works(
     content: bytes, address: str, face: Path, tmp_path: Path
 ) -> None:
     bad = tmp_path / "bad.png"
@@ -58,7 +58,7 @@ def test_a_bad_file_is_told_of_and_the_next_one_works(
     assert str(tmp_path) not in message["value"]
     _, _, download, *_ = show(address, gradio_client.handle_file(face), "superres", tmp_path)
     assert Image.open(download["value"]).size == (160, 192)
-    message, *_ = show(address, None, "faces", tmp_path)  # taken away again
+    message, *_ = show(address, None, "faces", tmp_path)  # the photo is removed
     assert "Drop a photo" in message["value"]
 
 
@@ -67,7 +67,7 @@ def test_files_of_too_many_bytes_are_refused(http: httpx.Client) -> None:
     assert http.post("gradio_api/upload", files=large).status_code == 413
 
 
-def test_no_file_but_its_own_is_served(http: httpx.Client) -> None:
+def test_only_the_demos_own_files_are_served(http: httpx.Client) -> None:
     own = Path(__file__)
     for path in (own, "secret.txt", "../secret.txt", "/etc/hostname"):
         assert http.get(f"gradio_api/file={path}").status_code in (403, 404)
@@ -80,7 +80,7 @@ def test_no_file_but_its_own_is_served(http: httpx.Client) -> None:
         assert f"event: {ending}" in http.get(f"gradio_api/call/show/{event}").text
 
 
-def test_nothing_is_fetched_from_elsewhere(http: httpx.Client) -> None:
+def test_nothing_is_fetched_from_other_hosts(http: httpx.Client) -> None:
     page = "https://example.org/a.png"
     asked = {"data": [{"path": page, "meta": {"_type": "gradio.FileData"}}, "faces"], "session_hash": "a"}
     for answer in (http.get(f"gradio_api/file={page}"), http.post("gradio_api/queue/join", json=asked)):
@@ -90,7 +90,7 @@ def test_nothing_is_fetched_from_elsewhere(http: httpx.Client) -> None:
     assert config["analytics_enabled"] is False
 
 
-def test_an_address_that_cannot_be_served_at(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_address_that_is_not_available_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         assert main(["demo", "--port", str(port)]) == 1
@@ -99,7 +99,9 @@ def test_an_address_that_cannot_be_served_at(capsys: pytest.CaptureFixture[str])
     assert "--host nowhere.invalid" in capsys.readouterr().err
 
 
-def test_without_gradio(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_gradio_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # put back afterwards
     monkeypatch.setitem(sys.modules, "gradio", None)
     assert main(["demo"]) == 1

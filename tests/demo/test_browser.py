@@ -1,4 +1,4 @@
-"""The page as people see it: real Chromium, real files."""
+"""The page in Chromium, with real files."""
 
 import os
 import shutil
@@ -44,7 +44,7 @@ def page(
     page.goto(address)
     playwright.expect(page.get_by_text("Drop a photo")).to_be_visible(timeout=120_000)
     yield page
-    assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing to scroll sideways
+    assert page.evaluate("document.documentElement.scrollWidth") <= width  # no horizontal scrolling
     assert hosts <= {urlsplit(address).netloc, ""}  # "" for data: and blob:
     page.close()
 
@@ -54,7 +54,7 @@ def drop(page: playwright.Page, path: Path) -> None:
 
 
 def download(page: playwright.Page, size: str, folder: Path) -> np.ndarray:
-    """The pixels behind the button, once it names the size."""
+    """Wait until the button names the size, click it and return the pixels of the file."""
     with page.expect_download() as found:
         page.get_by_text(f"Download the result (PNG, {size})").click()
     path = folder / found.value.suggested_filename
@@ -72,7 +72,7 @@ def test_a_photo_a_bad_file_and_another_photo(page: playwright.Page, face: Path,
     playwright.expect(page.get_by_role("cell", name="CIEDE2000")).to_be_visible()
     page.wait_for_function(
         "[...document.images].filter(image => image.naturalWidth === 40).length >= 4"
-    )  # the photo, before, after, the truth
+    )  # the photo, before, after, the original
 
     page.get_by_label("Remove Image").click()
     bad = tmp_path / "bad.png"
@@ -88,14 +88,16 @@ def test_a_photo_a_bad_file_and_another_photo(page: playwright.Page, face: Path,
     expected = np.asarray(load("faces").colourize(Image.open(grey)))
     np.testing.assert_array_equal(download(page, "33×44", tmp_path), expected)
     playwright.expect(page.get_by_role("alert")).to_be_hidden()
-    playwright.expect(page.get_by_role("cell", name="CIEDE2000")).to_be_hidden()  # nothing to measure against
+    playwright.expect(
+        page.get_by_role("cell", name="CIEDE2000")
+    ).to_be_hidden()  # a grey photo has no metrics
 
     page.get_by_label("superres").click()
     expected = np.asarray(load("superres").upscale(Image.open(grey)))
     np.testing.assert_array_equal(download(page, "132×176", tmp_path), expected)
 
 
-def test_a_drawing_brings_its_model(page: playwright.Page, tmp_path: Path) -> None:
+def test_choosing_a_drawing_selects_its_model(page: playwright.Page, tmp_path: Path) -> None:
     page.locator(".gallery-item").nth(2).click()
     playwright.expect(page.get_by_label("horses")).to_be_checked()
     result = download(page, "160×160", tmp_path)

@@ -51,14 +51,14 @@ def test_shipped_models_are_small_and_work(name: str) -> None:
         assert (coloured.max(axis=2) - coloured.min(axis=2)).mean() > 2  # there is colour
 
 
-def test_at_the_networks_own_size_the_image_is_the_networks(colourizer: Colourizer) -> None:
+def test_image_of_the_training_size_is_the_networks_output(colourizer: Colourizer) -> None:
     image = make_image(16, 20)
     expected = colourizer.run_network(colourizer.to_grey(image[None]))[0]
     assert torch.equal(colourizer.colourize(image), expected)
 
 
 @pytest.mark.parametrize("size", [(64, 80), (9, 7), (200, 3)])
-def test_luminance_keeps_its_full_sharpness(size: tuple[int, int], colourizer: Colourizer) -> None:
+def test_result_keeps_the_luminance_of_the_full_size(size: tuple[int, int], colourizer: Colourizer) -> None:
     grey = make_image(*size, channels=1) / 2 + 0.25  # far from 0 and 1, where colours are cut
     coloured = colourizer.colourize(grey)
     weights = torch.tensor(LumaGrey.weights)[:, None, None]
@@ -67,7 +67,7 @@ def test_luminance_keeps_its_full_sharpness(size: tuple[int, int], colourizer: C
     assert (coloured.amax(0) - coloured.amin(0)).mean() > 0.001
 
 
-def test_colour_of_a_large_image_is_that_of_the_small_one(colourizer: Colourizer) -> None:
+def test_chroma_of_an_enlarged_image_is_that_of_the_small_image(colourizer: Colourizer) -> None:
     small = torch.full((1, 16, 16), 0.4)
     small[:, :8] = 0.6
     large = F.interpolate(small[None], scale_factor=4, mode="nearest")[0]
@@ -81,7 +81,7 @@ def test_colour_of_a_large_image_is_that_of_the_small_one(colourizer: Colourizer
     ("shape", "dtype"),
     [((20, 30), np.uint8), ((20, 30, 1), np.uint8), ((20, 30, 3), np.uint8), ((20, 30, 4), np.float32)],
 )
-def test_arrays_come_back_as_arrays_of_their_kind(
+def test_arrays_give_arrays_of_the_same_kind(
     shape: tuple[int, ...], dtype: type, colourizer: Colourizer
 ) -> None:
     rng = np.random.default_rng(0)
@@ -96,7 +96,7 @@ def test_arrays_come_back_as_arrays_of_their_kind(
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_a_batch_of_arrays_is_that_of_its_images(
+def test_a_batch_of_arrays_gives_the_results_of_its_images(
     channels: int, colourizer: Colourizer, upscaler: Upscaler
 ) -> None:
     batch = np.random.default_rng(0).integers(0, 256, (3, 8, 10, channels), dtype=np.uint8)
@@ -106,7 +106,7 @@ def test_a_batch_of_arrays_is_that_of_its_images(
             np.testing.assert_allclose(found.astype(int), run(single).astype(int), atol=1)
 
 
-def test_kinds_of_images_agree(colourizer: Colourizer) -> None:
+def test_all_kinds_of_images_give_the_same_result(colourizer: Colourizer) -> None:
     pixels = (make_image(20, 30) * 255).round().to(torch.uint8)
     of_tensor = colourizer.colourize(pixels)
     array = pixels.permute(1, 2, 0).numpy()
@@ -118,7 +118,7 @@ def test_kinds_of_images_agree(colourizer: Colourizer) -> None:
     assert torch.equal(of_batch[1], of_tensor)
 
 
-def test_modes_of_pillow(colourizer: Colourizer) -> None:
+def test_pillow_modes(colourizer: Colourizer) -> None:
     image = Image.fromarray((make_image(20, 30).permute(1, 2, 0).numpy() * 255).astype(np.uint8))
     alpha = Image.linear_gradient("L").resize(image.size)
     transparent = image.copy()
@@ -134,7 +134,7 @@ def test_modes_of_pillow(colourizer: Colourizer) -> None:
         assert np.abs(found.astype(int) - expected).max() <= 1
 
 
-def test_enlarging_keeps_every_pixels_mean_and_the_kind(upscaler: Upscaler) -> None:
+def test_upscaling_keeps_block_means_and_the_kind_of_image(upscaler: Upscaler) -> None:
     image = make_image(13, 9) / 2 + 0.25
     large = upscaler.upscale(image)
     assert large.shape == (3, 52, 36)
@@ -166,7 +166,7 @@ def test_tiles_cover_an_image_with_little_overlap(side: int) -> None:
     assert sum(pixels) <= 1.5 * side**2
 
 
-def test_strips_of_a_tall_image_leave_no_seams() -> None:
+def test_strips_leave_no_seams() -> None:
     model = load("horses")
     assert isinstance(model, Colourizer)
     grey = torch.full((1, 1, 1100, 1400), 0.5)  # wider than a strip of that height
@@ -176,7 +176,7 @@ def test_strips_of_a_tall_image_leave_no_seams() -> None:
     assert (coloured[:, 100].mean(1) - coloured[:, 1000].mean(1)).abs().max() > 0.02  # the rows do matter
 
 
-def test_a_phones_rotation_is_undone(colourizer: Colourizer, tmp_path: Path) -> None:
+def test_exif_rotation_is_applied(colourizer: Colourizer, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (30, 20), (90, 90, 90)).save(tmp_path / "phone.jpg", exif=exif)
@@ -190,7 +190,7 @@ def test_results_can_be_used_in_training(colourizer: Colourizer) -> None:
     (torch.ones(1, requires_grad=True) * result).sum().backward()
 
 
-def test_a_large_batch_goes_through_in_parts(colourizer: Colourizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_batch_is_split(colourizer: Colourizer, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = torch.rand(5, 1, 20, 24)
     whole = colourizer.colourize(batch)
     monkeypatch.setattr("imgcolor.pipelines.colourizer.MAX_BATCH_PIXELS", 700)
@@ -216,12 +216,12 @@ def test_native_scale_runs_the_network_at_full_size(colourizer: Colourizer) -> N
         Image.new("L", (0, 5)),
     ],
 )
-def test_what_is_no_image(wrong: object, colourizer: Colourizer) -> None:
+def test_wrong_kinds_of_images_are_refused(wrong: object, colourizer: Colourizer) -> None:
     with pytest.raises(ImgcolorError, match="image: expected"):
         colourizer.colourize(wrong)  # type: ignore[type-var]
 
 
-def test_models_for_the_other_work_say_so(colourizer: Colourizer, upscaler: Upscaler) -> None:
+def test_the_other_pipelines_method_is_named_in_the_error(colourizer: Colourizer, upscaler: Upscaler) -> None:
     with pytest.raises(ImgcolorError, match="use upscale"):
         upscaler.colourize(make_image(8, 8))
     with pytest.raises(ImgcolorError, match="use colourize"):
@@ -230,14 +230,57 @@ def test_models_for_the_other_work_say_so(colourizer: Colourizer, upscaler: Upsc
         colourizer.colourize(make_image(8, 8), scale="huge")  # type: ignore[arg-type]
 
 
-def test_no_such_model(tmp_path: Path) -> None:
+def test_unknown_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImgcolorError, match=r"faces, horses, superres.*found 'cats'"):
         load("cats")
     with pytest.raises(ImgcolorError, match="checkpoint"):
         load(tmp_path / "none.ckpt")
 
 
-def test_mean_grey_models_keep_the_mean() -> None:
+def test_mean_grey_pipeline_keeps_the_mean() -> None:
     model = Colourizer(randomize(ResidualUNet(3, [4, 8])), RGBCoding(), MeanGrey(), image_size=16)
     grey = make_image(40, 24, channels=1) / 2 + 0.25
     assert torch.allclose(model.colourize(grey).mean(0), grey[0], atol=1e-5)
+
+
+class EvenSizesOnly(torch.nn.Module):
+    """A network that does not accept odd heights and widths."""
+
+    def forward(self, grey: torch.Tensor) -> torch.Tensor:
+        small = F.pixel_unshuffle(grey, 2)
+        return F.pixel_shuffle(small, 2).expand(-1, 3, -1, -1)
+
+
+def test_images_are_padded_to_the_networks_size_multiple() -> None:
+    network = EvenSizesOnly()
+    network.size_multiple = 2  # type: ignore[assignment]
+    grey = make_image(21, 33, channels=1)
+    result = Colourizer(network, RGBCoding(), LumaGrey()).colourize(grey, scale="native")
+    assert torch.equal(result, grey.expand(3, -1, -1))
+
+
+def test_sizes_that_the_network_does_not_accept_are_named() -> None:
+    colourizer = Colourizer(EvenSizesOnly(), RGBCoding(), LumaGrey(), name="even")
+    with pytest.raises(
+        ImgcolorError, match=r"even: EvenSizesOnly failed on images of \[1, 21, 33\].*size_multiple"
+    ):
+        colourizer.colourize(make_image(21, 33), scale="native")
+
+
+@pytest.mark.parametrize("degradation", [None, torch.nn.Identity(), BoxDownsample(2)])
+def test_wrong_degradation_is_refused(degradation: torch.nn.Module | None) -> None:
+    with pytest.raises(ImgcolorError, match="trained to undo MeanGrey or LumaGrey, found"):
+        Colourizer(EvenSizesOnly(), RGBCoding(), degradation)
+
+
+def test_a_pipeline_runs_on_its_device_and_returns_results_to_the_images_device() -> None:
+    network = EvenSizesOnly()
+    network.size_multiple = 2  # type: ignore[assignment]
+    network.register_buffer("unused", torch.zeros(1))
+    colourizer = Colourizer(network, RGBCoding(), LumaGrey()).to("meta")
+    assert colourizer.device.type == "meta"
+    assert colourizer.to_grey(torch.zeros(1, 3, 4, 4, device="meta")).device.type == "meta"
+
+
+def test_colorize_is_another_spelling() -> None:
+    assert Colourizer.colorize is Colourizer.colourize

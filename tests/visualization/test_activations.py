@@ -32,7 +32,7 @@ COURSE_BLOCKS = ["downconv1", "downconv2", "rfconv", "upconv1", "upconv2", "fina
 
 
 def maps_of(values: list[list[float]]) -> Tensor:
-    """One image whose channels are rows of 2x2 pixels."""
+    """Return one image whose channels are given as lists of 2x2 pixels."""
     return torch.tensor(values).view(1, len(values), 2, 2)
 
 
@@ -42,7 +42,7 @@ def maps_of(values: list[list[float]]) -> Tensor:
 @pytest.mark.parametrize(
     ("network", "side"), [(ColourCNN(24, 4), 16), (ColourUNet(24, 4), 16), (ColourUNet(24, 4, 3, 0, 3, 4), 4)]
 )
-def test_all_blocks_in_the_order_in_which_they_run(network: Any, side: int) -> None:
+def test_blocks_are_captured_in_running_order(network: Any, side: int) -> None:
     blocks = capture(network, torch.rand(2, network.in_channels, side, side))
     assert list(blocks) == COURSE_BLOCKS
     assert [tuple(maps.shape) for maps in blocks.values()] == [
@@ -51,7 +51,7 @@ def test_all_blocks_in_the_order_in_which_they_run(network: Any, side: int) -> N
     ]
 
 
-def test_maps_are_what_the_block_gives_in_evaluation_mode() -> None:
+def test_maps_are_the_blocks_output_in_evaluation_mode() -> None:
     network = ColourUNet(24, 4, dropout=0.5).train()
     images = torch.rand(2, 1, 8, 8)
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -69,7 +69,7 @@ def test_modules_at_any_depth_by_name() -> None:
 
 
 class Odd(nn.Module):
-    """What other people's networks do."""
+    """A network with unusual modules."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,11 +90,11 @@ class Odd(nn.Module):
         return output
 
 
-def test_only_children_that_give_maps_are_taken() -> None:
+def test_only_children_that_return_maps_are_captured() -> None:
     assert list(capture(Odd(), torch.rand(1, 1, 4, 4))) == ["early", "steps.0", "steps.1", "late"]
 
 
-def test_of_a_module_that_runs_twice_the_last_run_is_kept() -> None:
+def test_last_run_of_a_module_is_kept() -> None:
     network = Odd()
     images = torch.rand(1, 1, 4, 4)
     step = network.steps[0]
@@ -102,7 +102,7 @@ def test_of_a_module_that_runs_twice_the_last_run_is_kept() -> None:
     torch.testing.assert_close(maps, step(step(network.early(images))).detach())
 
 
-def test_work_in_place_does_not_reach_what_was_kept() -> None:
+def test_in_place_operations_do_not_change_captured_maps() -> None:
     network = nn.Sequential(nn.Conv2d(1, 8, 1), nn.ReLU(inplace=True))
     blocks = capture(network, torch.randn(1, 1, 4, 4))
     assert blocks["0"].min() < 0
@@ -118,19 +118,19 @@ def test_work_in_place_does_not_reach_what_was_kept() -> None:
         (["pair"], ["pair", "tuple"]),
     ],
 )
-def test_modules_that_cannot_be_shown_are_named(modules: list[str], words: list[str]) -> None:
+def test_modules_without_maps_are_named_in_the_error(modules: list[str], words: list[str]) -> None:
     with pytest.raises(ImgcolorError) as caught:
         capture(Odd(), torch.rand(1, 1, 4, 4), modules)
     assert all(word in str(caught.value) for word in words)
     assert "\n" not in str(caught.value)
 
 
-def test_network_without_children_that_give_maps() -> None:
+def test_network_without_maps_is_refused() -> None:
     with pytest.raises(ImgcolorError, match="found none"):
         capture(nn.Conv2d(1, 1, 1), torch.rand(1, 1, 4, 4))
 
 
-def test_nothing_stays_behind_after_an_exception() -> None:
+def test_hooks_and_modes_are_restored_after_an_exception() -> None:
     network = ColourUNet(24, 4).train()
     with pytest.raises(RuntimeError, match="channels"):
         capture(network, torch.rand(1, 2, 8, 8))
@@ -155,7 +155,7 @@ def test_near_zero_is_relative_to_all_maps_of_the_block_and_image() -> None:
     both = maps_of([weak, strong])
     assert near_zero(alone).tolist() == [[0.0]]
     assert near_zero(both).tolist() == [[1.0, 0.0]]
-    pair = torch.cat([both, maps_of([weak, weak])])  # another image in the batch is no neighbour
+    pair = torch.cat([both, maps_of([weak, weak])])  # other images of the batch do not count
     assert near_zero(pair).tolist() == [[1.0, 0.0], [0.0, 0.0]]
 
 
@@ -185,12 +185,12 @@ def test_concentration_is_one_minus_normalised_entropy() -> None:
             assert found == pytest.approx(1 + (shares * np.log(shares)).sum() / np.log(20), abs=1e-6)
 
 
-def test_a_map_of_one_pixel_has_none() -> None:
+def test_concentration_of_a_single_pixel_is_zero() -> None:
     assert concentration(torch.tensor([3.0, 0.0]).view(1, 2, 1, 1)).tolist() == [[0.0, 0.0]]
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_values_that_are_not_finite_have_no_measure(bad: float) -> None:
+def test_measures_of_values_that_are_not_finite_are_nan(bad: float) -> None:
     maps = maps_of([[1, 2, 3, bad], [1, 2, 3, 4]])
     assert near_zero(maps).isnan().all()
     assert concentration(maps).isnan().tolist() == [[True, False]]
@@ -224,7 +224,7 @@ def test_measures_do_not_depend_on_scale_or_sign(maps: Tensor, exponent: int) ->
 
 @settings(deadline=None)  # machines are shared
 @given(blocks, st.randoms(use_true_random=False))
-def test_measures_do_not_depend_on_where_pixels_lie(maps: Tensor, random: Any) -> None:
+def test_measures_do_not_depend_on_pixel_positions(maps: Tensor, random: Any) -> None:
     order = list(range(maps[0, 0].numel()))
     random.shuffle(order)
     moved = maps.flatten(2)[..., order].view_as(maps)
@@ -236,20 +236,20 @@ def test_measures_do_not_depend_on_where_pixels_lie(maps: Tensor, random: Any) -
 
 
 def tiles(image: Image.Image, number: int) -> np.ndarray[Any, Any]:
-    """The pixels of a tile of the first row."""
+    """Return the pixels of a tile in the first row."""
     pixels = np.asarray(image)
     left, top = 6 + number * (80 + 6), 44
     return pixels[top : top + 80, left : left + 80]
 
 
-def test_a_weak_map_stays_darker_than_a_strong_one() -> None:
+def test_brightness_is_relative_to_the_whole_block() -> None:
     maps = torch.stack([torch.full((8, 8), 0.2), torch.full((8, 8), 2.0), torch.zeros(8, 8)])
     image = activation_grid(maps)
     assert [int(tiles(image, number).max()) for number in range(3)] == [26, 255, 0]  # 255 / 10
     assert [int(tiles(image, number).min()) for number in range(3)] == [26, 255, 0]
 
 
-def test_negative_values_are_told_from_positive_ones() -> None:
+def test_negative_values_are_blue() -> None:
     maps = torch.tensor([[2.0, -2.0], [0.0, -1.0]])[None]
     tile = tiles(activation_grid(maps), 0)
     assert tile[10, 10].tolist() == [255, 255, 255]
@@ -283,7 +283,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_image_an_image_and_block_and_a_row_a_map(tmp_path: Path) -> None:
+def test_write_activations_writes_images_and_table(tmp_path: Path) -> None:
     network = ColourUNet(5, 2)
     images = [torch.rand(1, 8, 8), torch.rand(1, 12, 16)]  # sizes may differ
     table = write_activations(network, images, ["one", "two"], tmp_path / "out")
@@ -303,7 +303,7 @@ def test_a_image_an_image_and_block_and_a_row_a_map(tmp_path: Path) -> None:
         assert [float(row[name]) for row in of_block] == pytest.approx(measure[0].tolist(), rel=1e-5)
 
 
-def test_no_name_leads_out_of_the_folder_or_hides_another(tmp_path: Path) -> None:
+def test_file_names_are_safe_and_unique(tmp_path: Path) -> None:
     class Slash(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -367,7 +367,7 @@ def test_command_for_super_resolution(tiny_fit: Callable[..., Path], workplace: 
     assert sides == dict(zip(COURSE_BLOCKS, ["20", "10", "10", "10", "20", "40"], strict=True))
 
 
-def test_command_with_a_network_of_another_project(
+def test_command_with_a_custom_network(
     tiny_fit: Callable[..., Path], workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (workplace / "somebodys.py").write_text(
@@ -393,7 +393,7 @@ def test_command_with_a_network_of_another_project(
     assert names == ["steps.0.png", "steps.1.png", "wide.png"]
 
 
-def test_command_errors_are_one_line_and_leave_nothing(
+def test_command_errors_are_one_line_and_write_nothing(
     tiny_fit: Callable[..., Path], workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint = tiny_fit(QUICKSTART, *SMALL) / "checkpoints" / "last.ckpt"

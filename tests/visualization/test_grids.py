@@ -7,8 +7,8 @@ from PIL import Image
 from imgcolor.visualization.grids import draw_palette, image_grid, save_image, to_image
 
 
-def test_values_are_shown_as_they_are() -> None:
-    """A dull image stays dull: no stretching to the full range, image by image or otherwise."""
+def test_values_are_not_normalised() -> None:
+    """An image with low contrast keeps it."""
     image = torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1).expand(3, 4, 6)
     converted = to_image(image)
     assert converted.size == (6, 4)
@@ -20,7 +20,7 @@ def test_values_outside_the_range_are_clamped() -> None:
     assert to_image(image).getpixel((0, 0)) == (0, 128, 255)
 
 
-def test_grid_shows_every_image_in_its_place() -> None:
+def test_grid_has_images_at_their_places() -> None:
     red, blue = (torch.eye(3)[i].view(3, 1, 1).expand(3, 32, 32) for i in (0, 2))
     small_grey = torch.full((1, 8, 8), 0.2)
     grid = image_grid({"first": torch.stack([red, blue]), "second": torch.stack([small_grey] * 2)})
@@ -32,7 +32,7 @@ def test_grid_shows_every_image_in_its_place() -> None:
     assert (pixels[:, : left - 40] < 128).any(), "the labels are missing"
 
 
-def test_grid_takes_any_number_and_shape() -> None:
+def test_grid_accepts_any_number_and_shape() -> None:
     for shape in ((1, 3, 1, 1), (3, 1, 7, 90), (2, 3, 200, 100)):
         assert image_grid({"a": torch.rand(shape)}).height >= min(64, shape[2])
 
@@ -46,7 +46,7 @@ def test_palette_squares_have_their_colours() -> None:
         assert at == tuple(colour.mul(255).round().int().tolist())
 
 
-def test_saved_image_reads_back_and_leaves_nothing_else(tmp_path: Path) -> None:
+def test_saved_image_is_lossless_and_the_only_file(tmp_path: Path) -> None:
     image = to_image(torch.rand(3, 5, 4))
     save_image(image, tmp_path / "new" / "a.png")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "new" / "a.png")), np.asarray(image))

@@ -1,4 +1,4 @@
-"""imgcolor models: what comes with the package."""
+"""imgcolor models: list the trained models that come with the package."""
 
 from argparse import Namespace
 from collections.abc import Mapping
@@ -33,26 +33,26 @@ def run(arguments: Namespace) -> None:
     elif name not in shipped:
         raise ImgcolorError(f"models: expected one of {', '.join(shipped)}, found {name!r}")
     else:
-        _tell(shipped[name], console)
+        _describe(shipped[name], console)
 
 
 def _list(shipped: Mapping[str, Card], console: Console) -> None:
     table = Table(box=None, pad_edge=False)
-    for column in ("model", "does", "trained on", "validation", "without a network", "size"):
+    for column in ("model", "does", "trained on", "validation", "best baseline", "size"):
         table.add_column(column, no_wrap=column in ("model", "size"))
     for card in shipped.values():
         size = f"{card.path.stat().st_size / 1e6:.1f} MB"
         table.add_row(card.name, card.does, card.data, card.metric, card.baseline, size)
     console.print(table)
-    print("\nimgcolor models NAME tells all about one.")
+    print("\nimgcolor models NAME describes one of them.")
 
 
-def _tell(card: Card, console: Console) -> None:
+def _describe(card: Card, console: Console) -> None:
     rows = {
         "does": card.does,
         "trained on": card.data,
         "validation": card.metric,
-        "without a network": card.baseline,
+        "best baseline": card.baseline,
         "command": card.command,
         "commit": card.commit,
         "hardware": card.hardware,
