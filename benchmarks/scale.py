@@ -84,7 +84,7 @@ def measure(kind: str, count: int, size: int, folder: Path) -> dict[str, object]
     torch.save(network.state_dict(), weights)
     clock = Clock(weights)
     batch_size = max(1, 100 * 32**2 // size**2)
-    data = ImageDataModule(images, MeanGrey(), batch_size, batch_size)
+    data = ImageDataModule(images, MeanGrey(), batch_size=batch_size, eval_batch_size=batch_size)
     start = time.perf_counter()
     trainer = Trainer(
         accelerator="cpu", max_epochs=2, callbacks=[clock], logger=False, enable_checkpointing=False,

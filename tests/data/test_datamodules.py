@@ -1,3 +1,6 @@
+import inspect
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +10,16 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from PIL import Image
 
-from imgcolor.data import Batch, HorseColourizationDataModule, ImageSet
+from imgcolor.cli.main import main
+from imgcolor.data import (
+    Batch,
+    FaceColourizationDataModule,
+    HorseColourizationDataModule,
+    HorseSuperResolutionDataModule,
+    ImageDataModule,
+    ImageSet,
+    MeanGrey,
+)
 from imgcolor.data.samplers import EvaluationSampler, InMemoryImages, TrainingSampler
 from imgcolor.networks import RegressionCNN
 from imgcolor.tasks import ColourRegression
@@ -226,8 +238,58 @@ def test_folder_images_are_brought_to_the_tasks_size(tmp_path: Path) -> None:
     for split in ("train", "val"):
         (tmp_path / split).mkdir()
         Image.new("RGB", (60, 40), "red").save(tmp_path / split / "a.png")
-    datamodule = HorseColourizationDataModule("folder", tmp_path, size=16)
+    datamodule = HorseColourizationDataModule(source="folder", root=tmp_path, size=16)
     assert datamodule.images("train").pixels.shape == (1, 3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("datamodule", "own"),
+    [
+        (HorseColourizationDataModule, {"source", "category"}),
+        (HorseSuperResolutionDataModule, {"source", "category", "scale_factor"}),
+        (
+            FaceColourizationDataModule,
+            {"source", "size", "train_images", "val_images", "batch_size", "eval_batch_size"},
+        ),
+    ],
+)
+def test_help_shows_own_and_inherited_options(
+    datamodule: type[ImageDataModule], own: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    inherited = set(inspect.signature(ImageDataModule).parameters) - {"degradation"}
+    with pytest.raises(SystemExit):
+        main(["fit", "--data.help", datamodule.__name__])
+    text = capsys.readouterr().out
+    options = re.findall(r"^  --data\.(\w+) [A-Z{]\S*(.*(?:\n {10}.*)*)", text, re.MULTILINE)
+    assert {name for name, _ in options} == inherited | own
+    for name, help_text in options:
+        assert re.search(r"\w.*\(type:", help_text, re.DOTALL), f"{name} has no help text"
+
+
+def test_defaults_of_faces_are_passed_on() -> None:
+    datamodule = FaceColourizationDataModule(seed=5)
+    assert (datamodule.size, datamodule.train_images, datamodule.val_images) == (80, 1000, 250)
+    assert (datamodule.batch_size, datamodule.eval_batch_size, datamodule.seed) == (16, 100, 5)
+
+
+def test_the_command_line_finds_an_augmentation_by_its_name(tiny_fit: Callable[..., Path]) -> None:
+    run = tiny_fit("experiments/horses/regression_cnn.yaml", "--data.augmentation=FlipAndShift")
+    assert "imgcolor.data.FlipAndShift" in (run / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize("size", [30, 33])
+def test_size_must_be_a_multiple_of_the_scale_factor(size: int) -> None:
+    with pytest.raises(ImgcolorError, match="multiple of the scale_factor 4"):
+        HorseSuperResolutionDataModule(4, size=size)
+
+
+def test_unknown_options_and_names() -> None:
+    with pytest.raises(TypeError, match="colour"):
+        HorseColourizationDataModule(colour="red")
+    with pytest.raises(ImgcolorError, match="expected lfw, folder or synthetic, found 'cifar10'"):
+        FaceColourizationDataModule(source="cifar10")  # type: ignore[arg-type]
+    with pytest.raises(ImgcolorError, match="expected an object with a method load"):
+        ImageDataModule("folder", MeanGrey())
 
 
 @pytest.mark.parametrize(
@@ -251,7 +313,7 @@ def test_a_holdout_needs_no_validation_images(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     for name in "abcd":
         Image.new("RGB", (8, 8), "red").save(tmp_path / "train" / f"{name}.png")
-    datamodule = HorseColourizationDataModule("folder", tmp_path, size=8, holdout=0.25)
+    datamodule = HorseColourizationDataModule(source="folder", root=tmp_path, size=8, holdout=0.25)
     datamodule.setup("fit")
     assert len(datamodule.images("val").names) == 1
 
@@ -267,6 +329,6 @@ REAL = Path(__file__).parents[3] / "shared" / "data" / "horses"
 @pytest.mark.real
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real images are not here")
 def test_real_horses() -> None:
-    datamodule = HorseColourizationDataModule("folder", REAL)
+    datamodule = HorseColourizationDataModule(source="folder", root=REAL)
     assert datamodule.images("train").pixels.shape == (5000, 3, 32, 32)
     assert datamodule.images("val").pixels.shape == (1000, 3, 32, 32)

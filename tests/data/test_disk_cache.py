@@ -98,7 +98,7 @@ def test_what_a_killed_process_left_is_taken_away(photos: Path) -> None:
 
 def test_a_holdout_that_memory_has_no_room_for(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imgcolor.data.disk_cache.free_memory", lambda: 100)
-    data = HorseColourizationDataModule("folder", photos, size=16, holdout=0.25)
+    data = HorseColourizationDataModule(source="folder", root=photos, size=16, holdout=0.25)
     with pytest.raises(ImgcolorError, match="holdout"):
         data.setup("fit")
 
@@ -148,4 +148,4 @@ def test_a_fit_from_disk_ends_with_the_figures_of_one_from_memory(photos: Path, 
 @pytest.mark.parametrize("limit", [-1.0, float("nan")])
 def test_a_limit_that_is_none(limit: float, tmp_path: Path) -> None:
     with pytest.raises(ImgcolorError, match="memory_limit"):
-        HorseColourizationDataModule("folder", tmp_path, memory_limit=limit)
+        HorseColourizationDataModule(source="folder", root=tmp_path, memory_limit=limit)

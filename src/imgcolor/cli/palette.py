@@ -66,7 +66,7 @@ def run(arguments: Namespace) -> None:
     from imgcolor.visualization.grids import draw_palette, save_image
 
     datamodule = HorseColourizationDataModule(
-        arguments.source, arguments.root, arguments.category, arguments.size
+        source=arguments.source, root=arguments.root, category=arguments.category, size=arguments.size
     )
     datamodule.prepare_data()
     palette = Palette.from_images(datamodule.images("train").pixels, arguments.colours, arguments.seed)

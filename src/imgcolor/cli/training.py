@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
 import imgcolor
+import imgcolor.data.augmentations
 import imgcolor.data.faces
 import imgcolor.data.horses
 import imgcolor.networks  # like the DataModules, so that options find the classes without their packages' names

@@ -1,57 +1,76 @@
-"""The base of all DataModules: a source of images and what is taken from them."""
+"""The base class of all DataModules."""
 
 import os
+from pathlib import Path
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerStatus
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from imgcolor.data import disk_cache
 from imgcolor.data.batch import Batch
+from imgcolor.data.holdout import split_holdout
 from imgcolor.data.samplers import EvaluationSampler, InMemoryImages, TrainingSampler
-from imgcolor.data.sources import (
-    ImageSet,
-    ImageSource,
-    Split,
-)
+from imgcolor.data.sources.base import ImageSet, ImageSource, Split
 from imgcolor.utils.errors import ImgcolorError
 
-_SHARE_OF_GPU = 0.25
-"""How much of a GPU's free memory the images of a split may take; the rest is for the network's steps."""
+_GPU_MEMORY_FRACTION = 0.25
+"""Largest fraction of the free GPU memory that the images of a split may take."""
+
+_SPLITS_OF_STAGE: dict[str, tuple[Split, ...]] = {
+    "fit": ("train", "val"),
+    "validate": ("val",),
+    "test": ("test",),
+    "predict": ("test",),
+}
 
 
 class ImageDataModule(LightningDataModule):
-    """Images held in memory as uint8, dealt out in batches, degraded where the model is.
+    """Batches of images, degraded on the device of the model.
 
-    On an NVIDIA GPU the images that a run needs lie in its memory, if a split takes a quarter of what is free
-    there or less; otherwise every batch is copied there.
+    The images of a split are read once and stay in memory as uint8. On an NVIDIA GPU they are copied to its
+    memory if a split takes at most a quarter of what is free there; otherwise each batch is copied.
 
     Args:
-        source: Where the images come from: anything with ``load(split) -> ImageSet``.
-        degradation: A module from float [B, 3, H, W] in [0, 1] to float [B, C, h, w] in [0, 1].
-        batch_size: Images a training batch.
-        eval_batch_size: Images a batch of validation, test and prediction; no result depends on it.
-        seed: Decides the order of training images, epoch by epoch. None takes the run's own seed
-            (``seed_everything``), or 0 where there is none.
-        shuffle: Whether training images come in a new order every epoch. A fixed order makes the loss fall
-            smoothly from epoch to epoch, which a rule that compares epochs needs (``EpsilonPatience``).
-        augmentation: A module from uint8 [B, 3, H, W] to the same that changes training images, such as
+        source: Where the images come from: an object with ``load(split) -> ImageSet``, or a name that
+            :meth:`make_source` knows.
+        degradation: A module from float [B, 3, H, W] in [0, 1] to the input of the network, float [B, C, h,
+            w] in [0, 1].
+        root: Folder of the images of a named source.
+        size: Height and width of the images of a named source, in pixels; other images are resized and
+            centre-cropped.
+        train_images: Number of drawn training images of the source ``synthetic``.
+        val_images: Number of drawn validation images of the source ``synthetic``.
+        memory_limit: GiB of memory that the images of one split of a folder may take. A larger split is
+            decoded once into a file in the cache folder (``XDG_CACHE_HOME``) and read from there. Half of the
+            free memory by default.
+        batch_size: Number of images in a training batch.
+        eval_batch_size: Number of images in a batch of validation, test and prediction. It changes no result.
+        seed: Seed for the order of the training images. None takes the seed of the run (``seed_everything``),
+            or 0 if there is none.
+        shuffle: Whether the training images have a new order in each epoch. A fixed order makes the loss fall
+            smoothly, which ``EpsilonPatience`` needs.
+        augmentation: A module that changes training images, from uint8 [B, 3, H, W] to the same, such as
             :class:`~imgcolor.data.FlipAndShift`.
-        holdout: Share of the training images, in [0, 1), that a fit validates on in place of the validation
-            images and does not train on. The same images in every run; choose settings by them, and the
-            validation images stay untouched.
+        holdout: Fraction of the training images, in [0, 1), that a fit validates on, in place of the
+            validation images, and does not train on. It is the same in every run. Use it to choose settings,
+            so that the validation images stay unused.
 
     Raises:
-        ImgcolorError: If a batch size is below 1.
+        ImgcolorError: If an argument is out of range, or the name of the source is unknown.
     """
 
     def __init__(
         self,
-        source: ImageSource,
+        source: ImageSource | str,
         degradation: nn.Module,
+        *,
+        root: Path = Path("data"),
+        size: int = 32,
+        train_images: int = 2000,
+        val_images: int = 500,
+        memory_limit: float | None = None,
         batch_size: int = 100,
         eval_batch_size: int = 250,
         seed: int | None = None,
@@ -64,70 +83,70 @@ class ImageDataModule(LightningDataModule):
             if value < 1:
                 raise ImgcolorError(f"data.{name}: expected a whole number of at least 1, found {value}")
         if not 0 <= holdout < 1:
-            raise ImgcolorError(f"data.holdout: expected a share in [0, 1), found {holdout}")
-        self.source = source
+            raise ImgcolorError(f"data.holdout: expected a fraction in [0, 1), found {holdout}")
         self.degradation = degradation
+        self.root = root
+        self.size = size
+        self.train_images = train_images
+        self.val_images = val_images
+        self.memory_limit = memory_limit
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.seed = seed
         self.shuffle = shuffle
         self.augmentation = augmentation
         self.holdout = holdout
-        self._sets: dict[Split, ImageSet] = {}
-        self._split: tuple[ImageSet, ImageSet] | None = None
+        self.source = self.make_source(source) if isinstance(source, str) else source
+        self._loaded: dict[Split, ImageSet] = {}
+        self._holdout_split: tuple[ImageSet, ImageSet] | None = None
         self._fitting = False
-        self._on_gpu: list[tuple[InMemoryImages, Tensor]] = []
-        self._sampler: TrainingSampler | None = None
+        self._copied_to_gpu: list[tuple[InMemoryImages, Tensor]] = []
+        self._training_sampler: TrainingSampler | None = None
 
-    def images(self, split: Split) -> ImageSet:
-        """The images of a split, read once and kept.
+    def make_source(self, name: str) -> ImageSource:
+        """Return the source that a name stands for; subclasses define the names.
 
         Args:
-            split: ``train``, ``val`` or ``test``; prediction takes ``test``. A fit with a holdout finds the
-                held-out training images as ``val``, and the others as ``train``.
-
-        Returns:
-            The set: uint8 pixels [N, 3, H, W] and a name for each image.
+            name: The argument ``source``.
 
         Raises:
-            ImgcolorError: If the holdout leaves no image to train on, or none to validate on.
+            ImgcolorError: If the name is unknown.
         """
-        if split == "train" and self.holdout:
-            return self._parts()[0]
-        if split == "val" and self.holdout and self._fitting:
-            return self._parts()[1]
-        return self._loaded(split)
+        raise ImgcolorError(f"data.source: expected an object with a method load(split), found {name!r}")
 
-    def _loaded(self, split: Split) -> ImageSet:
-        if split not in self._sets:
-            self._sets[split] = self._read(split)
-        return self._sets[split]
+    # Images and batches
+
+    def images(self, split: Split) -> ImageSet:
+        """Return the images of a split. They are read at the first call.
+
+        Args:
+            split: ``train``, ``val`` or ``test``; prediction uses ``test``. With a holdout, ``train`` leaves
+                out the held-out images, and during a fit ``val`` has these.
+
+        Returns:
+            uint8 pixels [N, 3, H, W] and a name for each image.
+
+        Raises:
+            ImgcolorError: If the images cannot be read, or the holdout leaves nothing to train or to validate
+                on.
+        """
+        if self.holdout and split == "train":
+            return self._with_holdout()[0]
+        if self.holdout and split == "val" and self._fitting:
+            return self._with_holdout()[1]
+        if split not in self._loaded:
+            self._loaded[split] = self._read(split)
+        return self._loaded[split]
+
+    def _with_holdout(self) -> tuple[ImageSet, ImageSet]:
+        if self._holdout_split is None:
+            self._holdout_split = split_holdout(self._read("train"), self.holdout)
+        return self._holdout_split
 
     def _read(self, split: Split) -> ImageSet:
-        # A validation runs in inference mode, whose tensors a source could not fill from other threads.
+        # Validation runs in inference mode. Tensors made there cannot be filled from other threads.
         with torch.inference_mode(mode=False):
             return self.source.load(split)
-
-    def _parts(self) -> tuple[ImageSet, ImageSet]:
-        """The training images without the held-out ones, and the held-out ones."""
-        if self._split is None:
-            images = self._sets.pop("train", None) or self._read("train")
-            held = round(self.holdout * len(images.pixels))
-            if not 0 < held < len(images.pixels):
-                raise ImgcolorError(
-                    f"data.holdout: expected a share that leaves images on both sides, found {self.holdout} of "
-                    f"{len(images.pixels)} training images"
-                )
-            if images.pixels.nbytes > disk_cache.free_memory():
-                raise ImgcolorError(
-                    f"data.holdout: expected memory for a copy of the training images, "
-                    f"{images.pixels.nbytes / 2**30:.2f} GiB, found less free; lay the held-out images out as "
-                    "another folder's val/, or use a smaller data.size"
-                )
-            order = np.random.default_rng(0).permutation(len(images.pixels))
-            train, holdout = np.sort(order[held:]), np.sort(order[:held])
-            self._split = _part(images, train), _part(images, holdout)
-        return self._split
 
     def batch(self, pixels: Tensor) -> Batch:
         """Degrade a batch of images, on the device that they are on.
@@ -141,45 +160,41 @@ class ImageDataModule(LightningDataModule):
         original = pixels.float() / 255
         return Batch(self.degradation(original), original)
 
+    # Hooks of Lightning
+
     def prepare_data(self) -> None:
-        """Download what is missing, once a machine."""
+        """Download missing images, in one process per machine."""
         prepare = getattr(self.source, "prepare", None)
         if prepare is not None:
             prepare()
 
     def setup(self, stage: str) -> None:
-        """Read the images that a stage needs, so that bad ones show before anything else happens."""
-        splits: dict[str, tuple[Split, ...]] = {
-            "fit": ("train", "val"),
-            "validate": ("val",),
-            "test": ("test",),
-            "predict": ("test",),
-        }
+        """Read the images of a stage, so that errors in them come before training."""
         self._fitting = stage == "fit"
-        for split in splits[stage]:
+        for split in _SPLITS_OF_STAGE[stage]:
             self.images(split)
 
     def teardown(self, stage: str) -> None:
-        """After a fit the validation images are the validation images again, and a GPU has its memory back."""
+        """Free the GPU memory of the images; after a fit, ``val`` is the validation images again."""
         self._fitting = False
-        for images, pixels in self._on_gpu:
+        for images, pixels in self._copied_to_gpu:
             images.pixels = pixels  # the trainer keeps the loaders
-            if self._sampler is not None:
-                self._sampler.device = pixels.device
-        self._on_gpu.clear()
+            if self._training_sampler is not None:
+                self._training_sampler.device = pixels.device
+        self._copied_to_gpu.clear()
 
     def on_after_batch_transfer(self, batch: Tensor | Batch, dataloader_idx: int) -> Batch:
-        """Augment (in training) and degrade a batch when it has arrived at the model's device."""
+        """Augment (in training only) and degrade a batch that has arrived on the device of the model."""
         if isinstance(batch, Batch):
             return batch
         training = self.trainer is not None and self.trainer.training
         return self.batch(self.augmentation(batch) if self.augmentation and training else batch)
 
     def train_dataloader(self) -> DataLoader[Tensor]:
-        """Batches of the training images, by default in an order of its own every epoch."""
+        """Batches of the training images."""
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if self.seed is None else self.seed
-        images = self._near_the_model("train")
-        self._sampler = TrainingSampler(
+        images = self._on_device_of_model("train")
+        self._training_sampler = TrainingSampler(
             len(images),
             self.batch_size,
             shuffle=self.shuffle,
@@ -187,55 +202,50 @@ class ImageDataModule(LightningDataModule):
             device=images.pixels.device,
             **self._replicas(),
         )
-        return _loader(images, self._sampler)
+        return _loader(images, self._training_sampler)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the validation images, in order."""
-        return self._evaluation("val")
+        return self._evaluation_dataloader("val")
 
     def test_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the test images, in order."""
-        return self._evaluation("test")
+        return self._evaluation_dataloader("test")
 
     def predict_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the test images, in order."""
-        return self._evaluation("test")
+        return self._evaluation_dataloader("test")
 
     def whole(self, split: Split) -> DataLoader[Tensor]:
-        """Batches of all images of a split, in order, also where several processes share them otherwise."""
+        """Batches of all images of a split, in order, on every rank."""
         images = InMemoryImages(self.images(split).pixels)
         return _loader(images, EvaluationSampler(len(images), self.eval_batch_size))
 
-    def _evaluation(self, split: Split) -> DataLoader[Tensor]:
-        images = self._near_the_model(split)
+    def _evaluation_dataloader(self, split: Split) -> DataLoader[Tensor]:
+        images = self._on_device_of_model(split)
         return _loader(images, EvaluationSampler(len(images), self.eval_batch_size, **self._replicas()))
 
-    def _near_the_model(self, split: Split) -> InMemoryImages:
-        """The images on the GPU of a trainer at work, so that no step copies any, if they leave room for it."""
+    def _on_device_of_model(self, split: Split) -> InMemoryImages:
+        """Return the images of a split, copied to the GPU of a running trainer if they are small enough."""
         images = InMemoryImages(self.images(split).pixels)
         if self.trainer is None or self.trainer.state.status != TrainerStatus.RUNNING:
             return images
         device = self.trainer.strategy.root_device
-        if (
-            device.type == "cuda"
-            and images.pixels.nbytes <= _SHARE_OF_GPU * torch.cuda.mem_get_info(device)[0]
-        ):
-            self._on_gpu.append((images, images.pixels))
+        if device.type != "cuda":
+            return images
+        if images.pixels.nbytes <= _GPU_MEMORY_FRACTION * torch.cuda.mem_get_info(device)[0]:
+            self._copied_to_gpu.append((images, images.pixels))
             images.pixels = images.pixels.to(device)
         return images
 
     def _replicas(self) -> dict[str, int]:
-        """How many processes there are, and which this one is."""
         if self.trainer is None:
             return {}
         return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
 
 
 def _loader(images: InMemoryImages, sampler: TrainingSampler | EvaluationSampler) -> DataLoader[Tensor]:
-    # batch_size=None: the sampler deals whole batches, and indexing makes them. A generator of its own: each
-    # iteration draws a number, and torch's would then not be the same in an epoch that a resumed run begins with.
+    # batch_size=None: the sampler gives the indices of whole batches. A generator of its own: a DataLoader
+    # draws one random number per iteration, and with the global generator a resumed epoch would have other
+    # random numbers.
     return DataLoader(images, batch_size=None, sampler=sampler, generator=torch.Generator())
-
-
-def _part(images: ImageSet, chosen: np.ndarray) -> ImageSet:
-    return ImageSet(images.pixels[torch.from_numpy(chosen)], tuple(images.names[index] for index in chosen))
