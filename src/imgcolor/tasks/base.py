@@ -29,8 +29,8 @@ class ColourTask(CheckpointedModule, ABC):
     A subclass defines the loss and gives the output coding. Called with degraded images, a task returns RGB
     images.
 
-    Logged under ``val/``, ``test/`` and, with :attr:`log_train_metrics`, ``train/``: ``loss``, ``mse`` (in [0,
-    1]), ``psnr`` (dB, of the mean squared error over all pixels of all images), ``margin12`` and
+    Logged under ``val/``, ``test/`` and, with :attr:`log_train_metrics`, ``train/``: ``loss``, ``mse`` (of values in
+    [0, 1]), ``psnr`` (dB, of the mean squared error over all pixels of all images), ``margin12`` and
     ``margin12_error``.
 
     A loss that is not finite ends the training with a :class:`~imgcolor.utils.errors.DivergedError`.
@@ -116,7 +116,7 @@ class ColourTask(CheckpointedModule, ABC):
         self.train_loss.update(loss.detach(), len(output))
         if self.log_train_metrics:
             with torch.no_grad():
-                self._update(self.train_metrics, output, batch.original)
+                self.update_metrics(self.train_metrics, output, batch.original)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -147,10 +147,17 @@ class ColourTask(CheckpointedModule, ABC):
         count: Any = float(len(output))
         self.log(f"{split}/loss", loss, prog_bar=True, batch_size=count, sync_dist=True)
         metrics = self.val_metrics if split == "val" else self.test_metrics
-        self._update(metrics, output, original)
+        self.update_metrics(metrics, output, original)
         self.log_dict(metrics)
 
-    def _update(self, metrics: MetricCollection, output: Tensor, original: Tensor) -> None:
+    def update_metrics(self, metrics: MetricCollection, output: Tensor, original: Tensor) -> None:
+        """Add the images of one batch to metrics.
+
+        Args:
+            metrics: The metrics.
+            output: The network's output.
+            original: Float [B, 3, H, W] in [0, 1].
+        """
         # torchmetrics' MeanSquaredError needs contiguous tensors, and sums in the images' own precision.
         metrics.update(self.coding.to_rgb(output).float().contiguous(), original.float().contiguous())
 
