@@ -29,9 +29,9 @@ class ColourTask(CheckpointedModule, ABC):
     A subclass defines the loss and gives the output coding. Called with degraded images, a task returns RGB
     images.
 
-    Logged under ``val/``, ``test/`` and, with :attr:`log_train_metrics`, ``train/``: ``loss``, ``mse`` (of values in
-    [0, 1]), ``psnr`` (dB, of the mean squared error over all pixels of all images), ``margin12`` and
-    ``margin12_error``.
+    Logged under ``val/``, ``test/`` and, with :attr:`log_train_metrics`, ``train/``: ``loss``, ``mse``, ``psnr``
+    (dB, of the mean squared error over all pixels of all images), ``margin12`` and ``margin12_error``, all but the
+    loss of images in [0, 1].
 
     A loss that is not finite ends the training with a :class:`~imgcolor.utils.errors.DivergedError`.
 
