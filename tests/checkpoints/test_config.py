@@ -8,10 +8,11 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from imgcolor.checkpoints.config import from_config, get_config
+from imgcolor.checkpoints import from_config, get_config, load_parts, set_config
 from imgcolor.cli.main import main
 from imgcolor.data import HorseColourizationDataModule, MeanGrey
 from imgcolor.networks import ColourCNN, ColourUNet, RegressionCNN
+from imgcolor.networks.flip_tta import run_network
 from imgcolor.tasks import ColourClassification, ColourRegression, ColourTask, load_task
 from imgcolor.utils.errors import ImgcolorError
 
@@ -64,6 +65,7 @@ def saved(task: ColourTask, folder: Path) -> Path:
         lambda: ColourClassification(ColourUNet(5, 4, dropout=0.1), palette=5, decoding="expectation"),
         lambda: ColourClassification(ColourCNN(7, 4, 5), palette=7, rebalancing=0.5, temperature=0.7),
         lambda: ColourRegression(RegressionCNN(4), criterion="l1"),
+        lambda: ColourRegression(RegressionCNN(4), value_range="signed", flip_tta=True),
         lambda: ColourRegression(Scaled(ColourUNet(3, 2), factor=0.5)),
     ],
 )
@@ -80,6 +82,12 @@ def test_python_round_trip_is_bit_for_bit(make: Callable[[], ColourTask], tmp_pa
         assert torch.equal(loaded(grey), expected)
         assert isinstance(loaded.degradation, MeanGrey)
         assert loaded.checkpoint_entry() == task.checkpoint_entry()
+    parts = load_parts(path, allow_import=[Scaled.__module__])
+    with torch.no_grad():
+        output = run_network(parts.network, parts.coding.network_input(grey), parts.flip_tta)
+    assert torch.equal(parts.coding.to_rgb(output), expected)
+    assert isinstance(parts.degradation, MeanGrey)
+    assert parts.image_size == 32
 
 
 def test_command_line_round_trip_is_bit_for_bit(tiny_fit: Callable[..., Path]) -> None:
@@ -101,6 +109,26 @@ def test_from_config_inverts_get_config() -> None:
     again = from_config(config, allow_import=f"{Scaled.__module__}.Scaled")
     assert isinstance(again.inner, ColourUNet)
     assert (again.factor, again.inner.base_channels) == (0.25, 4)
+
+
+def test_configs_name_public_class_paths() -> None:
+    network = ColourUNet(5, 4)
+    path = f"{ColourUNet.__module__}.ColourUNet"
+    set_config(network, {"class_path": path, "init_args": {"out_channels": 5, "base_channels": 4}})
+    task = ColourClassification(network, palette=5)
+    task.degradation = MeanGrey()
+    entry = task.checkpoint_entry()
+    found = {part: entry[part]["class_path"] for part in ("task", "network", "coding", "degradation")}
+    assert found == {
+        "task": "imgcolor.tasks.ColourClassification",
+        "network": "imgcolor.networks.ColourUNet",
+        "coding": "imgcolor.colour.PaletteCoding",
+        "degradation": "imgcolor.data.MeanGrey",
+    }
+    assert entry["task"]["init_args"]["palette"] == {
+        "class_path": "imgcolor.colour.Palette",
+        "init_args": {"size": 5},
+    }
 
 
 def test_network_without_config_is_passed_to_load_task(tmp_path: Path) -> None:
