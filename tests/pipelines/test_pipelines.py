@@ -273,13 +273,10 @@ def test_wrong_degradation_is_refused(degradation: torch.nn.Module | None) -> No
         Colourizer(EvenSizesOnly(), RGBCoding(), degradation)
 
 
-def test_a_pipeline_runs_on_its_device_and_returns_results_to_the_images_device() -> None:
-    network = EvenSizesOnly()
-    network.size_multiple = 2  # type: ignore[assignment]
-    network.register_buffer("unused", torch.zeros(1))
-    colourizer = Colourizer(network, RGBCoding(), LumaGrey()).to("meta")
-    assert colourizer.device.type == "meta"
-    assert colourizer.to_grey(torch.zeros(1, 3, 4, 4, device="meta")).device.type == "meta"
+def test_to_moves_the_network() -> None:
+    colourizer = Colourizer(ResidualUNet(3, [4, 8], luminance="luma"), RGBCoding(), LumaGrey())
+    assert colourizer.device.type == "cpu"
+    assert colourizer.to("meta").device.type == "meta"
 
 
 def test_colorize_is_another_spelling() -> None:

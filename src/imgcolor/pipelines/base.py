@@ -177,7 +177,7 @@ class Pipeline:
 def wrong_degradation(
     found: nn.Module | None, expected: Sequence[type[nn.Module]], name: str
 ) -> ImgcolorError:
-    """Return the error for a network that undoes a degradation which no pipeline undoes."""
+    """Return the error for a network whose degradation is not supported."""
     names = " or ".join(cls.__name__ for cls in expected)
     return ImgcolorError(
         f"{name}: expected a network that was trained to undo {names}, found "
