@@ -42,39 +42,67 @@ class UsageError(ImgcolorError):
 class CommandParser(ArgumentParser):
     """A parser that raises :class:`UsageError` instead of ending the process.
 
+    Options may stand before, between and after positional arguments. Words after ``--`` are positional arguments.
+
     Attributes:
         example: A whole command, which errors show.
     """
 
     def __init__(self, prog: str) -> None:
         self.example: str | None = None
-        self._options: list[str] = []
+        # Two parsers, since argparse's own parse_intermixed_args forgets that words after "--" are no options.
+        self._option_parser = _PartParser(self)
+        self._positional_parser = _PartParser(self)
         super().__init__(prog, allow_abbrev=False)
 
     def add_argument(self, *args: Any, **kwargs: Any) -> Action:
         """Add an argument; see :meth:`argparse.ArgumentParser.add_argument`."""
         action = super().add_argument(*args, **kwargs)
-        self._options += action.option_strings
+        if not action.option_strings:
+            self._positional_parser.add_argument(*args, **kwargs)
+        elif action.dest != "help":
+            self._option_parser.add_argument(*args, **kwargs)
         return action
 
     def parse(self, words: Sequence[str]) -> Namespace:
-        """Parse the words that follow the command's name. Options may stand before, between and after files.
+        """Parse the words that follow the command's name.
 
         Raises:
             UsageError: If they do not fit the command.
         """
-        arguments, unknown = self.parse_known_intermixed_args(words)
-        if unknown:
-            option = unknown[0].partition("=")[0]
-            near = get_close_matches(option, self._options, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"`{self.prog} --help` lists the arguments"
-            raise UsageError(f"{self.prog}: unexpected argument {option!r}; {hint}")
-        return arguments
+        end = list(words).index("--") if "--" in words else len(words)
+        before, after = words[:end], words[end + 1 :]
+        if "-h" in before or "--help" in before:
+            self.print_help()
+            self.exit()
+        arguments, rest = self._option_parser.parse_known_args(before)
+        for word in rest:
+            if word.startswith("-") and word != "-":
+                self._refuse(word.partition("=")[0])
+        return self._positional_parser.parse_args(["--", *rest, *after], arguments)
+
+    def _refuse(self, option: str) -> NoReturn:
+        names = [name for action in self._actions for name in action.option_strings]
+        near = get_close_matches(option, names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"`{self.prog} --help` lists the arguments"
+        raise UsageError(f"{self.prog}: unexpected argument {option!r}; {hint}")
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print."""
         hint = f"for example: {self.example}" if self.example else f"`{self.prog} --help` lists the arguments"
         raise UsageError(f"{message}; {hint}")
+
+
+class _PartParser(ArgumentParser):
+    """The parser of the options or of the positional arguments of a command."""
+
+    def __init__(self, command: CommandParser) -> None:
+        self._command = command
+        super().__init__(add_help=False, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
+        self._command.error(message)
 
 
 def add_allow_import(parser: ArgumentParser) -> None:
