@@ -1,28 +1,45 @@
-"""What torch offers for a training step on a CPU: the same step of each network in several ways, in alternation.
+"""Which implementation choices make a training step on the CPU faster?
 
     python benchmarks/choices.py [--rounds 7] [--only NAME ...]
 
-The first three go on from one another: torch's layers as they come, channels last, imgcolor's networks with a
-foreach optimizer. Each of the last three changes one thing of the third; of these, the command has the fused
-optimizer. Figures are ratios within a round to the first way; a round is the best of three steps.
+The step of each network is timed in several ways, by turns. The first three build on one another: torch's
+layers as they are, the channels-last memory format, imgcolor's networks (with the foreach optimizer). Each of
+the others changes one thing of the third. The results are ratios to the first one in the same round; a round
+is the best of three steps.
 """
 
-import argparse
 import statistics
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import nullcontext
+from unittest.mock import patch
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-import imgcolor
+from common.cases import Case, selected_cases
+from common.results import Row, best_of_three, origin, origins, parser, spread
 from imgcolor.cli.runtime import keep_freed_memory
+from imgcolor.networks import fast_convolutions
+from imgcolor.networks.blocks import upsample
 from imgcolor.utils.files import write_rows
-from imgcolor.utils.provenance import commit, hardware
-from roofline import best_of_three
-from training import CASES, RESULTS, Case, origins
 
 Step = Callable[[], None]
+FIRST = "torch's layers"
+
+
+def plain_conv2d(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Replace fast_convolutions.conv2d by torch's convolution."""
+    return F.conv2d(maps, weight, bias, padding=weight.shape[-1] // 2)
+
+
+def plain_conv2d_upsampled(
+    coarse: Tensor, fine: Tensor | None, weight: Tensor, bias: Tensor | None
+) -> Tensor:
+    """Replace fast_convolutions.conv2d_upsampled by upsampling, concatenation and a convolution."""
+    maps = upsample(coarse, 2)
+    maps = maps if fine is None else torch.cat([maps, fine], dim=1)
+    return fast_convolutions.conv2d(maps, weight, bias)
 
 
 def step(
@@ -32,14 +49,16 @@ def step(
     channels_last: bool = True,
     compiled: bool = False,
     bf16: bool = False,
-    fused: bool = False,
+    optimizer: str = "foreach",
+    replaced: dict[str, Callable[..., Tensor]] | None = None,
 ) -> Step:
-    """A training step of a new network on a batch that is there."""
+    """Return a function that takes a training step of a new network on a batch in memory."""
     torch.manual_seed(0)
     network = make()
     if channels_last:
         network = network.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(network.parameters(), fused=fused, foreach=not fused and channels_last)
+    # torch's own choice on the CPU is the loop over the weights.
+    adam = torch.optim.Adam(network.parameters(), **({} if optimizer == "loop" else {optimizer: True}))
     size = 80 if case.faces else 32
     grey = torch.rand(case.batch_size, 1, size, size)
     target = torch.rand(case.batch_size, 3, size, size)
@@ -48,66 +67,68 @@ def step(
     run = torch.compile(network) if compiled else network
     compare = case.compare_fast if channels_last else case.compare
 
-    def once() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            value = compare(run(grey), target)
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
+    def take_step() -> None:
+        with (
+            patch.multiple(fast_convolutions, **replaced) if replaced else nullcontext(),
+            torch.autocast("cpu", torch.bfloat16, enabled=bf16),
+        ):
+            loss = compare(run(grey), target)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
 
-    return once
+    return take_step
 
 
-def ways(case: Case) -> dict[str, Step]:
-    """The ways to take a step."""
+def choices(case: Case) -> dict[str, Step]:
+    """Return the ways to take a step, by name."""
     return {
-        "layers of torch": step(case, case.plain, channels_last=False),
+        FIRST: step(case, case.plain, channels_last=False, optimizer="loop"),
         "channels last": step(case, case.plain),
         "imgcolor": step(case, case.network),
-        "fused optimizer": step(case, case.network, fused=True),
+        "plain convolution after upsampling": step(
+            case, case.network, replaced={"conv2d_upsampled": plain_conv2d_upsampled}
+        ),
+        "plain convolution to few channels": step(case, case.network, replaced={"conv2d": plain_conv2d}),
+        "optimizer: loop": step(case, case.network, optimizer="loop"),
+        "optimizer: fused": step(case, case.network, optimizer="fused"),
         "torch.compile": step(case, case.network, compiled=True),
         "bfloat16": step(case, case.network, bf16=True),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", nargs="*", default=[], help="parts of the names of cases")
-    parser.add_argument("--output", type=Path, default=RESULTS / "choices.csv")
-    options = parser.parse_args()
+    options = parser(__doc__, "choices.csv")
+    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--only", nargs="*", default=[], help="parts of the names of cases")
+    options.add_argument("--skip", nargs="*", default=[], help="choices to leave out, such as bfloat16")
+    arguments = options.parse_args()
     keep_freed_memory()
-    rows: list[dict[str, object]] = []
-    print("| network | way | ms a step | × the first |\n|---|---|---|---|")
-    for case in CASES:
-        if options.only and not any(part in case.name for part in options.only):
-            continue
-        torch._dynamo.reset()  # it compiles a function for so many networks and no more
-        steps = ways(case)
-        for once in steps.values():
-            once()  # compiles, and finds its memory
-        seconds = {way: [] for way in steps}
-        for number in range(options.rounds):
-            for way, once in steps.items():
-                seconds[way].append(best_of_three(once))
+    rows: list[Row] = []
+    print("| network | choice | ms per step | step / torch's layers |\n|---|---|---|---|")
+    for case in selected_cases(arguments.only):
+        torch._dynamo.reset()  # it compiles a limited number of networks
+        steps = {name: one for name, one in choices(case).items() if name not in arguments.skip}
+        for take_step in steps.values():
+            take_step()  # compiles, and allocates memory
+        seconds: dict[str, list[float]] = {name: [] for name in steps}
+        for number in range(arguments.rounds):
+            for name, take_step in steps.items():
+                seconds[name].append(best_of_three(take_step))
+                milliseconds = round(seconds[name][-1] * 1e3, 2)
                 rows.append(
                     {
                         "case": case.name,
-                        "way": way,
+                        "choice": name,
                         "round": number,
-                        "commit": commit(Path(imgcolor.__file__).parent),
-                        "hardware": hardware(),
-                        "torch": torch.__version__,
-                        "ms_a_step": round(seconds[way][-1] * 1e3, 2),
+                        **origin(),
+                        "ms_per_step": milliseconds,
                     }
                 )
-        for way, found in seconds.items():
-            ratios = [one / first for one, first in zip(found, seconds["layers of torch"], strict=True)]
-            spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-            print(f"| {case.name} | {way} | {statistics.median(found) * 1e3:.1f} | {spread} |", flush=True)
-        write_rows(options.output, rows)
+        for name, found in seconds.items():
+            ratios = spread([one / first for one, first in zip(found, seconds[FIRST], strict=True)])
+            print(f"| {case.name} | {name} | {statistics.median(found) * 1e3:.1f} | {ratios} |", flush=True)
+        write_rows(arguments.output, rows)
     print(f"\n{origins(rows)}")
 
 

@@ -1,13 +1,11 @@
-"""Images a second: `imgcolor colourize` on a folder, beside a loop over its files in Python.
+"""How many photos per second does `imgcolor colourize` process?
 
     python benchmarks/inference.py [--rounds 3]
 
-The loop is what one writes without the command: open, colourize, save, one file after the other, with PNG files
-compressed as the command's are. Both count from the start of a process that has imported everything and loaded the
-model.
+The command on a folder is compared with a Python loop that opens, colours and saves one file after the other,
+with the same compression of PNG files. Both start in a process that has imported everything.
 """
 
-import argparse
 import contextlib
 import io
 import shutil
@@ -20,32 +18,32 @@ import torch
 from PIL import Image
 
 import imgcolor
-from imgcolor.cli.main import main as imgcolor_command
-from imgcolor.data import FaceColourizationDataModule
+from common.results import Row, origin, parser, spread
+from imgcolor.cli.main import main as imgcolor_main
+from imgcolor.data.sources import draw_faces
 from imgcolor.utils.files import write_rows
-from imgcolor.utils.provenance import commit, hardware
 
-RESULTS = Path(__file__).parent / "results"
-CASES = {80: 500, 1024: 24}
-"""Side of the photos, and how many of them."""
+PHOTOS = {80: 500, 1024: 24}
+"""Height and width of the photos, and their number."""
 
 
 def draw(folder: Path, size: int, count: int) -> None:
-    """Drawn faces, enlarged where they are to be large."""
-    faces = FaceColourizationDataModule(train_images=count, val_images=1).images("train").pixels
+    """Write drawn faces, enlarged to a size."""
     folder.mkdir()
-    for number, face in enumerate(faces.permute(0, 2, 3, 1).numpy()):
+    for number, face in enumerate(draw_faces(count, 80, 0).permute(0, 2, 3, 1).numpy()):
         Image.fromarray(face).resize((size, size)).save(folder / f"{number:04}.png")
 
 
 def command(folder: Path, output: Path) -> None:
-    """The whole folder at once."""
+    """Colour all files with the command."""
     with contextlib.redirect_stdout(io.StringIO()):
-        imgcolor_command(["colourize", str(folder), "--output", str(output)])
+        status = imgcolor_main(["colourize", str(folder), "--output", str(output)])
+    if status:
+        raise SystemExit(status)
 
 
 def loop(folder: Path, output: Path) -> None:
-    """One file after the other."""
+    """Colour one file after the other."""
     model = imgcolor.load("faces")
     output.mkdir()
     for path in sorted(folder.iterdir()):
@@ -54,47 +52,37 @@ def loop(folder: Path, output: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--output", type=Path, default=RESULTS / "inference.csv")
-    options = parser.parse_args()
-    imgcolor.load("faces").colourize(torch.rand(1, 80, 80))  # what is imported late
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for size, count in CASES.items():
-            draw(Path(folder, str(size)), size, count)
-            for number in range(options.rounds):
-                for way in (loop, command):
-                    output = Path(folder, "output")
+    options = parser(__doc__, "inference.csv")
+    options.add_argument("--rounds", type=int, default=3)
+    arguments = options.parse_args()
+    imgcolor.load("faces").colourize(torch.rand(1, 80, 80))  # imports what is imported on first use
+    rows: list[Row] = []
+    for size, count in PHOTOS.items():
+        speeds: dict[str, list[float]] = {"loop": [], "command": []}
+        with tempfile.TemporaryDirectory() as folder:
+            photos, output = Path(folder, "photos"), Path(folder, "output")
+            draw(photos, size, count)
+            for number in range(arguments.rounds):
+                for method in (loop, command):
                     start = time.perf_counter()
-                    way(Path(folder, str(size)), output)
-                    seconds = time.perf_counter() - start
+                    method(photos, output)
+                    speed = count / (time.perf_counter() - start)
                     shutil.rmtree(output)
+                    speeds[method.__name__].append(speed)
                     rows.append(
                         {
                             "size": size,
-                            "commit": commit(Path(imgcolor.__file__).parent),
-                            "hardware": hardware(),
-                            "way": way.__name__,
+                            **origin(),
+                            "method": method.__name__,
                             "round": number,
-                            "images_a_second": round(count / seconds, 2),
+                            "images_per_second": round(speed, 2),
                         }
                     )
                     print(rows[-1], flush=True)
-    write_rows(options.output, rows)
-    for size in CASES:
-        speeds = {
-            way: [float(str(r["images_a_second"])) for r in rows if (r["size"], r["way"]) == (size, way)]
-            for way in ("loop", "command")
-        }
-        ratios = [c / one for c, one in zip(speeds["command"], speeds["loop"], strict=True)]
-        print(
-            f"{size}×{size}: loop {statistics.median(speeds['loop']):.1f}, command "
-            f"{statistics.median(speeds['command']):.1f} images a second; {statistics.median(ratios):.2f} times "
-            f"as fast ({min(ratios):.2f} to {max(ratios):.2f})"
-        )
+        ratios = spread([a / b for a, b in zip(speeds["command"], speeds["loop"], strict=True)])
+        medians = {method: round(statistics.median(found), 1) for method, found in speeds.items()}
+        print(f"{size}×{size}: images per second {medians}; command / loop {ratios}")
+        write_rows(arguments.output, rows)
 
 
 if __name__ == "__main__":

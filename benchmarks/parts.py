@@ -1,77 +1,81 @@
-"""What the seconds of imgcolor's epoch are spent on, beside the network alone.
+"""Which part of an epoch takes how long?
 
     python benchmarks/parts.py [--epochs 3] [--images 5000] [--only NAME ...]
 
-Of each case of training.py, `imgcolor fit`, the same with a profiler, and the network alone train by turns, as
-there. What Lightning's profilers hear of, and the parts of a step, are timed without what is inside of them, so
-that parts add up to the epoch. The first epoch is not counted. The profiler itself takes the difference of the
-two fits.
+For each case of training.py, three programs train by turns: `imgcolor fit`, the same with a profiler, and the
+network alone. The profiler times the actions that Lightning reports and the parts of a step, each without the
+actions inside it, so that the parts add up to the epoch. The first epoch is not measured. The two fits differ
+by the cost of the profiler.
 """
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
+from common.cases import Case, case_named, draw_images
+from common.clock import Timing
+from common.loops import IMGCOLOR, NETWORK_ALONE, imgcolor_fit, train
+from common.profiler import OTHER, PARTS, TRAINING, VALIDATION, PartsProfiler
+from common.results import Row, measure_epochs, origin, origins
+from common.setup import Setup
+from common.turns import Turn, by_turns
+from training import TURNS_PER_EPOCH
 
-import imgcolor
-from clock import Timing
-from imgcolor.utils.provenance import commit, hardware
-from profiler import ORDER, REST, TRAINING, VALIDATION, Parts
-from training import RESULTS, TURNS, Bench, Case, case_named, measure_cases, origins, train
-from turns import Turn, by_turns
-
-
-def run(turn: Turn, name: str, folder: Path, way: str, epochs: int) -> tuple[list[Timing], dict[Any, float]]:
-    """Train in one way, in a process of its own: its epochs, and the seconds of its parts."""
-    if way != "profiled":
-        return train(turn, name, folder, way, epochs), {}
-    case = case_named(name)
-    options = ["--trainer.profiler=profiler.Parts", "--trainer.callbacks+=profiler.Marks"]
-    timings = Bench(replace(case, options=[*case.options, *options]), folder, turn, epochs).imgcolor()
-    return timings, dict(Parts.last.seconds)
+PROFILED = "profiled"
 
 
-def measure(case: Case, epochs: int, images: int) -> list[dict[str, object]]:
-    """Profile one case: seconds an epoch of every part."""
+def run(
+    turn: Turn, name: str, folder: Path, method: str, epochs: int
+) -> tuple[list[Timing], dict[Any, float]]:
+    """Train with a method, in a process of its own; return its epochs and the seconds of its parts."""
+    if method != PROFILED:
+        return train(turn, name, folder, method, epochs), {}
+    options = [
+        "--trainer.profiler=common.profiler.PartsProfiler",
+        "--trainer.callbacks+=common.profiler.ProfileSteps",
+    ]
+    timings = imgcolor_fit(Setup(case_named(name), folder, turn, epochs), *options)
+    return timings, dict(PartsProfiler.last.seconds)
+
+
+def measure(case: Case, epochs: int, images: int) -> list[Row]:
+    """Profile one case; a row has the seconds per epoch of one part."""
     steps = -(-images // case.batch_size)
     with tempfile.TemporaryDirectory() as folder:
-        Bench.drawn(case, images, Path(folder))
+        draw_images(case, images, Path(folder))
         programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-            way: (run, (case.name, Path(folder), way, epochs))
-            for way in ("network alone", "imgcolor fit", "profiled")
+            method: (run, (case.name, Path(folder), method, epochs))
+            for method in (NETWORK_ALONE, IMGCOLOR, PROFILED)
         }
-        results = by_turns(programs, max(1, steps // TURNS))
-    whole = {way: sum(timing.whole for timing in timings) / epochs for way, (timings, _) in results.items()}
-    parts = {key: seconds / epochs for key, seconds in results["profiled"][1].items()}
-    parts[TRAINING, REST] += whole["profiled"] - sum(parts.values())  # between actions
-    order = [(stage, part) for stage in (TRAINING, VALIDATION) for part in ORDER]
-    metrics = {
-        "network alone": whole["network alone"],
-        **{f"{stage}: {part}": parts[stage, part] for stage, part in order if (stage, part) in parts},
-        "together": whole["profiled"],
-        "not profiled": whole["imgcolor fit"],
+        results = by_turns(programs, max(1, steps // TURNS_PER_EPOCH))
+    epoch = {
+        method: sum(timing.epoch for timing in timings) / epochs for method, (timings, _) in results.items()
     }
-    version = commit(Path(imgcolor.__file__).parent)
+    parts = {key: seconds / epochs for key, seconds in results[PROFILED][1].items()}
+    parts[TRAINING, OTHER] += epoch[PROFILED] - sum(parts.values())  # between the actions
+    order = [(stage, part) for stage in (TRAINING, VALIDATION) for part in PARTS]
+    seconds_per_epoch = {
+        NETWORK_ALONE: epoch[NETWORK_ALONE],
+        **{f"{stage}: {part}": parts[stage, part] for stage, part in order if (stage, part) in parts},
+        "sum": epoch[PROFILED],
+        "without the profiler": epoch[IMGCOLOR],
+    }
     return [
         {
             "case": case.name,
             "part": name,
-            "commit": version,
-            "hardware": hardware(),
-            "torch": torch.__version__,
+            **origin(),
             "epochs": epochs,
-            "seconds_an_epoch": round(seconds, 4),
-            "of_network_alone": round(seconds / whole["network alone"], 4),
+            "seconds_per_epoch": round(seconds, 4),
+            "of_network_alone": round(seconds / epoch[NETWORK_ALONE], 4),
         }
-        for name, seconds in metrics.items()
+        for name, seconds in seconds_per_epoch.items()
     ]
 
 
-def page(rows: list[dict[str, object]]) -> str:
-    """The results as Markdown: a row a part, a column a case, in multiples of the network alone."""
+def table(rows: list[Row]) -> str:
+    """Return the results as Markdown: a row per part, a column per case, in multiples of the network alone."""
     cases = list(dict.fromkeys(str(row["case"]) for row in rows))
     found = {(row["case"], row["part"]): float(str(row["of_network_alone"])) for row in rows}
     lines = [f"| | {' | '.join(cases)} |", f"|---|{'---|' * len(cases)}"]
@@ -82,8 +86,8 @@ def page(rows: list[dict[str, object]]) -> str:
 
 
 def main() -> None:
-    rows, _ = measure_cases(__doc__, RESULTS / "parts.csv", measure)
-    print(f"{origins(rows)}\n\n{page(rows)}")
+    rows, _ = measure_epochs(__doc__, "parts.csv", measure)
+    print(f"{origins(rows)}\n\n{table(rows)}")
 
 
 if __name__ == "__main__":

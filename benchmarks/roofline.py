@@ -1,32 +1,25 @@
-"""How near each network's step comes to what the processor can compute.
+"""How close are the networks to the speed of a large matrix product?
 
     python benchmarks/roofline.py [--rounds 5]
 
-FLOPs of a training step as it is done (forward and backward; a multiplication and an addition are two) are counted
-by torch; the peak is a large matrix product, measured beside each network in every round. One more step a round is
-profiled by torch: the share of its time that each kind of operation takes.
+torch counts the FLOPs of a training step (forward and backward pass; a multiplication and an addition are
+two). They are divided by the time of the step and compared with a large matrix product, which is measured in
+each round. torch's profiler gives the share of each kind of operation in one more step per round.
 """
 
-import argparse
-import contextlib
 import statistics
-import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-import imgcolor
+from common.results import Row, best_of_three, origin, parser
 from imgcolor.cli.runtime import keep_freed_memory
 from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN, ResidualUNet, ResidualUpscaler
 from imgcolor.utils.files import write_rows
 from imgcolor.utils.precision import has_fast_bfloat16
-from imgcolor.utils.provenance import commit, hardware
-
-RESULTS = Path(__file__).parent / "results"
 
 CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "RegressionCNN, batch 100": (RegressionCNN, (100, 1, 32, 32)),
@@ -43,7 +36,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     ),
     "ResidualUpscaler, batch 50": (ResidualUpscaler, (50, 3, 8, 8)),
 }
-
+"""Name to network and shape of a batch."""
 
 KINDS = {
     "conv": "convolutions",
@@ -51,38 +44,22 @@ KINDS = {
     "relu": "ReLU",
     "clamp_min": "ReLU",
     "threshold_backward": "ReLU",
-    "pool": "pooling and doubling",
-    "upsample": "pooling and doubling",
-    "": "rest",
+    "pool": "pooling, upsampling",
+    "upsample": "pooling, upsampling",
+    "": "other",
 }
-"""What an operation's name holds, and its kind; the first counts."""
+"""Part of the name of an operation to its kind; the first match counts."""
 
 
-class Untracked(contextlib.nullcontext[None]):
-    """In the place of what tells torch's counter which module runs."""
-
-    parents = frozenset({"Global"})
-
-
-def matmul(dtype: torch.dtype, size: int = 2048) -> float:
-    """GFLOP/s of a large matrix product, the best of three."""
+def matrix_product(dtype: torch.dtype, size: int = 2048) -> float:
+    """Return the GFLOP/s of a large matrix product."""
     a = torch.rand(size, size, dtype=dtype)
     a @ a
     return 2 * size**3 / best_of_three(lambda: a @ a) / 1e9
 
 
-def best_of_three(work: Callable[[], object]) -> float:
-    """Seconds."""
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
-
-
 def step(network: nn.Module, images: Tensor, bf16: bool) -> None:
-    """Forward and backward, with a gradient that lies in memory as the output does."""
+    """Compute a forward and a backward pass."""
     network.zero_grad()
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         output = network(images)
@@ -90,68 +67,72 @@ def step(network: nn.Module, images: Tensor, bf16: bool) -> None:
 
 
 def shares(network: nn.Module, images: Tensor, bf16: bool) -> dict[str, float]:
-    """The share of a step's time that each kind of operation takes."""
-    # One step: over several, the profiler's notes would lie where the next step's maps want to.
+    """Return the share of a step's time for each kind of operation."""
+    # One step only: the profiler's records of several would take the memory that the next step reuses.
     with torch.autograd.profiler.profile(use_kineto=False) as profile:
         step(network, images, bf16)
     seconds: Counter[str] = Counter()
     for event in profile.key_averages():
-        kind = next(kind for word, kind in KINDS.items() if word in event.key.lower())
+        kind = next(kind for part, kind in KINDS.items() if part in event.key.lower())
         seconds[kind] += event.self_cpu_time_total
     return {kind: seconds[kind] / seconds.total() for kind in dict.fromkeys(KINDS.values())}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def measure(name: str, network: nn.Module, images: Tensor, bf16: bool, rounds: int) -> list[Row]:
+    """Measure a network in one precision; return one row per round."""
+    with FlopCounterMode(display=False) as counter:
+        step(network, images, bf16=False)
+    gflop = counter.get_total_flops() / 1e9
+    step(network, images, bf16)
+    rows = []
+    for number in range(rounds):
+        peak = matrix_product(torch.bfloat16 if bf16 else torch.float32)
+        seconds = best_of_three(lambda: step(network, images, bf16))
+        rows.append(
+            {
+                "network": name,
+                **origin(),
+                "precision": "bf16" if bf16 else "float32",
+                "round": number,
+                "gflop_per_step": round(gflop, 3),
+                "ms_per_step": round(seconds * 1e3, 2),
+                "gflop_s": round(gflop / seconds, 1),
+                "matmul_gflop_s": round(peak, 1),
+                "share": round(gflop / seconds / peak, 3),
+                **{kind: round(share, 3) for kind, share in shares(network, images, bf16).items()},
+            }
+        )
+    return rows
+
+
+def summary(rows: list[Row]) -> str:
+    """Return the medians of the rounds of one network in one line."""
+    columns = list(rows[0])[list(rows[0]).index("round") + 1 :]
+    median = {column: statistics.median(float(str(row[column])) for row in rows) for column in columns}
+    kinds = ", ".join(f"{kind} {median[kind]:.0%}" for kind in dict.fromkeys(KINDS.values()))
+    return (
+        f"{rows[0]['network']:32} {rows[0]['precision']:8} {median['gflop_per_step']:7.2f} GFLOP "
+        f"{median['ms_per_step']:7.1f} ms {median['gflop_s']:6.1f} of {median['matmul_gflop_s']:6.1f} GFLOP/s, "
+        f"{median['share']:.0%}; {kinds}"
     )
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=RESULTS / "roofline.csv")
-    options = parser.parse_args()
+
+
+def main() -> None:
+    options = parser(__doc__, "roofline.csv")
+    options.add_argument("--rounds", type=int, default=5)
+    arguments = options.parse_args()
     keep_freed_memory()
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
+    # A processor that only emulates bfloat16 has no peak to compare with.
+    precisions = (False, True) if has_fast_bfloat16(torch.device("cpu")) else (False,)
     for name, (make, shape) in CASES.items():
         torch.manual_seed(0)
         network = make().to(memory_format=torch.channels_last)
         images = torch.rand(shape)
-        counter = FlopCounterMode(display=False)
-        # It follows modules by hooks on tensors, and networks that are watched so do not take their shorter ways.
-        counter.mod_tracker = Untracked()
-        with counter:
-            step(network, images, bf16=False)
-        gflop = counter.get_total_flops() / 1e9
-        # Where a processor imitates bfloat16 there is no roof to measure.
-        for bf16 in (False, True) if has_fast_bfloat16(torch.device("cpu")) else (False,):
-            step(network, images, bf16)
-            for number in range(options.rounds):
-                peak = matmul(torch.bfloat16 if bf16 else torch.float32)
-                seconds = best_of_three(lambda: step(network, images, bf16))  # noqa: B023  # called at once
-                kinds = {kind: round(share, 3) for kind, share in shares(network, images, bf16).items()}
-                rows.append(
-                    {
-                        "network": name,
-                        "commit": commit(Path(imgcolor.__file__).parent),
-                        "hardware": hardware(),
-                        "precision": "bf16" if bf16 else "float32",
-                        "round": number,
-                        "gflop_a_step": round(gflop, 3),
-                        "ms_a_step": round(seconds * 1e3, 2),
-                        "gflop_s": round(gflop / seconds, 1),
-                        "matmul_gflop_s": round(peak, 1),
-                        "share": round(gflop / seconds / peak, 3),
-                        **kinds,
-                    }
-                )
-            of_case = rows[-options.rounds :]
-            numbers = list(rows[0])[list(rows[0]).index("round") + 1 :]
-            middle = {key: statistics.median(float(str(row[key])) for row in of_case) for key in numbers}
-            print(
-                f"{name:32} {of_case[0]['precision']:8} {gflop:7.2f} GFLOP {middle['ms_a_step']:7.1f} ms "
-                f"{middle['gflop_s']:6.1f} of {middle['matmul_gflop_s']:6.1f} GFLOP/s, {middle['share']:.0%}; "
-                f"{', '.join(f'{kind} {middle[kind]:.0%}' for kind in kinds)}",
-                flush=True,
-            )
-            write_rows(options.output, rows)
+        for bf16 in precisions:
+            rows += measure(name, network, images, bf16, arguments.rounds)
+            print(summary(rows[-arguments.rounds :]), flush=True)
+            write_rows(arguments.output, rows)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Memory and seconds of an epoch against the number of images and their size.
+"""How do time and memory of an epoch grow with number and size of images?
 
     python benchmarks/scale.py [--most 1000000]
 
-A network of one 1×1 convolution, so that what is measured is the way of the images; every case in a new process.
-``set`` is what the images take as bytes; ``beside`` is what the process took at its peak beyond that and beyond
-the imports. The last cases read PNG files, once into memory and once, by a memory limit of 0, into a file on disk
-that is mapped from then on, whose pages count as memory too while the system keeps them.
+The network is one 1×1 convolution, so that loading images and computing metrics take most of the time. Each
+case has a process of its own. ``set_mb`` is the size of the images in memory; ``other_mb`` is the peak of the
+process minus that and minus the peak after the imports. The last two cases read PNG files: once into memory,
+and once, with a memory limit of 0, into a memory-mapped file, whose pages count as memory while the system
+keeps them.
 """
 
-import argparse
 import json
 import os
 import resource
@@ -23,27 +23,25 @@ import torch
 from lightning.pytorch import Trainer
 from PIL import Image
 
-import imgcolor
-from clock import Clock
+from common.clock import Clock
+from common.results import Row, origin, parser
 from imgcolor.data import FolderSource, ImageDataModule, MeanGrey
 from imgcolor.data.sources import ImageSet, ImageSource, Split
 from imgcolor.networks import ConvStack
 from imgcolor.tasks import ColourRegression
 from imgcolor.utils.files import write_rows
-from imgcolor.utils.provenance import commit, hardware
 
-RESULTS = Path(__file__).parent / "results"
 PIXELS = 2 * 10**7
-"""Of the cases of another size."""
+"""Total number of pixels in the cases of other sizes."""
 FILES = 20_000
-"""Of the cases that read files."""
+"""Number of files in the cases that read files."""
 
 
 class RandomSource:
-    """As many images of random levels as asked for, and ten for validation.
+    """Random training images, and ten random validation images.
 
     Args:
-        count: Training images.
+        count: Number of training images.
         size: Height and width.
     """
 
@@ -52,29 +50,29 @@ class RandomSource:
         self.size = size
 
     def load(self, split: Split) -> ImageSet:
-        """The images of a split."""
+        """Return the images of a split."""
         count = self.count if split == "train" else 10
         pixels = torch.randint(0, 256, (count, 3, self.size, self.size), dtype=torch.uint8)
         return ImageSet(pixels, ("",) * count)
 
 
 def source(kind: str, count: int, size: int, folder: Path) -> ImageSource:
-    """Random levels from memory, or as PNG files in memory or on disk."""
+    """Return random images: in ``memory``, or read from ``files`` into memory or to a file on ``disk``."""
     images = RandomSource(count, size)
     if kind == "memory":
         return images
     splits: tuple[Split, ...] = ("train", "val")
     for split in splits:
         (folder / split).mkdir()
-        for number in range(count if split == "train" else 10):  # one at a time: the peak shall not be theirs
+        for number in range(count if split == "train" else 10):  # one at a time, to keep the peak low
             pixels = torch.randint(0, 256, (size, size, 3), dtype=torch.uint8)
             Image.fromarray(pixels.numpy()).save(folder / split / f"{number:07}.png")
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     return FolderSource(folder, size, memory_limit=0 if kind == "disk" else None)
 
 
-def measure(kind: str, count: int, size: int, folder: Path) -> dict[str, object]:
-    """Train two epochs; the second one counts."""
+def measure(kind: str, count: int, size: int, folder: Path) -> Row:
+    """Train two epochs, and measure the second one."""
     warnings.simplefilter("ignore")
     images = source(kind, count, size, folder)
     before = _peak()
@@ -91,21 +89,20 @@ def measure(kind: str, count: int, size: int, folder: Path) -> dict[str, object]
         enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
     )  # fmt: skip
     trainer.fit(ColourRegression(network), data)
-    whole = clock.epochs[-1].whole
+    seconds = clock.epochs[-1].epoch
     megabytes = count * 3 * size**2 / 1e6
     return {
         "from": kind,
-        "commit": commit(Path(imgcolor.__file__).parent),
-        "hardware": hardware(),
+        **origin(),
         "images": count,
         "size": size,
         "batch_size": batch_size,
-        "epoch_s": round(whole, 3),
-        "us_an_image": round(whole / count * 1e6, 2),
-        "ns_a_pixel": round(whole / count / size**2 * 1e9, 2),
+        "epoch_s": round(seconds, 3),
+        "us_per_image": round(seconds / count * 1e6, 2),
+        "ns_per_pixel": round(seconds / count / size**2 * 1e9, 2),
         "set_mb": round(megabytes, 1),
-        "beside_mb": round(_peak() - before - megabytes, 1),
-        "all_s": round(time.perf_counter() - start, 2),
+        "other_mb": round(_peak() - before - megabytes, 1),
+        "total_s": round(time.perf_counter() - start, 2),
     }
 
 
@@ -114,19 +111,16 @@ def _peak() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--most", type=int, default=1_000_000, help="the largest number of images")
-    parser.add_argument("--output", type=Path, default=RESULTS / "scale.csv")
-    parser.add_argument("--one", nargs=3, help="kind, images and size of one case, for a process of its own")
-    options = parser.parse_args()
-    if options.one:
-        kind, *numbers = options.one
+    options = parser(__doc__, "scale.csv")
+    options.add_argument("--most", type=int, default=1_000_000, help="the largest number of images")
+    options.add_argument("--one", nargs=3, help="measure one case in this process: kind, images and size")
+    arguments = options.parse_args()
+    if arguments.one:
+        kind, *numbers = arguments.one
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(measure(kind, *map(int, numbers), Path(folder))))
         return
-    cases = [("memory", count, 32) for count in (1000, 10_000, 100_000, 1_000_000) if count <= options.most]
+    cases = [("memory", count, 32) for count in (1000, 10_000, 100_000, 1_000_000) if count <= arguments.most]
     cases += [("memory", PIXELS // size**2, size) for size in (32, 64, 128, 256, 512)]
     cases += [("files", FILES, 32), ("disk", FILES, 32)]
     rows = []
@@ -135,7 +129,7 @@ def main() -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(rows[-1], flush=True)
-        write_rows(options.output, rows)
+        write_rows(arguments.output, rows)
 
 
 if __name__ == "__main__":

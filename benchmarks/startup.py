@@ -2,11 +2,10 @@
 
     python benchmarks/startup.py [--rounds 3]
 
-Each measurement is a new process. The commands run by turns, so that other load on the machine affects all alike.
-Processor time is user and system time over all threads.
+Each measurement is a new process. The commands run by turns, so that other load on the machine affects all
+alike. Processor time is user and system time over all threads.
 """
 
-import argparse
 import os
 import resource
 import statistics
@@ -18,11 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-import imgcolor
+from common.results import origin, parser
 from imgcolor.utils.files import write_rows
-from imgcolor.utils.provenance import commit, hardware
 
-RESULTS = Path(__file__).parent / "results"
 QUICKSTART = Path(__file__).parents[1] / "experiments" / "quickstart.yaml"
 IMGCOLOR = [sys.executable, "-m", "imgcolor"]
 REFERENCE = "import torch"
@@ -36,43 +33,39 @@ COMMANDS = {
     # Few images, and a callback that ends the process after the first step.
     "imgcolor fit, to the end of the first step": [
         *IMGCOLOR, "fit", "--config", str(QUICKSTART), "--data.train_images=100", "--data.val_images=20",
-        "--trainer.callbacks+=clock.ExitAfterFirstStep",
+        "--trainer.callbacks+=common.clock.ExitAfterFirstStep",
     ],
 }  # fmt: skip
 FAILS = "imgcolor colourize, a misspelt file name"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--output", type=Path, default=RESULTS / "startup.csv")
-    options = parser.parse_args()
+    options = parser(__doc__, "startup.csv")
+    options.add_argument("--rounds", type=int, default=3)
+    arguments = options.parse_args()
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path}
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
     with tempfile.TemporaryDirectory() as folder:
         pixels = np.random.default_rng(0).integers(0, 256, (375, 500, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(Path(folder, "photo.jpg"))
-        for _ in range(options.rounds):
+        for _ in range(arguments.rounds):
             for name, command in COMMANDS.items():
                 seconds[name].append(processor_seconds(command, folder, environment, name == FAILS))
                 print(f"{name:44} {seconds[name][-1]:6.2f} s", flush=True)
     rows = [
         {
             "command": name,
-            "commit": commit(Path(imgcolor.__file__).parent),
-            "hardware": hardware(),
+            **origin(),
             "round": number,
             "processor_seconds": round(value, 3),
         }
         for name, values in seconds.items()
         for number, value in enumerate(values)
     ]
-    write_rows(options.output, rows)
+    write_rows(arguments.output, rows)
     reference = statistics.median(seconds[REFERENCE])
-    print(f"\nmedian of {options.rounds} rounds, and its ratio to `{REFERENCE}`")
+    print(f"\nmedian of {arguments.rounds} rounds, and its ratio to `{REFERENCE}`")
     for name, values in seconds.items():
         median = statistics.median(values)
         print(f"{name:44} {median:6.2f} s {median / reference:6.2f}")

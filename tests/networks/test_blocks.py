@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN
 from imgcolor.networks.blocks import SameConv2d, UpsampleConv2d, upsample
-from plain_networks import PlainCNN, PlainStack, PlainUNet
+from common.plain_networks import PlainCNN, PlainStack, PlainUNet
 
 
 def assert_same_training(

@@ -1,4 +1,4 @@
-"""Programs that run by turns, a few steps each: a machine that is slow for some seconds is so for all of them."""
+"""Run programs by turns, a few steps each, so that a slow moment of the machine affects all of them."""
 
 import contextlib
 import multiprocessing
@@ -13,55 +13,56 @@ import torch
 
 
 def wait_for_gpu() -> None:
-    """A GPU works on behind the program: what has been asked of it shall be done before a clock is read."""
+    """Wait until the GPU has finished its work, so that a clock can be read."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 class Turn:
-    """What a program calls after each of its steps, and its clock, which stands still while others run.
+    """Counts the steps of a program, pauses it after its turn, and has a clock that stops during the pause.
 
     Args:
-        steps: Steps until it is another's turn.
-        parent: Where the turns are given out. None: nobody else runs.
+        steps: Number of steps in a turn.
+        parent: Connection to the process that gives the turns. None: no other program runs.
     """
 
     def __init__(self, steps: int = 1, parent: Connection | None = None) -> None:
         self._steps = steps
         self._parent = parent
         self._taken = 0
-        self._away = 0.0
+        self._paused = 0.0
 
     def step(self) -> None:
-        """A step is done; goes on when it may."""
+        """Count a step, and pause if it was the last one of the turn."""
         self._taken += 1
         if self._taken % self._steps == 0:
             self.pause()
 
     def pause(self) -> None:
-        """Let the others run."""
+        """Let the other programs run, and return when it is this one's turn again."""
         if self._parent is None:
             return
         wait_for_gpu()
         start = time.perf_counter()
         self._parent.send(None)
         self._parent.recv()
-        self._away += time.perf_counter() - start
+        self._paused += time.perf_counter() - start
 
     def now(self) -> float:
-        """Seconds, without those of the others."""
-        return time.perf_counter() - self._away
+        """Return seconds, without the pauses."""
+        return time.perf_counter() - self._paused
 
 
 def by_turns(programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]], steps: int) -> dict[str, Any]:
-    """Run programs at once, each in a process of its own, of which one runs and the others stand still.
+    """Run each program in a process of its own, one at a time, while the others are stopped.
 
     Args:
-        programs: Name to a function, called with a :class:`Turn` and the arguments.
-        steps: The steps of a turn.
+        programs: Name to a function and its arguments. The function is called with a :class:`Turn` before
+            them.
+        steps: Number of steps in a turn.
 
     Returns:
-        Name to what the function returned.
+        Name to the value that the function returned.
 
     Raises:
         SystemExit: If a program ends without a result.
@@ -76,12 +77,12 @@ def by_turns(programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]], st
             process.start()
             theirs.close()
             running[name] = process, ours
-            _await_turn(name, process, ours)  # until it has imported what it needs
+            _wait_for_pause(name, process, ours)  # until its imports are done
         while running:
             for name, (process, ours) in list(running.items()):
                 os.killpg(process.pid, signal.SIGCONT)
                 ours.send(None)
-                result = _await_turn(name, process, ours)
+                result = _wait_for_pause(name, process, ours)
                 if result is not None:
                     results[name] = result
                     os.killpg(process.pid, signal.SIGCONT)
@@ -89,18 +90,18 @@ def by_turns(programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]], st
                     del running[name]
     finally:
         for process, _ in running.values():
-            with contextlib.suppress(ProcessLookupError):  # one that died by itself
+            with contextlib.suppress(ProcessLookupError):  # it has ended already
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()
     return results
 
 
-def _await_turn(name: str, process: Any, parent: Connection) -> Any:
-    """Wait until a program pauses, and stop it: its processes, which load images in advance, too."""
+def _wait_for_pause(name: str, process: Any, parent: Connection) -> Any:
+    """Wait until a program pauses or returns, and stop it together with its worker processes."""
     try:
         result = parent.recv()
     except EOFError:
-        raise SystemExit(f"{name}: expected a result, but it ended without one") from None
+        raise SystemExit(f"{name}: expected a result, but the process ended without one") from None
     os.killpg(process.pid, signal.SIGSTOP)
     return result
 

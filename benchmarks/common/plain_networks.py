@@ -1,39 +1,39 @@
-"""The courses' networks of torch's layers alone, as one writes them; the weights have the names of imgcolor's."""
+"""The courses' networks written with torch's own layers; their weights have the names of imgcolor's."""
 
 import torch
 from torch import Tensor, nn
 
 
-def _block(inputs: int, outputs: int, *resample: nn.Module) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, 3, padding=1)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(), *resample)
+def _block(in_channels: int, out_channels: int, *resample: nn.Module) -> nn.Sequential:
+    convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+    return nn.Sequential(convolution, nn.BatchNorm2d(out_channels), nn.ReLU(), *resample)
 
 
 class PlainCNN(nn.Module):
-    """RegressionCNN and ColourCNN.
+    """RegressionCNN or ColourCNN.
 
     Args:
-        colours: Channels of the output.
+        out_channels: Channels of the output.
     """
 
-    def __init__(self, colours: int) -> None:
+    def __init__(self, out_channels: int) -> None:
         super().__init__()
         self.downconv1 = _block(1, 32, nn.MaxPool2d(2))
         self.downconv2 = _block(32, 64, nn.MaxPool2d(2))
         self.rfconv = _block(64, 64)
         self.upconv1 = _block(64, 32, nn.Upsample(scale_factor=2))
-        self.upconv2 = _block(32, colours, nn.Upsample(scale_factor=2))
-        self.finalconv = nn.Conv2d(colours, colours, 3, padding=1)
+        self.upconv2 = _block(32, out_channels, nn.Upsample(scale_factor=2))
+        self.finalconv = nn.Conv2d(out_channels, out_channels, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Float [B, 1, H, W] to [B, colours, H, W]."""
+        """Map float [B, 1, H, W] to [B, out_channels, H, W]."""
         maps = self.rfconv(self.downconv2(self.downconv1(images)))
-        logits: Tensor = self.finalconv(self.upconv2(self.upconv1(maps)))
-        return logits
+        output: Tensor = self.finalconv(self.upconv2(self.upconv1(maps)))
+        return output
 
 
 class PlainUNet(nn.Module):
-    """ColourUNet in 24 colours."""
+    """ColourUNet with 24 colours."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class PlainUNet(nn.Module):
         self.finalconv = nn.Conv2d(25, 24, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Float [B, 1, H, W] to [B, 24, H, W]."""
+        """Map float [B, 1, H, W] to [B, 24, H, W]."""
         half = self.downconv1(images)
         quarter = self.downconv2(half)
         maps = self.upconv1(torch.cat([self.rfconv(quarter), quarter], 1))
@@ -55,7 +55,7 @@ class PlainUNet(nn.Module):
 
 
 class PlainStack(nn.Module):
-    """ConvStack of two layers of 5×5."""
+    """ConvStack with two 5×5 convolutions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,6 +63,6 @@ class PlainStack(nn.Module):
         self.conv2 = nn.Sequential(nn.Conv2d(16, 3, 5, padding=2), nn.Tanh())
 
     def forward(self, images: Tensor) -> Tensor:
-        """Float [B, 1, H, W] to [B, 3, H, W]."""
+        """Map float [B, 1, H, W] to [B, 3, H, W]."""
         output: Tensor = self.conv2(self.conv1(images))
         return output

@@ -1,4 +1,4 @@
-"""A callback that times a fit's epochs, and starts it from given weights."""
+"""Callbacks that time the epochs of a fit."""
 
 import os
 from pathlib import Path
@@ -7,31 +7,31 @@ from typing import NamedTuple
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from turns import Turn, wait_for_gpu
+from common.turns import Turn, wait_for_gpu
 
 
 class Timing(NamedTuple):
-    """Of an epoch."""
+    """Times and loss of an epoch."""
 
     steps: float
-    """Seconds in its training steps."""
-    whole: float
-    """Seconds with validation and what else is done every epoch."""
+    """Seconds of the training steps."""
+    epoch: float
+    """Seconds of the whole epoch, with validation, files and checkpoints."""
     loss: float
     """Mean training loss."""
 
 
 class Clock(Callback):
-    """Times a fit's epochs but the first, and starts it from given weights.
+    """Times the epochs of a fit, except the first, and starts the fit from given weights.
 
     Args:
-        weights: A file of the network's first weights.
+        weights: File with the initial weights of the network.
     """
 
     turn = Turn()
-    """Who runs when; the benchmark sets it."""
+    """The turn of this process; the benchmark sets it."""
     last: "Clock"
-    """The newest one: the command line makes it, and the benchmark reads it."""
+    """The newest instance. The command line makes it, and the benchmark reads it."""
 
     def __init__(self, weights: Path) -> None:
         self.weights = weights
@@ -40,29 +40,29 @@ class Clock(Callback):
         Clock.last = self
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start where every way starts."""
+        """Load the initial weights."""
         pl_module.network.load_state_dict(torch.load(self.weights))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """An epoch begins, and the one before it is over."""
+        """Note the time of the previous epoch, and start a new one."""
         if trainer.current_epoch > 1:
-            self._close(trainer)
+            self._end_epoch(trainer)
         self._start = self.turn.now()
 
     def on_train_batch_end(self, *args: object) -> None:
-        """Let the other ways take their steps."""
+        """Let the other programs run."""
         self.turn.step()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The steps are done."""
+        """Note the time of the training steps."""
         wait_for_gpu()
         self._steps = self.turn.now() - self._start
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The last epoch is over, with its validation, its files and its checkpoints."""
-        self._close(trainer)
+        """Note the time of the last epoch."""
+        self._end_epoch(trainer)
 
-    def _close(self, trainer: Trainer) -> None:
+    def _end_epoch(self, trainer: Trainer) -> None:
         wait_for_gpu()
         loss = float(trainer.callback_metrics["train/loss"])
         self.epochs.append(Timing(self._steps, self.turn.now() - self._start, loss))
@@ -72,5 +72,5 @@ class ExitAfterFirstStep(Callback):
     """Ends the process after the first training step."""
 
     def on_train_batch_end(self, *args: object) -> None:
-        """Leave at once, with no clearing up."""
+        """Exit without cleaning up."""
         os._exit(0)
