@@ -1,0 +1,140 @@
+"""Luma and chroma (Y'CbCr of ITU-R BT.601, full range, as in JPEG), and edge-aware upsampling of chroma."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from imgcolor.colour.codings import OutputCoding
+
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+"""Weights of R, G and B in the luma; Pillow's mode L has the same."""
+
+_CB_SCALE = 2 * (1 - LUMA_WEIGHTS[2])
+_CR_SCALE = 2 * (1 - LUMA_WEIGHTS[0])
+_GUIDE_EPSILON = 1e-3
+
+
+def luma_of(images: Tensor) -> Tensor:
+    """Return the luma of RGB images.
+
+    Args:
+        images: Float [..., 3, H, W] in [0, 1].
+
+    Returns:
+        Float [..., 1, H, W] in [0, 1].
+    """
+    weights = torch.tensor(LUMA_WEIGHTS, dtype=images.dtype, device=images.device)
+    return (images * weights[:, None, None]).sum(dim=-3, keepdim=True)
+
+
+def chroma_of(images: Tensor) -> Tensor:
+    """Return Cb and Cr of RGB images.
+
+    Args:
+        images: Float [..., 3, H, W] in [0, 1].
+
+    Returns:
+        Float [..., 2, H, W] in [-0.5, 0.5]; 0 for grey.
+
+    Example:
+        >>> blue = torch.tensor([0.0, 0.0, 1.0]).view(3, 1, 1)
+        >>> [round(float(value), 4) for value in chroma_of(blue).flatten()]
+        [0.5, -0.0813]
+    """
+    luma = luma_of(images)
+    red, blue = images[..., :1, :, :], images[..., 2:, :, :]
+    return torch.cat([(blue - luma) / _CB_SCALE, (red - luma) / _CR_SCALE], dim=-3)
+
+
+def join_luma_chroma(luma: Tensor, chroma: Tensor) -> Tensor:
+    """Return RGB images that have exactly the given luma.
+
+    Where a colour lies outside the RGB cube, its chroma is reduced until it fits; hue and luma stay. Black and white
+    are therefore always neutral.
+
+    Args:
+        luma: Float [B, 1, H, W] in [0, 1].
+        chroma: Float [B, 2, H, W]: Cb and Cr.
+
+    Returns:
+        Float [B, 3, H, W] in [0, 1].
+
+    Example:
+        >>> white = join_luma_chroma(torch.ones(1, 1, 1, 1), torch.full((1, 2, 1, 1), 0.3))
+        >>> white.flatten().tolist()
+        [1.0, 1.0, 1.0]
+    """
+    offset = chroma_offset(chroma)
+    room = torch.where(offset > 0, 1 - luma, luma)
+    share = (room / offset.abs().clamp(min=1e-12)).amin(dim=-3, keepdim=True).clamp(max=1)
+    return (luma + share * offset).clamp(0, 1)
+
+
+def chroma_offset(chroma: Tensor) -> Tensor:
+    """Return what chroma adds to the luma of each channel: float [..., 2, H, W] to float [..., 3, H, W]."""
+    blue, red = chroma[..., :1, :, :] * _CB_SCALE, chroma[..., 1:, :, :] * _CR_SCALE
+    green = -(LUMA_WEIGHTS[2] * blue + LUMA_WEIGHTS[0] * red) / LUMA_WEIGHTS[1]
+    return torch.cat([red, green, blue], dim=-3)
+
+
+def upsample_chroma(chroma: Tensor, luma: Tensor) -> Tensor:
+    """Upsample chroma so that its edges follow those of the luma: the fast guided filter (He and Sun 2015).
+
+    In windows of 3×3 low-resolution pixels the chroma is modelled as a linear function of the luma. The coefficients of
+    these functions are averaged, upsampled bilinearly and applied to the luma of full size.
+
+    Args:
+        chroma: Float [B, 2, h, w].
+        luma: Float [B, 1, H, W] in [0, 1], the guide.
+
+    Returns:
+        Float [B, 2, H, W].
+    """
+    guide = F.interpolate(luma, chroma.shape[-2:], mode="bilinear", antialias=True)
+    mean_guide, mean_chroma = _box_mean(guide), _box_mean(chroma)
+    covariance = _box_mean(guide * chroma) - mean_guide * mean_chroma
+    variance = _box_mean(guide * guide) - mean_guide * mean_guide
+    slope = covariance / (variance + _GUIDE_EPSILON)
+    intercept = mean_chroma - slope * mean_guide
+    size = luma.shape[-2:]
+    slope = F.interpolate(_box_mean(slope), size, mode="bilinear")
+    return slope.mul_(luma).add_(F.interpolate(_box_mean(intercept), size, mode="bilinear"))
+
+
+def _box_mean(values: Tensor) -> Tensor:
+    return F.avg_pool2d(F.pad(values, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+
+
+class ChromaCoding(OutputCoding):
+    """Cb and Cr at a fraction of the resolution, joined with the exact luma of the input.
+
+    Args:
+        reduction: How many times the chroma is smaller than the image, along height and width.
+    """
+
+    def __init__(self, reduction: int = 4) -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def target(self, original: Tensor) -> Tensor:
+        """Return the mean chroma of each block: float [B, 3, H, W] in [0, 1] to float [B, 2, H/reduction, W/reduction]."""
+        return F.avg_pool2d(chroma_of(original), self.reduction)
+
+    def to_rgb(self, output: Tensor, degraded: Tensor | None = None, **_: Any) -> Tensor:
+        """Join chroma with luma.
+
+        Args:
+            output: Float [B, 2, h, w]: Cb and Cr.
+            degraded: Float [B, 1, H, W] in [0, 1]: the luma that the result keeps.
+
+        Returns:
+            Float [B, 3, H, W] in [0, 1].
+
+        Raises:
+            ValueError: If ``degraded`` is missing.
+        """
+        if degraded is None:
+            raise ValueError("ChromaCoding.to_rgb: expected the grey images beside the chroma, found None")
+        return join_luma_chroma(degraded, upsample_chroma(output, degraded))

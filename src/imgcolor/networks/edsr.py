@@ -1,0 +1,60 @@
+"""EDSR: residual blocks without batch norm at the low resolution (Lim et al. 2017), here in a small size."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class EDSR(nn.Module):
+    """Super-resolution by residual blocks at the low resolution and a sub-pixel convolution.
+
+    The design is that of Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super-Resolution", with
+    two changes: the default size is smaller, and the output is added to the bicubically upsampled input, so that an
+    untrained network starts near bicubic interpolation.
+
+    Args:
+        scale_factor: How many times the output is higher and wider than the input.
+        base_channels: Channels of the feature maps.
+        num_blocks: Number of residual blocks.
+    """
+
+    def __init__(self, scale_factor: int = 4, base_channels: int = 56, num_blocks: int = 8) -> None:
+        super().__init__()
+        self.scale_factor = scale_factor
+        self.base_channels = base_channels
+        self.num_blocks = num_blocks
+        self.stem = nn.Conv2d(3, base_channels, 3, padding=1)
+        self.blocks = nn.ModuleList(_residual_branch(base_channels) for _ in range(num_blocks))
+        self.body_end = nn.Conv2d(base_channels, base_channels, 3, padding=1)
+        self.head = nn.Conv2d(base_channels, 3 * scale_factor**2, 3, padding=1)
+        with torch.no_grad():
+            self.head.weight.mul_(0.1)
+
+    @property
+    def receptive_field(self) -> int:
+        """How far away an input pixel can influence an output pixel, in input pixels."""
+        return 2 * self.num_blocks + 3  # one pixel for each convolution one after the other
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Upsample images.
+
+        Args:
+            images: Float [B, 3, h, w] in [0, 1].
+
+        Returns:
+            Float [B, 3, h * scale_factor, w * scale_factor], about in [0, 1], not clamped.
+        """
+        stem = self.stem(images - 0.5)
+        features = stem
+        for block in self.blocks:
+            features = features + block(features)
+        residual = F.pixel_shuffle(self.head(self.body_end(features) + stem), self.scale_factor)
+        base = F.interpolate(images, scale_factor=float(self.scale_factor), mode="bicubic", align_corners=False)
+        return base + residual
+
+
+def _residual_branch(channels: int) -> nn.Sequential:
+    first, second = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+    with torch.no_grad():
+        second.weight.mul_(0.1)
+    return nn.Sequential(first, nn.ReLU(), second)
