@@ -1,0 +1,105 @@
+"""Compare a folder of images with a folder of their originals."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from imgcolor.data.image_io import decode, image_files, quiet_pillow
+from imgcolor.metrics.image_scores import image_scores
+from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.files import write_rows
+
+_NAMES_SHOWN = 5
+
+
+def compare_folders(originals: Path, results: Path, output: Path | None = None) -> None:
+    """Score every image of a folder against the original of the same name, and print a table.
+
+    Files belong together if their paths within the folders are equal but for the extension.
+
+    Args:
+        originals: The folder of the original images.
+        results: The folder of the images to score.
+        output: A CSV file for the scores of each image.
+
+    Raises:
+        ImgcolorError: If a folder is missing or empty, no names match, or two images differ in size.
+    """
+    pairs = _pairs(originals, results)
+    rows = []
+    with quiet_pillow():
+        for name, original, result in track(pairs, console=Console(stderr=True), transient=True):
+            first, second = _read(original), _read(result)
+            if first.shape != second.shape:
+                raise ImgcolorError(
+                    f"{result}: expected the size of its original, {first.shape[2]}×{first.shape[1]}, found "
+                    f"{second.shape[2]}×{second.shape[1]}"
+                )
+            rows.append({"image": name, **image_scores(second, first)})
+    if output is not None:
+        write_rows(output, rows)
+    Console(width=100).print(_table(f"{len(rows)} images of {results} against {originals}", rows))
+    if output is not None:
+        print(f"  scores of each image  {output}")
+
+
+def _pairs(originals: Path, results: Path) -> list[tuple[str, Path, Path]]:
+    found = {folder: _by_name(folder) for folder in (originals, results)}
+    common = sorted(found[originals].keys() & found[results].keys())
+    if not common:
+        raise ImgcolorError(
+            f"{results}: expected images with the names of those in {originals}, found none in common; such as "
+            f"{next(iter(found[originals]))} and {next(iter(found[results]))}"
+        )
+    for folder, other in ((originals, results), (results, originals)):
+        alone = sorted(found[folder].keys() - found[other].keys())
+        if alone:
+            more = ", ..." if len(alone) > _NAMES_SHOWN else ""
+            print(f"left out: {len(alone)} images of {folder} without a counterpart in {other}: "
+                  f"{', '.join(alone[:_NAMES_SHOWN])}{more}")  # fmt: skip
+    return [(name, found[originals][name], found[results][name]) for name in common]
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise ImgcolorError(f"{folder}: expected a folder of images, found {'a file' if folder.exists() else 'nothing'}")
+    files = {file.relative_to(folder).with_suffix("").as_posix(): file for file in image_files(folder)}
+    if not files:
+        raise ImgcolorError(f"{folder}: expected images, found none")
+    return files
+
+
+def _read(path: Path) -> torch.Tensor:
+    def to_tensor(image: Image.Image) -> torch.Tensor:
+        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float().div(255)
+
+    return decode(path, to_tensor)
+
+
+def _table(title: str, rows: Sequence[dict[str, float | str]]) -> Table:
+    def mean(name: str) -> float:
+        return statistics.fmean(float(row[name]) for row in rows)
+
+    mse = torch.tensor(mean("mse"), dtype=torch.float64)
+    lines = {
+        "PSNR, mean over images (dB)": f"{mean('psnr'):.2f}",
+        "PSNR of the mean squared error (dB)": f"{float(-10 * torch.log10(mse)):.2f}",
+        "SSIM": f"{mean('ssim'):.4f}",
+        "CIEDE2000, mean": f"{mean('delta_e'):.2f}",
+        "CIEDE2000 of the original's grey": f"{mean('delta_e_grey'):.2f}",
+        "images closer than their grey": f"{mean('closer_than_grey'):.1%}",
+        "12-margin accuracy": f"{mean('margin12'):.4f}",
+        "colourfulness": f"{mean('colourfulness'):.1f}",
+        "colourfulness of the originals": f"{mean('colourfulness_original'):.1f}",
+    }
+    table = Table(title=title, title_justify="left", box=None, show_header=False)
+    for name, value in lines.items():
+        table.add_row(name, value)
+    return table
