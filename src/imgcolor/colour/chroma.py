@@ -1,6 +1,7 @@
 """Luma and chroma (Y'CbCr of ITU-R BT.601, full range, as in JPEG), and edge-aware upsampling of chroma."""
 
-from typing import Any
+import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 _CB_SCALE = 2 * (1 - LUMA_WEIGHTS[2])
 _CR_SCALE = 2 * (1 - LUMA_WEIGHTS[0])
 _GUIDE_EPSILON = 1e-3
+_LARGEST_SIZE = 4096
 
 
 def luma_of(images: Tensor) -> Tensor:
@@ -112,18 +114,42 @@ class ChromaCoding(OutputCoding):
 
     Args:
         reduction: How many times the chroma is smaller than the image, along height and width.
+        working_sizes: Lengths of the shorter side at which the network sees a photo; the predictions are averaged.
+        saturation: Factor of the predicted chroma in :meth:`to_rgb`: 0 gives grey, more than 1 bolder colours.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
-    def __init__(self, reduction: int = 4) -> None:
+    def __init__(
+        self, reduction: int = 4, working_sizes: Sequence[int] = (64,), saturation: float = 1.0
+    ) -> None:
         super().__init__()
+        if reduction < 1:
+            raise ValueError(f"reduction: expected at least 1, found {reduction}")
+        if not working_sizes or not all(1 <= size <= _LARGEST_SIZE for size in working_sizes):
+            raise ValueError(
+                f"working_sizes: expected one or more numbers from 1 to {_LARGEST_SIZE}, found {working_sizes}"
+            )
+        if not 0 <= saturation < math.inf:
+            raise ValueError(f"saturation: expected a number of at least 0, found {saturation}")
         self.reduction = reduction
+        self.working_sizes = tuple(working_sizes)
+        self.saturation = saturation
 
     def target(self, original: Tensor) -> Tensor:
-        """Return the mean chroma of each block: float [B, 3, H, W] in [0, 1] to float [B, 2, H/reduction, W/reduction]."""
+        """Return the mean chroma of each block.
+
+        Args:
+            original: Float [B, 3, H, W] in [0, 1].
+
+        Returns:
+            Float [B, 2, H / reduction, W / reduction]: Cb and Cr.
+        """
         return F.avg_pool2d(chroma_of(original), self.reduction)
 
-    def to_rgb(self, output: Tensor, degraded: Tensor | None = None, **_: Any) -> Tensor:
-        """Join chroma with luma.
+    def to_rgb(self, output: Tensor, degraded: Tensor | None = None) -> Tensor:
+        """Join chroma with the luma of the input.
 
         Args:
             output: Float [B, 2, h, w]: Cb and Cr.
@@ -136,5 +162,5 @@ class ChromaCoding(OutputCoding):
             ValueError: If ``degraded`` is missing.
         """
         if degraded is None:
-            raise ValueError("ChromaCoding.to_rgb: expected the grey images beside the chroma, found None")
-        return join_luma_chroma(degraded, upsample_chroma(output, degraded))
+            raise ValueError("degraded: expected the grey images that the chroma is joined with, found None")
+        return join_luma_chroma(degraded, upsample_chroma(self.saturation * output, degraded))

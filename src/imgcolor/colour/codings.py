@@ -44,11 +44,12 @@ class OutputCoding(nn.Module, ABC):
         """
 
     @abstractmethod
-    def to_rgb(self, output: Tensor) -> Tensor:
+    def to_rgb(self, output: Tensor, degraded: Tensor | None = None) -> Tensor:
         """Turn the network's output into images.
 
         Args:
             output: Float [B, channels, H, W].
+            degraded: The degraded images, float [B, C, h, w] in [0, 1]; only codings that keep a part of them use it.
 
         Returns:
             Float [B, 3, H, W] in [0, 1].
@@ -98,7 +99,7 @@ class RGBCoding(OutputCoding):
             return rgb_to_lab(original) / 100
         return original if self.value_range == "unit" else to_signed(original)
 
-    def to_rgb(self, output: Tensor) -> Tensor:
+    def to_rgb(self, output: Tensor, degraded: Tensor | None = None) -> Tensor:
         """Convert the output, float [B, 3, H, W], to RGB and clamp it to [0, 1]."""
         if self.space == "lab":
             return lab_to_rgb(output * 100)
@@ -138,6 +139,6 @@ class PaletteCoding(OutputCoding):
         """Return the index of the palette colour nearest to each pixel: int64 [B, H, W]."""
         return self.palette.encode(original)
 
-    def to_rgb(self, output: Tensor) -> Tensor:
+    def to_rgb(self, output: Tensor, degraded: Tensor | None = None) -> Tensor:
         """Decode logits [B, k, H, W] to float [B, 3, H, W] in [0, 1]."""
         return self.palette.decode(output, self.decoding, self.temperature)

@@ -23,7 +23,7 @@ class ChromaUNet(nn.Module):
         drop_path: Largest probability of stochastic depth, used at 1/16; half of it at 1/8, none at 1/4.
     """
 
-    multiple = 16
+    size_multiple = 16
     """Height and width of the input are multiples of this number."""
 
     def __init__(

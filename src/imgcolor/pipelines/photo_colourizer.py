@@ -3,13 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imgcolor.colour.chroma import ChromaCoding, chroma_of, join_luma_chroma, upsample_chroma
+from imgcolor.colour import ChromaCoding, chroma_of, join_luma_chroma, upsample_chroma
 from imgcolor.pipelines.base import ImageLike
 from imgcolor.pipelines.colourizer import Colourizer
 from imgcolor.utils.errors import ImgcolorError
@@ -55,27 +55,11 @@ class PhotoColourizer(Colourizer):
     The network sees small copies of the photo, one for each working size. The mean of the predicted chroma is brought
     to the size of the photo by a filter that follows the edges of its luma, and joined with that luma.
 
-    Args:
-        *args: As for :class:`~imgcolor.pipelines.Colourizer`; the coding is a
-            :class:`~imgcolor.colour.chroma.ChromaCoding`.
-        working_sizes: Length of the shorter side of each copy; rounded to multiples of the network's ``multiple``.
-        saturation: Factor of the predicted chroma.
-        **kwargs: As for :class:`~imgcolor.pipelines.Colourizer`.
-
-    Raises:
-        ImgcolorError: As for :class:`~imgcolor.pipelines.Colourizer`, or if there is no working size.
+    The arguments are those of :class:`~imgcolor.pipelines.Colourizer`; the coding is a
+    :class:`~imgcolor.colour.ChromaCoding`, and the network takes hints as :class:`~imgcolor.networks.ChromaUNet` does.
     """
 
     coding: ChromaCoding
-
-    def __init__(
-        self, *args: Any, working_sizes: Sequence[int] = (64,), saturation: float = 1.0, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        if not working_sizes:
-            raise ImgcolorError(f"{self.name}: expected at least one working size, found none")
-        self.working_sizes = tuple(working_sizes)
-        self.saturation = saturation
 
     def colourize_photo(
         self, image: ImageLike, hints: Sequence[Hint] = (), saturation: float | None = None
@@ -112,7 +96,7 @@ class PhotoColourizer(Colourizer):
         """
         _check_hints(hints, *grey.shape[-2:])
         chroma = self.predict_chroma(grey, hints)
-        chroma = chroma * (self.saturation if saturation is None else saturation)
+        chroma = chroma * (self.coding.saturation if saturation is None else saturation)
         return join_luma_chroma(grey, upsample_chroma(chroma, grey))
 
     def predict_chroma(self, grey: Tensor, hints: Sequence[Hint] = ()) -> Tensor:
@@ -125,7 +109,7 @@ class PhotoColourizer(Colourizer):
         Returns:
             Float [B, 2, h, w]: Cb and Cr, at the resolution of the largest working size.
         """
-        sizes = sorted({self._network_size(size, *grey.shape[-2:]) for size in self.working_sizes})
+        sizes = sorted({self._network_size(size, *grey.shape[-2:]) for size in self.coding.working_sizes})
         predicted = []
         for size in sizes:
             small = F.interpolate(grey, size, mode="bilinear", antialias=True).clamp(0, 1)
@@ -146,7 +130,7 @@ class PhotoColourizer(Colourizer):
 
     def _network_size(self, size: int, height: int, width: int) -> tuple[int, int]:
         """Return the height and width of the copy that the network sees."""
-        multiple: int = getattr(self.network, "multiple", 1)
+        multiple: int = getattr(self.network, "size_multiple", 1)
         shorter = min(height, width)
         sides = (size * min(_MAX_ASPECT, side / shorter) for side in (height, width))
         rounded = [max(1, round(side / multiple)) * multiple for side in sides]
