@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from imgcolor.data.degradations import BoxDownsample, LumaGrey, MeanGrey
     from imgcolor.data.faces import FaceColourizationDataModule
     from imgcolor.data.horses import HorseColourizationDataModule, HorseSuperResolutionDataModule
+    from imgcolor.data.photo_augmentations import PhotoVariation, RandomPhotoCrop
+    from imgcolor.data.photo_degradations import BicubicDownsample, JPEGCompression
     from imgcolor.data.sources import (
         Cifar10Source,
         FolderSource,
@@ -32,6 +34,8 @@ else:
             "degradations": ["BoxDownsample", "LumaGrey", "MeanGrey"],
             "faces": ["FaceColourizationDataModule"],
             "horses": ["HorseColourizationDataModule", "HorseSuperResolutionDataModule"],
+            "photo_augmentations": ["PhotoVariation", "RandomPhotoCrop"],
+            "photo_degradations": ["BicubicDownsample", "JPEGCompression"],
             "sources": [
                 "Cifar10Source",
                 "FolderSource",
@@ -45,6 +49,7 @@ else:
 
 __all__ = [
     "Batch",
+    "BicubicDownsample",
     "BoxDownsample",
     "Cifar10Source",
     "FaceColourizationDataModule",
@@ -55,8 +60,11 @@ __all__ = [
     "ImageDataModule",
     "ImageSet",
     "ImageSource",
+    "JPEGCompression",
     "LFWSource",
     "LumaGrey",
     "MeanGrey",
+    "PhotoVariation",
+    "RandomPhotoCrop",
     "SyntheticSource",
 ]
