@@ -21,7 +21,9 @@ def test_reduction_is_pillows_bicubic(scale_factor: int) -> None:
     expected = Image.fromarray(pixels.numpy()).resize((72 // scale_factor, 48 // scale_factor), Image.Resampling.BICUBIC)
     found = BicubicDownsample(scale_factor)(pixels.permute(2, 0, 1)[None].float() / 255)[0].permute(1, 2, 0) * 255
     difference = np.abs(found.numpy() - np.asarray(expected).astype(float))
-    assert difference[2:-2, 2:-2].max() <= 1.01  # Pillow treats the borders in another way
+    # Pillow rounds after each of two passes, and treats the borders in another way.
+    assert difference[2:-2, 2:-2].max() <= 2.01
+    assert difference[2:-2, 2:-2].mean() < 0.5
 
 
 def test_rows_and_columns_beyond_a_multiple_are_cut_off() -> None:

@@ -1,0 +1,124 @@
+"""Colourization of photos: the network gives chroma, and learns to use colour hints."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from imgcolor.colour import ChromaCoding
+from imgcolor.colour.chroma import chroma_offset
+from imgcolor.data import Batch
+from imgcolor.tasks.base import ColourTask, OptimizerCallable
+from imgcolor.tasks.schedules import LRInterval, LRSchedulerCallable
+from imgcolor.utils.errors import ImgcolorError
+
+_GREY_MSE = 0.0094
+"""Mean squared error of grey copies of typical photos: it brings both parts of the loss to about 1 at the start."""
+
+_GREY_DIFFERENCE = 0.043
+"""The same for the relative chroma difference."""
+
+_MEAN_HINTS = 8
+
+
+class PhotoColourization(ColourTask):
+    """Train a network that predicts chroma from luma and, if there are any, colour hints.
+
+    A part of the training images comes with hints: the true chroma at a random number of places (geometric
+    distribution, 8 on average), as in Zhang et al. 2017, "Real-Time User-Guided Image Colorization". Validation and
+    test have none.
+
+    Args:
+        network: A module from luma [B, 1, H, W] and hints [B, 3, H / reduction, W / reduction] or None to chroma
+            [B, 2, H / reduction, W / reduction], such as :class:`~imgcolor.networks.ChromaUNet`.
+        criterion: ``mse``: the mean squared error in RGB. ``mixed``: the sum of that and of the mean of
+            d / (1 + 9 c), where d is the distance of predicted and true chroma (Cb, Cr), and c the length of the true
+            chroma. Like CIE94, it gives errors in nearly grey colours more weight. Both parts are divided by their
+            values for grey copies of typical photos.
+        hint_share: Share of the training images that come with hints, in [0, 1].
+        reduction: How many times the chroma is smaller than the image.
+        working_sizes: See :class:`~imgcolor.colour.ChromaCoding`.
+        saturation: See :class:`~imgcolor.colour.ChromaCoding`.
+        optimizer: Builds the optimizer from the parameters; Adam with a learning rate of 1e-3 by default.
+        lr_scheduler: Builds a scheduler from the optimizer.
+        lr_interval: Whether the scheduler steps once an ``epoch`` or once a batch (``step``).
+        flip_tta: Whether the mean of the outputs for an image and its mirror image is taken, except in training.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    coding: ChromaCoding
+
+    def __init__(
+        self,
+        network: nn.Module,
+        criterion: Literal["mse", "mixed"] = "mixed",
+        hint_share: float = 0.45,
+        reduction: int = 4,
+        working_sizes: tuple[int, ...] = (64,),
+        saturation: float = 1.0,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        lr_interval: LRInterval = "epoch",
+        flip_tta: bool = False,
+    ) -> None:
+        coding = ChromaCoding(reduction, working_sizes, saturation)
+        super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta)
+        if criterion not in ("mse", "mixed"):
+            raise ValueError(f"criterion: expected mse or mixed, found {criterion!r}")
+        if not 0 <= hint_share <= 1:
+            raise ValueError(f"hint_share: expected a share in [0, 1], found {hint_share}")
+        self.criterion = criterion
+        self.hint_share = hint_share
+        self.reduction = coding.reduction
+        self.working_sizes = coding.working_sizes
+        self.saturation = coding.saturation
+
+    def training_output(self, batch: Batch) -> Tensor:
+        """Return the network's output for a training batch, with hints for some of its images."""
+        hints = sample_hints(self.coding.target(batch.original), self.hint_share)
+        output: Tensor = self.network(batch.degraded, hints)
+        return output
+
+    def loss(self, output: Tensor, original: Tensor) -> Tensor:
+        """Return the criterion between predicted and true chroma, both [B, 2, H / reduction, W / reduction]."""
+        target = self.coding.target(original)
+        mse = chroma_offset(output.float() - target).square().mean()
+        if self.criterion == "mse":
+            return mse / _GREY_MSE
+        distance = ((output.float() - target).square().sum(dim=1) + 1e-7).sqrt()
+        difference = distance / (1 + 9 * target.square().sum(dim=1).sqrt())
+        return mse / _GREY_MSE + difference.mean() / _GREY_DIFFERENCE
+
+    def check_output_size(self, output: Tensor, original: Tensor) -> None:
+        """Raise an error unless the output has the size of the reduced chroma."""
+        expected = [size // self.coding.reduction for size in original.shape[-2:]]
+        if list(output.shape[1:]) != [2, *expected]:
+            raise ImgcolorError(
+                f"network: expected chroma of the shape {[2, *expected]} for images of "
+                f"{list(original.shape[-2:])}, found {list(output.shape[1:])}; the network's reduction and the "
+                "task's must be the same number"
+            )
+
+
+def sample_hints(chroma: Tensor, share: float) -> Tensor:
+    """Choose random places whose chroma the network is told.
+
+    Args:
+        chroma: Float [B, 2, h, w]: the true Cb and Cr.
+        share: Share of the images that get hints, in [0, 1].
+
+    Returns:
+        Float [B, 3, h, w]: Cb and Cr at the chosen places and a mask that is 1 there; 0 elsewhere.
+    """
+    count, _, height, width = chroma.shape
+    device = chroma.device
+    uniform = torch.rand(count, device=device).clamp(min=1e-6)
+    number = 1 + (uniform.log() / math.log(1 - 1 / _MEAN_HINTS)).floor()
+    number = number * (torch.rand(count, device=device) < share)
+    probability = (number / (height * width)).view(-1, 1, 1, 1)
+    mask = (torch.rand(count, 1, height, width, device=device) < probability).to(chroma.dtype)
+    known = chroma + 0.01 * torch.randn_like(chroma)  # users do not hit a colour exactly
+    return torch.cat([known * mask, mask], dim=1)
