@@ -1,4 +1,4 @@
-"""imgcolor evaluate: score predicted images as the face homework does."""
+"""imgcolor evaluate: compare images with their originals."""
 
 import os
 from argparse import Namespace
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgcolor.cli.options import CommandParser
+from imgcolor.cli.options import CommandParser, UsageError
 from imgcolor.utils.errors import ImgcolorError
 
 if TYPE_CHECKING:
@@ -16,38 +16,53 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the arguments of ``imgcolor evaluate``."""
-    parser.description = "Measure predicted images by their margin accuracy, averaged over the images."
-    parser.example = "imgcolor evaluate out/estimations.npy out/names.txt faces/val"
+    parser.description = (
+        "Compare a folder of images with the folder of their originals: PSNR, SSIM, CIEDE2000, 12-margin accuracy, "
+        "colourfulness. With three arguments: the margin accuracy of an array of images, as the face homework "
+        "measures it."
+    )
+    parser.usage = (
+        f"{parser.prog} ORIGINALS RESULTS [--output CSV]\n"
+        f"       {parser.prog} ESTIMATIONS NAMES ORIGINALS [--margin N]"
+    )
+    parser.example = "imgcolor evaluate photos coloured --output scores.csv"
     parser.add_argument(
-        "estimations",
+        "paths",
         type=Path,
-        metavar="ESTIMATIONS",
-        help="a .npy file of uint8 [N, H, W, 3], such as `imgcolor predict` writes",
+        nargs="+",
+        metavar="PATH",
+        help="two folders; or a .npy file of uint8 [N, H, W, 3] such as `imgcolor predict` writes, a text file with the "
+        "name of each image, one per line, and the folder of the originals",
     )
-    parser.add_argument(
-        "names", type=Path, metavar="NAMES", help="a text file with the name of each image, one per line"
-    )
-    parser.add_argument("root", type=Path, metavar="ROOT", help="the folder of the true images")
+    parser.add_argument("--output", type=Path, metavar="CSV", help="for two folders: a file for the scores of each image")
     parser.add_argument(
         "--margin",
         type=int,
         default=12,
-        help="a value is right if its error is below so many levels of 255 (default: %(default)s)",
+        help="for an array: a value is right if its error is below so many levels of 255 (default: %(default)s)",
     )
 
 
 def run(arguments: Namespace) -> None:
-    """Compare the predicted images with the true ones.
+    """Compare two folders, or an array of images with a folder.
 
     Raises:
-        ImgcolorError: If a file is missing or has another form, or a true image has another size.
+        ImgcolorError: If a file is missing or has another form, or two images differ in size.
     """
-    estimations, names, root, margin = (
-        arguments.estimations,
-        arguments.names,
-        arguments.root,
-        arguments.margin,
-    )
+    paths: list[Path] = arguments.paths
+    if len(paths) == 2:
+        from imgcolor.cli.folder_scores import compare_folders
+
+        compare_folders(*paths, arguments.output)
+    elif len(paths) == 3:
+        _score_array(*paths, arguments.margin)
+    else:
+        raise UsageError(
+            f"evaluate: expected ORIGINALS RESULTS, or ESTIMATIONS NAMES ORIGINALS, found {len(paths)} paths"
+        )
+
+
+def _score_array(estimations: Path, names: Path, root: Path, margin: int) -> None:
     predicted = _estimations(estimations)
     try:
         lines = map(os.fsdecode, names.read_bytes().splitlines())

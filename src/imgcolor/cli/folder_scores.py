@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from imgcolor.data.image_io import decode, image_files, quiet_pillow
-from imgcolor.metrics.image_scores import image_scores
+from imgcolor.data.image_io import decode, quiet_pillow
+from imgcolor.data.image_files import image_files
+from imgcolor.metrics.scores import image_scores
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import write_rows
 

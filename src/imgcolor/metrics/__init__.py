@@ -17,10 +17,12 @@ if TYPE_CHECKING:
         margin_accuracy,
         peak_signal_noise_ratio,
     )
+    from imgcolor.metrics.scores import image_scores
     from imgcolor.metrics.lpips import perceptual_similarity
+    from imgcolor.metrics.luma_quality import LumaPSNR, LumaSSIM, luma_levels, luma_psnr, luma_ssim
     from imgcolor.metrics.margin import MarginAccuracy, MarginCurve, MarginError
     from imgcolor.metrics.psnr import PeakSignalNoiseRatio
-    from imgcolor.metrics.ssim import StructuralSimilarity
+    from imgcolor.metrics.ssim import StructuralSimilarity, structural_similarity
 else:
     __getattr__ = lazy_exports(
         __name__,
@@ -33,16 +35,20 @@ else:
                 "margin_accuracy",
                 "peak_signal_noise_ratio",
             ],
+            "scores": ["image_scores"],
             "lpips": ["perceptual_similarity"],
+            "luma_quality": ["LumaPSNR", "LumaSSIM", "luma_levels", "luma_psnr", "luma_ssim"],
             "margin": ["MarginAccuracy", "MarginCurve", "MarginError"],
             "psnr": ["PeakSignalNoiseRatio"],
-            "ssim": ["StructuralSimilarity"],
+            "ssim": ["StructuralSimilarity", "structural_similarity"],
         },
     )
 
 __all__ = [
     "Colourfulness",
     "DeltaE",
+    "LumaPSNR",
+    "LumaSSIM",
     "MarginAccuracy",
     "MarginCurve",
     "MarginError",
@@ -51,7 +57,12 @@ __all__ = [
     "ciede2000",
     "colourfulness",
     "delta_e",
+    "image_scores",
+    "luma_levels",
+    "luma_psnr",
+    "luma_ssim",
     "margin_accuracy",
     "peak_signal_noise_ratio",
     "perceptual_similarity",
+    "structural_similarity",
 ]

@@ -4,10 +4,8 @@ import torch
 from torch import Tensor
 
 from imgcolor.colour.chroma import luma_of
-from imgcolor.metrics.colourfulness import colourfulness
-from imgcolor.metrics.delta_e import delta_e
-from imgcolor.metrics.margin import margin_accuracy
-from imgcolor.metrics.structural_similarity import structural_similarity
+from imgcolor.metrics.functional import colourfulness, delta_e, margin_accuracy
+from imgcolor.metrics.ssim import structural_similarity
 
 
 def image_scores(prediction: Tensor, target: Tensor) -> dict[str, float]:
