@@ -16,7 +16,9 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     generator = np.random.default_rng(0)
     for name, size in (("a", (24, 32)), ("b", (20, 20)), ("in/c", (16, 40))):
         pixels = generator.integers(0, 256, (*size, 3), dtype=np.uint8)
-        noisy = np.clip(pixels.astype(int) + generator.integers(-9, 10, pixels.shape), 0, 255).astype(np.uint8)
+        noisy = np.clip(pixels.astype(int) + generator.integers(-9, 10, pixels.shape), 0, 255).astype(
+            np.uint8
+        )
         image = Image.fromarray(pixels)
         result = {"a": image, "b": image.convert("L").convert("RGB"), "in/c": Image.fromarray(noisy)}[name]
         for folder, content, extension in (("photos", image, "png"), ("coloured", result, "tif")):

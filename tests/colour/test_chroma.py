@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.nn import functional as F  # noqa: N812  # the field's name
+from torch.nn import functional as F  # the field's name
 
 from imgcolor.colour.chroma import ChromaCoding, chroma_of, join_luma_chroma, luma_of, upsample_chroma
 
@@ -48,7 +48,9 @@ def test_black_and_white_stay_neutral(level: float) -> None:
 
 def test_upsampled_chroma_of_one_colour_is_that_colour() -> None:
     chroma = torch.tensor([0.1, -0.2]).view(1, 2, 1, 1).expand(1, 2, 6, 5)
-    assert torch.allclose(upsample_chroma(chroma, images(1, 1, 24, 20)), chroma[:, :, :1, :1].expand(1, 2, 24, 20), atol=1e-6)
+    assert torch.allclose(
+        upsample_chroma(chroma, images(1, 1, 24, 20)), chroma[:, :, :1, :1].expand(1, 2, 24, 20), atol=1e-6
+    )
 
 
 def test_upsampled_chroma_follows_the_edges_of_the_luma() -> None:

@@ -18,8 +18,12 @@ def read(path: Path) -> torch.Tensor:
 @pytest.mark.parametrize("scale_factor", [2, 3, 4])
 def test_reduction_is_pillows_bicubic(scale_factor: int) -> None:
     pixels = torch.randint(256, (48, 72, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    expected = Image.fromarray(pixels.numpy()).resize((72 // scale_factor, 48 // scale_factor), Image.Resampling.BICUBIC)
-    found = BicubicDownsample(scale_factor)(pixels.permute(2, 0, 1)[None].float() / 255)[0].permute(1, 2, 0) * 255
+    expected = Image.fromarray(pixels.numpy()).resize(
+        (72 // scale_factor, 48 // scale_factor), Image.Resampling.BICUBIC
+    )
+    found = (
+        BicubicDownsample(scale_factor)(pixels.permute(2, 0, 1)[None].float() / 255)[0].permute(1, 2, 0) * 255
+    )
     difference = np.abs(found.numpy() - np.asarray(expected).astype(float))
     # Pillow rounds after each of two passes, and treats the borders in another way.
     assert difference[2:-2, 2:-2].max() <= 2.01
@@ -38,7 +42,9 @@ def test_reduction_equals_the_benchmarks_own_files(folder: str) -> None:
     errors = []
     for large in sorted((BENCHMARK / folder / "HR").iterdir()):
         small = read(BENCHMARK / folder / "LR" / large.name)
-        errors.append(((BicubicDownsample(int(folder[-1]))(read(large)) - small) * 255).square().mean().item())
+        errors.append(
+            ((BicubicDownsample(int(folder[-1]))(read(large)) - small) * 255).square().mean().item()
+        )
     assert np.sqrt(np.mean(errors)) < 0.5
 
 

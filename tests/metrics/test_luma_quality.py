@@ -15,7 +15,9 @@ def images(*shape: int, seed: int = 0) -> torch.Tensor:
     [((0, 0, 0), 16.0), ((1, 1, 1), 235.0), ((1, 0, 0), 81.481), ((0, 1, 0), 144.553), ((0, 0, 1), 40.966)],
 )
 def test_luma_of_the_corners_of_the_rgb_cube(rgb: tuple[float, ...], expected: float) -> None:
-    assert luma_levels(torch.tensor(rgb, dtype=torch.float32).view(1, 3, 1, 1)).item() == pytest.approx(expected, abs=1e-4)
+    assert luma_levels(torch.tensor(rgb, dtype=torch.float32).view(1, 3, 1, 1)).item() == pytest.approx(
+        expected, abs=1e-4
+    )
 
 
 def test_psnr_of_a_hand_worked_case() -> None:
@@ -40,7 +42,9 @@ def test_ssim_equals_scikit_image() -> None:
     prediction = (target + 0.3 * (noise - 0.5)).clamp(0, 1)
     found = luma_ssim(prediction, target, border=3)
     for index in range(2):
-        first, second = (luma_levels(x[index : index + 1])[0, 0, 3:-3, 3:-3].double().numpy() for x in (prediction, target))
+        first, second = (
+            luma_levels(x[index : index + 1])[0, 0, 3:-3, 3:-3].double().numpy() for x in (prediction, target)
+        )
         options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "full": True}
         _, full = structural_similarity(first, second, data_range=255, **options)
         assert found[index].item() == pytest.approx(np.mean(full[5:-5, 5:-5]), abs=1e-5)
@@ -60,7 +64,9 @@ def test_classes_average_over_images_of_different_sizes() -> None:
     assert ssim.compute().item() == pytest.approx(np.mean(values["ssim"]))
 
 
-@pytest.mark.parametrize("shapes", [((1, 3, 9, 9), (1, 3, 9, 8)), ((1, 1, 9, 9), (1, 1, 9, 9)), ((1, 3, 8, 8), (1, 3, 8, 8))])
+@pytest.mark.parametrize(
+    "shapes", [((1, 3, 9, 9), (1, 3, 9, 8)), ((1, 1, 9, 9), (1, 1, 9, 9)), ((1, 3, 8, 8), (1, 3, 8, 8))]
+)
 def test_wrong_shapes_are_refused(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     with pytest.raises(ValueError, match="expected"):
         luma_psnr(torch.zeros(shapes[0]), torch.zeros(shapes[1]), border=4)

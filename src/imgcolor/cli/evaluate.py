@@ -34,7 +34,9 @@ def add_arguments(parser: CommandParser) -> None:
         help="two folders; or a .npy file of uint8 [N, H, W, 3] such as `imgcolor predict` writes, a text file with the "
         "name of each image, one per line, and the folder of the originals",
     )
-    parser.add_argument("--output", type=Path, metavar="CSV", help="for two folders: a file for the scores of each image")
+    parser.add_argument(
+        "--output", type=Path, metavar="CSV", help="for two folders: a file for the scores of each image"
+    )
     parser.add_argument(
         "--margin",
         type=int,

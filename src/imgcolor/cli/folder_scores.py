@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from imgcolor.data.image_io import decode, quiet_pillow
 from imgcolor.data.image_files import image_files
+from imgcolor.data.image_io import decode, quiet_pillow
 from imgcolor.metrics.scores import image_scores
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import write_rows
@@ -70,7 +70,9 @@ def _pairs(originals: Path, results: Path) -> list[tuple[str, Path, Path]]:
 
 def _by_name(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise ImgcolorError(f"{folder}: expected a folder of images, found {'a file' if folder.exists() else 'nothing'}")
+        raise ImgcolorError(
+            f"{folder}: expected a folder of images, found {'a file' if folder.exists() else 'nothing'}"
+        )
     files = {file.relative_to(folder).with_suffix("").as_posix(): file for file in image_files(folder)}
     if not files:
         raise ImgcolorError(f"{folder}: expected images, found none")

@@ -19,8 +19,8 @@ __all__ = [
     "from_signed",
     "join_luma_chroma",
     "lab_to_rgb",
-    "rgb_to_lab",
     "luma_of",
+    "rgb_to_lab",
     "to_signed",
     "upsample_chroma",
 ]

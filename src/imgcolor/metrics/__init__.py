@@ -17,11 +17,11 @@ if TYPE_CHECKING:
         margin_accuracy,
         peak_signal_noise_ratio,
     )
-    from imgcolor.metrics.scores import image_scores
     from imgcolor.metrics.lpips import perceptual_similarity
     from imgcolor.metrics.luma_quality import LumaPSNR, LumaSSIM, luma_levels, luma_psnr, luma_ssim
     from imgcolor.metrics.margin import MarginAccuracy, MarginCurve, MarginError
     from imgcolor.metrics.psnr import PeakSignalNoiseRatio
+    from imgcolor.metrics.scores import image_scores
     from imgcolor.metrics.ssim import StructuralSimilarity, structural_similarity
 else:
     __getattr__ = lazy_exports(

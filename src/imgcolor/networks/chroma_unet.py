@@ -165,4 +165,6 @@ def _drop_path(branch: Tensor, probability: float, training: bool) -> Tensor:
 
 def _relative_height(rows: int, like: Tensor) -> Tensor:
     """Return the centre of each row, from -1 (top) to 1 (bottom): float [1, 1, rows, 1]."""
-    return ((torch.arange(rows, device=like.device, dtype=like.dtype) + 0.5) / rows * 2 - 1)[None, None, :, None]
+    return ((torch.arange(rows, device=like.device, dtype=like.dtype) + 0.5) / rows * 2 - 1)[
+        None, None, :, None
+    ]

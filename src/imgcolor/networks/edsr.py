@@ -49,7 +49,9 @@ class EDSR(nn.Module):
         for block in self.blocks:
             features = features + block(features)
         residual = F.pixel_shuffle(self.head(self.body_end(features) + stem), self.scale_factor)
-        base = F.interpolate(images, scale_factor=float(self.scale_factor), mode="bicubic", align_corners=False)
+        base = F.interpolate(
+            images, scale_factor=float(self.scale_factor), mode="bicubic", align_corners=False
+        )
         return base + residual
 
 

@@ -78,7 +78,9 @@ class PhotoColourizer(Colourizer):
         Raises:
             ImgcolorError: If the image is of another kind, or a hint lies outside it.
         """
-        return self.convert(image, lambda images: self.colourize_grey(self.to_grey(images), hints, saturation))
+        return self.convert(
+            image, lambda images: self.colourize_grey(self.to_grey(images), hints, saturation)
+        )
 
     @torch.no_grad()
     def colourize_grey(
@@ -140,7 +142,9 @@ class PhotoColourizer(Colourizer):
 def _check_hints(hints: Sequence[Hint], height: int, width: int) -> None:
     for hint in hints:
         if not (0 <= hint.x < width and 0 <= hint.y < height):
-            raise ImgcolorError(f"hint: expected a place in the image of {width}×{height}, found {hint.x},{hint.y}")
+            raise ImgcolorError(
+                f"hint: expected a place in the image of {width}×{height}, found {hint.x},{hint.y}"
+            )
 
 
 def _hint_planes(hints: Sequence[Hint], full_size: Sequence[int], grid: Sequence[int]) -> Tensor:
@@ -153,4 +157,3 @@ def _hint_planes(hints: Sequence[Hint], full_size: Sequence[int], grid: Sequence
     planes[:2] /= planes[2:].clamp(min=1)
     planes[2:].clamp_(max=1)
     return planes[None]
-
