@@ -55,9 +55,9 @@ def run(arguments: Namespace) -> None:
     if len(paths) == 2:
         from imgcolor.cli.folder_scores import compare_folders
 
-        compare_folders(*paths, arguments.output)
+        compare_folders(paths[0], paths[1], arguments.output)
     elif len(paths) == 3:
-        _score_array(*paths, arguments.margin)
+        _score_array(paths[0], paths[1], paths[2], arguments.margin)
     else:
         raise UsageError(
             f"evaluate: expected ORIGINALS RESULTS, or ESTIMATIONS NAMES ORIGINALS, found {len(paths)} paths"

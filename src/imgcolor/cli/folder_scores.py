@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from imgcolor.data.image_files import image_files
-from imgcolor.data.image_io import decode, quiet_pillow
+from imgcolor.data.image_files import decode, image_files, quiet_pillow
 from imgcolor.metrics.scores import image_scores
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import write_rows
@@ -34,7 +33,7 @@ def compare_folders(originals: Path, results: Path, output: Path | None = None) 
         ImgcolorError: If a folder is missing or empty, no names match, or two images differ in size.
     """
     pairs = _pairs(originals, results)
-    rows = []
+    rows: list[dict[str, float | str]] = []
     with quiet_pillow():
         for name, original, result in track(pairs, console=Console(stderr=True), transient=True):
             first, second = _read(original), _read(result)

@@ -92,12 +92,16 @@ class ColourTask(CheckpointedModule, ABC):
 
     def forward(self, degraded: Tensor) -> Tensor:
         """Restore degraded images, float [B, C, h, w] in [0, 1], to float [B, 3, H, W] in [0, 1]."""
-        return self.coding.to_rgb(self.run_network(degraded))
+        return self.coding.to_rgb(self.run_network(degraded), degraded)
 
     def run_network(self, degraded: Tensor) -> Tensor:
         """Return the network's output for degraded images, float [B, C, h, w] in [0, 1]."""
         flip = self.flip_tta and not self.training
         return run_network(self.network, self.coding.network_input(degraded), flip)
+
+    def training_output(self, batch: Batch) -> Tensor:
+        """Return the network's output for a training batch."""
+        return self.run_network(batch.degraded)
 
     def images(self, batch: Batch) -> dict[str, Tensor]:
         """Return images of a batch to display: name to float [B, C, h, w] in [0, 1], in the order of display."""
@@ -111,12 +115,12 @@ class ColourTask(CheckpointedModule, ABC):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch."""
-        output = self.run_network(batch.degraded)
+        output = self.training_output(batch)
         loss = self._checked_loss("train", output, batch.original)
         self.train_loss.update(loss.detach(), len(output))
         if self.log_train_metrics:
             with torch.no_grad():
-                self.update_metrics(self.train_metrics, output, batch.original)
+                self.update_metrics(self.train_metrics, output, batch)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -129,45 +133,50 @@ class ColourTask(CheckpointedModule, ABC):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log loss and metrics of one batch."""
-        self.evaluate("val", self.run_network(batch.degraded), batch.original)
+        self.evaluate("val", self.run_network(batch.degraded), batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Log loss and metrics of one batch."""
-        self.evaluate("test", self.run_network(batch.degraded), batch.original)
+        self.evaluate("test", self.run_network(batch.degraded), batch)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the restored images of one batch: float [B, 3, H, W] in [0, 1]."""
         images: Tensor = self(batch.degraded)
         return images
 
-    def evaluate(self, split: Literal["val", "test"], output: Tensor, original: Tensor) -> None:
+    def evaluate(self, split: Literal["val", "test"], output: Tensor, batch: Batch) -> None:
         """Log loss and metrics of one batch under ``val/`` or ``test/``."""
-        loss = self._checked_loss(split, output, original)
+        loss = self._checked_loss(split, output, batch.original)
         # As a float, because Lightning rounds the mean of integers over ranks down.
         count: Any = float(len(output))
         self.log(f"{split}/loss", loss, prog_bar=True, batch_size=count, sync_dist=True)
         metrics = self.val_metrics if split == "val" else self.test_metrics
-        self.update_metrics(metrics, output, original)
+        self.update_metrics(metrics, output, batch)
         self.log_dict(metrics)
 
-    def update_metrics(self, metrics: MetricCollection, output: Tensor, original: Tensor) -> None:
+    def update_metrics(self, metrics: MetricCollection, output: Tensor, batch: Batch) -> None:
         """Add the images of one batch to metrics.
 
         Args:
             metrics: The metrics.
             output: The network's output.
-            original: Float [B, 3, H, W] in [0, 1].
+            batch: The degraded images and the originals.
         """
+        restored = self.coding.to_rgb(output, batch.degraded)
         # torchmetrics' MeanSquaredError needs contiguous tensors, and sums in the images' own precision.
-        metrics.update(self.coding.to_rgb(output).float().contiguous(), original.float().contiguous())
+        metrics.update(restored.float().contiguous(), batch.original.float().contiguous())
 
-    def _checked_loss(self, split: str, output: Tensor, original: Tensor) -> Tensor:
+    def check_output_size(self, output: Tensor, original: Tensor) -> None:
+        """Raise an :class:`~imgcolor.utils.errors.ImgcolorError` unless output and original have one height and width."""
         if output.shape[-2:] != original.shape[-2:]:
             raise ImgcolorError(
                 f"network: expected an output of the original's height and width {list(original.shape[-2:])}, "
                 f"found {list(output.shape[-2:])}; where the data's scale_factor is not 1, the network's must "
                 "be the same number"
             )
+
+    def _checked_loss(self, split: str, output: Tensor, original: Tensor) -> Tensor:
+        self.check_output_size(output, original)
         loss = self.loss(output, original)
         if not loss.isfinite():
             raise DivergedError(_divergence_message(self, split, loss.item(), self._last_finite_loss))

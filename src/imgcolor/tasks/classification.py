@@ -136,11 +136,11 @@ class ColourClassification(ColourTask):
         # ``weight`` would divide by the batch's sum of weights.
         return (losses * self.class_weights[target]).mean()
 
-    def evaluate(self, split: Literal["val", "test"], output: Tensor, original: Tensor) -> None:
+    def evaluate(self, split: Literal["val", "test"], output: Tensor, batch: Batch) -> None:
         """Log loss, metrics and accuracy of one batch."""
-        super().evaluate(split, output, original)
+        super().evaluate(split, output, batch)
         accuracy = self.val_accuracy if split == "val" else self.test_accuracy
-        accuracy.update(output.argmax(dim=1), self.coding.target(original))
+        accuracy.update(output.argmax(dim=1), self.coding.target(batch.original))
         self.log(f"{split}/accuracy", accuracy, prog_bar=True)
 
     def images(self, batch: Batch) -> dict[str, Tensor]:

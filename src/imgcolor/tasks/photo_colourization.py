@@ -25,17 +25,17 @@ _MEAN_HINTS = 8
 class PhotoColourization(ColourTask):
     """Train a network that predicts chroma from luma and, if there are any, colour hints.
 
-    A part of the training images comes with hints: the true chroma at a random number of places (geometric
-    distribution, 8 on average), as in Zhang et al. 2017, "Real-Time User-Guided Image Colorization". Validation and
-    test have none.
+    Some of the training images come with hints: the true chroma at a random number of places (8 on average, geometric
+    distribution), as in Zhang et al. 2017, "Real-Time User-Guided Image Colorization". There are none in validation
+    and test.
 
     Args:
         network: A module from luma [B, 1, H, W] and hints [B, 3, H / reduction, W / reduction] or None to chroma
             [B, 2, H / reduction, W / reduction], such as :class:`~imgcolor.networks.ChromaUNet`.
         criterion: ``mse``: the mean squared error in RGB. ``mixed``: the sum of that and of the mean of
-            d / (1 + 9 c), where d is the distance of predicted and true chroma (Cb, Cr), and c the length of the true
-            chroma. Like CIE94, it gives errors in nearly grey colours more weight. Both parts are divided by their
-            values for grey copies of typical photos.
+            d / (1 + 9 c), where d is the distance of predicted and true chroma (Cb, Cr), and c the length of the
+            true chroma. Like CIE94, it gives errors in nearly grey colours more weight. Both parts are divided by
+            their values for grey copies of typical photos.
         hint_share: Share of the training images that come with hints, in [0, 1].
         reduction: How many times the chroma is smaller than the image.
         working_sizes: See :class:`~imgcolor.colour.ChromaCoding`.
