@@ -52,7 +52,7 @@ if __name__ == "__main__":
         "output": [
             faces.colourize(portrait_grey),
             imgcolor.load("horses").colourize(horses_grey),
-            imgcolor.load("superres").upscale(small_cat),
+            imgcolor.load("horses_x4").upscale(small_cat),
         ],
         "original": [portrait, horses, cat],
     }

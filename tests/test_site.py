@@ -58,7 +58,7 @@ def test_every_command_and_every_public_module_has_its_place(site: Path, reposit
 
 def test_cards_results_and_readme_are_pages(site: Path, repository: Path) -> None:
     models = (site / "models.html").read_text()
-    for name in ("faces", "horses", "superres"):
+    for name in ("faces", "horses", "horses_x4"):
         assert f'id="{name}"' in models
     results = (site / "results.html").read_text()
     for image in re.findall(r'<img[^>]* src="([^"]+)"', results):

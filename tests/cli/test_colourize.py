@@ -141,7 +141,7 @@ def test_a_bad_file_does_not_stop_the_others(workplace: Path, capsys: pytest.Cap
         ([], "expected photos or folders"),
         (["nothing.jpg"], "found nothing"),
         (["a.jpg", "--model", "cats"], "expected one of faces"),
-        (["a.jpg", "--model", "superres"], "expected a model for colourize"),
+        (["a.jpg", "--model", "horses_x4"], "expected a model for colourize"),
         (["a.jpg", "--scale", "huge"], "scale"),
     ],
 )
@@ -183,7 +183,7 @@ def test_transparent_photos_are_put_on_white_in_jpeg(workplace: Path) -> None:
 def test_models_are_listed_and_described(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
     listed = capsys.readouterr().out
-    assert all(name in listed for name in ("faces", "horses", "superres", "MB"))
+    assert all(name in listed for name in ("faces", "horses", "horses_x4", "MB"))
     assert main(["models", "faces"]) == 0
     assert "experiments/faces/best.yaml" in capsys.readouterr().out
     assert main(["models", "cats"]) == 1
@@ -255,12 +255,12 @@ def test_torchscript_and_small_checkpoint(workplace: Path) -> None:
 
     from imgcolor.pipelines import load
 
-    assert main(["export", "superres", "--format", "torchscript", "--output", "deep/s.pt"]) == 0
+    assert main(["export", "horses_x4", "--format", "torchscript", "--output", "deep/s.pt"]) == 0
     small = torch.rand(3, 3, 11, 6)
-    pipeline = load("superres")
+    pipeline = load("horses_x4")
     with torch.no_grad():
         expected = pipeline.run_network(small).clamp(0, 1)
         assert torch.allclose(torch.jit.load("deep/s.pt")(small), expected, atol=1e-4)
-    assert main(["export", "superres", "--format", "weights", "--output", "s.ckpt"]) == 0
+    assert main(["export", "horses_x4", "--format", "weights", "--output", "s.ckpt"]) == 0
     with torch.no_grad():
         assert torch.allclose(load("s.ckpt").run_network(small).clamp(0, 1), expected)

@@ -71,8 +71,13 @@ def test_transparent_rotated_and_16_bit_photos(face: Path, faces: Colourizer) ->
     np.testing.assert_array_equal(np.asarray(run_model(deep, faces).before), np.asarray(image.convert("L")))
 
 
+<<<<<<< HEAD
 def test_an_upscaled_photo_is_compared_with_bicubic_interpolation(face: Path) -> None:
     result = run_model(face, load("superres"))
+=======
+def test_what_is_enlarged_stands_beside_bicubic_interpolation(face: Path) -> None:
+    result = run_model(face, load("horses_x4"))
+>>>>>>> 7a719ea (Colour photos with the model photos by default; add hints and saturation)
     assert result.before.size == result.after.size == (160, 192)
     assert result.original is None
     difference = np.asarray(result.before).astype(int) - np.asarray(result.after)
@@ -108,7 +113,7 @@ def test_large_photos_are_made_smaller_before_upscaling(
 ) -> None:
     monkeypatch.setattr("imgcolor.demo.actions.MAX_UPSCALED_PIXELS", 200)  # 33,000 take seconds
     Image.new("L", (400, 200), 100).save(tmp_path / "large.png")
-    result = run_model(tmp_path / "large.png", load("superres"))
+    result = run_model(tmp_path / "large.png", load("horses_x4"))
     assert result.after.size == (80, 40)
     assert result.original_size == (400, 200)
 

@@ -56,7 +56,7 @@ def test_a_bad_file_gives_a_message_and_the_next_file_works(
     message, *_ = show(address, gradio_client.handle_file(bad), "faces", tmp_path)
     assert 'role="alert">bad.png ' in message["value"]
     assert str(tmp_path) not in message["value"]
-    _, _, download, *_ = show(address, gradio_client.handle_file(face), "superres", tmp_path)
+    _, _, download, *_ = show(address, gradio_client.handle_file(face), "horses_x4", tmp_path)
     assert Image.open(download["value"]).size == (160, 192)
     message, *_ = show(address, None, "faces", tmp_path)  # the photo is removed
     assert "Drop a photo" in message["value"]

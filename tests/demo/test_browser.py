@@ -92,8 +92,8 @@ def test_a_photo_a_bad_file_and_another_photo(page: playwright.Page, face: Path,
         page.get_by_role("cell", name="CIEDE2000")
     ).to_be_hidden()  # a grey photo has no metrics
 
-    page.get_by_label("superres").click()
-    expected = np.asarray(load("superres").upscale(Image.open(grey)))
+    page.get_by_label("horses_x4").click()
+    expected = np.asarray(load("horses_x4").upscale(Image.open(grey)))
     np.testing.assert_array_equal(download(page, "132×176", tmp_path), expected)
 
 

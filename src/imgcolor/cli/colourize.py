@@ -10,13 +10,26 @@ def add_arguments(parser: CommandParser) -> None:
     """Add the command's arguments."""
     parser.description = "Give grey photos colour. Only the luminance of colour photos is used."
     parser.example = "imgcolor colourize photo.jpg"
-    add_photo_arguments(parser, model="faces", output="coloured")
+    add_photo_arguments(parser, model="photos", output="coloured")
     parser.add_argument(
         "--scale",
         default="own",
         choices=["own", "native"],
         help="own: the network sees photos at the size of its training images, and the chroma of its result joins "
         "the luminance of the full size; native: the network sees photos at full size (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--saturation",
+        type=float,
+        metavar="FACTOR",
+        help="factor of the predicted colours: 0 leaves photos grey, higher values are bolder (default: the model's own)",
+    )
+    parser.add_argument(
+        "--hint",
+        action="append",
+        default=[],
+        metavar="X,Y,#RRGGBB",
+        help="a colour that is known at a pixel of the photo; may be given several times, for one photo",
     )
 
 

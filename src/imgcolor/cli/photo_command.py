@@ -1,6 +1,7 @@
 """What `imgcolor colourize` and `imgcolor upscale` share: their arguments, and the way from photos to results."""
 
 import contextlib
+import math
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from imgcolor.cli.options import CommandParser, UsageError, add_allow_import, import_from_here
 from imgcolor.cli.photo_jobs import find_jobs
 from imgcolor.data.image_files import WRITABLE_FORMATS
+from imgcolor.pipelines.hints import Hint
 from imgcolor.pretrained import weights_path
 from imgcolor.utils.errors import ImgcolorError
 
@@ -71,6 +73,7 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
     comparison = output / "comparison.png" if arguments.compare else None
     jobs = find_jobs(arguments.inputs, output, arguments.format, arguments.overwrite, comparison)
     weights_path(arguments.model)
+    hints = _hints(arguments, len(jobs)) if command == "colourize" else []
     if arguments.allow_import:
         import_from_here()
 
@@ -91,7 +94,9 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
             conversion = convert(pipeline.upscale_batch, scale_factor=pipeline.scale_factor, advance=advance)
         else:
             conversion = convert(
-                lambda pixels: pipeline.colourize_batch(pipeline.to_grey(pixels), arguments.scale),
+                lambda pixels: pipeline.colourize_batch(
+                    pipeline.to_grey(pixels), arguments.scale, hints, arguments.saturation
+                ),
                 preview_input=pipeline.to_grey,
                 advance=advance,
             )
@@ -103,7 +108,26 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
     done = len(jobs) - len(conversion.failures)
     written = f", {comparison}" if conversion.previews else ""
     print(f"{done} of {len(jobs)} photos in {output}{written}")
+    if done and command == "colourize":
+        print(f"The colours are guesses of the model {arguments.model}, and no evidence of the true ones.")
     _raise_failures(conversion.failures, len(jobs))
+
+
+def _hints(arguments: Namespace, photos: int) -> list[Hint]:
+    """Read the options that are about colour.
+
+    Raises:
+        UsageError: If they do not fit.
+    """
+    saturation: float | None = arguments.saturation
+    if saturation is not None and not 0 <= saturation < math.inf:
+        raise UsageError(f"--saturation: expected a number of at least 0, found {saturation}")
+    if arguments.hint and photos != 1:
+        raise UsageError(f"--hint: expected one photo, found {photos}; hints are places in one photo")
+    try:
+        return [Hint.parse(text) for text in arguments.hint]
+    except ImgcolorError as error:
+        raise UsageError(f"--{error}") from error
 
 
 def _raise_failures(failures: list[str], count: int) -> None:

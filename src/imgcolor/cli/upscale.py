@@ -10,7 +10,7 @@ def add_arguments(parser: CommandParser) -> None:
     """Add the command's arguments."""
     parser.description = "Enlarge photos by the scale factor of the model."
     parser.example = "imgcolor upscale photo.jpg"
-    add_photo_arguments(parser, model="superres", output="enlarged")
+    add_photo_arguments(parser, model="photo_x4", output="enlarged")
 
 
 def run(arguments: Namespace) -> None:

@@ -94,7 +94,7 @@ def upsample_chroma(chroma: Tensor, luma: Tensor) -> Tensor:
     Returns:
         Float [B, 2, H, W].
     """
-    guide = F.interpolate(luma, chroma.shape[-2:], mode="bilinear", antialias=True)
+    guide = _reduce(luma, chroma.shape[-2:])
     mean_guide, mean_chroma = _box_mean(guide), _box_mean(chroma)
     covariance = _box_mean(guide * chroma) - mean_guide * mean_chroma
     variance = _box_mean(guide * guide) - mean_guide * mean_guide
@@ -103,6 +103,16 @@ def upsample_chroma(chroma: Tensor, luma: Tensor) -> Tensor:
     size = luma.shape[-2:]
     slope = F.interpolate(_box_mean(slope), size, mode="bilinear")
     return slope.mul_(luma).add_(F.interpolate(_box_mean(intercept), size, mode="bilinear"))
+
+
+def _reduce(luma: Tensor, size: Sequence[int]) -> Tensor:
+    """Reduce luma to a size: by block means for whole ratios, which ONNX supports, else by an antialiasing filter."""
+    (rows, row_rest), (columns, column_rest) = (
+        divmod(large, small) for large, small in zip(luma.shape[-2:], size, strict=True)
+    )
+    if rows == columns > 0 and not row_rest and not column_rest:
+        return F.avg_pool2d(luma, rows)
+    return F.interpolate(luma, size, mode="bilinear", antialias=True)
 
 
 def _box_mean(values: Tensor) -> Tensor:

@@ -224,7 +224,7 @@ def _examples(folder: Path) -> list[list[str]]:
         ("faces", faces[0]),
         ("faces", faces[1]),
         ("horses", horses[0]),
-        ("superres", horses[1, :, ::2, ::2]),
+        ("horses_x4", horses[1, :, ::2, ::2]),
     ]
     rows = []
     for number, (model, pixels) in enumerate(drawings):

@@ -10,8 +10,10 @@ from imgcolor.utils.lazy import lazy_exports
 if TYPE_CHECKING:
     from imgcolor.pipelines.base import Pipeline
     from imgcolor.pipelines.colourizer import Colourizer, Scale
+    from imgcolor.pipelines.hints import Hint
     from imgcolor.pipelines.loading import load, make_pipeline
     from imgcolor.pipelines.photo import Photo
+    from imgcolor.pipelines.photo_colourizer import PhotoColourizer
     from imgcolor.pipelines.upscaler import Upscaler
 else:
     __getattr__ = lazy_exports(
@@ -19,10 +21,22 @@ else:
         {
             "base": ["Pipeline"],
             "colourizer": ["Colourizer", "Scale"],
+            "hints": ["Hint"],
             "loading": ["load", "make_pipeline"],
             "photo": ["Photo"],
+            "photo_colourizer": ["PhotoColourizer"],
             "upscaler": ["Upscaler"],
         },
     )
 
-__all__ = ["Colourizer", "Photo", "Pipeline", "Scale", "Upscaler", "load", "make_pipeline"]
+__all__ = [
+    "Colourizer",
+    "Hint",
+    "Photo",
+    "PhotoColourizer",
+    "Pipeline",
+    "Scale",
+    "Upscaler",
+    "load",
+    "make_pipeline",
+]

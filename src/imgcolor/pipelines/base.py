@@ -99,7 +99,7 @@ class Pipeline:
                 f"{self.name}: {type(self.network).__name__} failed on images of {list(images.shape[1:])} "
                 f"({error}); if it accepts only multiples of a size, give it an attribute size_multiple"
             ) from error
-        rgb = self.coding.to_rgb(output)
+        rgb = self.coding.to_rgb(output, images)
         if images.shape[-2:] != (height, width):
             scale_factor = rgb.shape[-2] // images.shape[-2]
             rgb = rgb[..., : height * scale_factor, : width * scale_factor]

@@ -1,5 +1,7 @@
 """The pipeline that colourizes images."""
 
+import math
+from collections.abc import Sequence
 from typing import Any, Literal, NoReturn
 
 import torch
@@ -8,6 +10,7 @@ from torch import Tensor
 
 from imgcolor.data import LumaGrey, MeanGrey
 from imgcolor.pipelines.base import MAX_BATCH_PIXELS, ImageLike, Pipeline
+from imgcolor.pipelines.hints import Hint
 from imgcolor.pipelines.tiling import run_in_tiles
 from imgcolor.utils.errors import ImgcolorError
 
@@ -43,7 +46,7 @@ class Colourizer(Pipeline):
 
     Example:
         >>> import imgcolor
-        >>> colourizer = imgcolor.load("faces")  # doctest: +SKIP
+        >>> colourizer = imgcolor.load("photos")  # doctest: +SKIP
         >>> colourizer.colourize(Image.open("grandmother.jpg")).save("grandmother.png")  # doctest: +SKIP
     """
 
@@ -55,7 +58,13 @@ class Colourizer(Pipeline):
         """The shorter side of an image at its working size: that of the training images."""
         return self.image_size or (80 if isinstance(self.degradation, LumaGrey) else 32)
 
-    def colourize(self, image: ImageLike, scale: Scale = "own") -> ImageLike:
+    def colourize(
+        self,
+        image: ImageLike,
+        scale: Scale = "own",
+        hints: Sequence[Hint] = (),
+        saturation: float | None = None,
+    ) -> ImageLike:
         """Colourize an image. Only the luminance of a colour image is used.
 
         Args:
@@ -63,16 +72,26 @@ class Colourizer(Pipeline):
                 [1 or 3, H, W] or [B, 1 or 3, H, W]. Arrays and tensors are uint8, or float in [0, 1].
             scale: ``own``: the network sees the image at the working size. ``native``: it sees the image at full
                 size, in tiles if that is large.
+            hints: Colours that are known at some places. They also change the colours of similar parts of the image.
+                Only models for photos use them.
+            saturation: Factor of the predicted chroma: 0 leaves the image grey, higher values give bolder colours.
+                None: the model's own.
 
         Returns:
             An image of the same kind, in RGB; an alpha channel is kept.
 
         Raises:
-            ImgcolorError: If the image is of another kind, or ``scale`` is neither of the two.
+            ImgcolorError: If the image is of another kind, an argument is out of range, or the model does not use hints.
         """
         if scale not in ("own", "native"):
             raise ImgcolorError(f"scale: expected own or native, found {scale!r}")
-        return self.convert(image, lambda images: self.colourize_batch(self.to_grey(images), scale))
+        if saturation is not None and not 0 <= saturation < math.inf:
+            raise ImgcolorError(f"saturation: expected a number of at least 0, found {saturation}")
+
+        def run(images: Tensor) -> Tensor:
+            return self.colourize_batch(self.to_grey(images), scale, hints, saturation)
+
+        return self.convert(image, run)
 
     colorize = colourize
 
@@ -95,21 +114,41 @@ class Colourizer(Pipeline):
         return grey
 
     @torch.no_grad()
-    def colourize_batch(self, grey: Tensor, scale: Scale = "own") -> Tensor:
+    def colourize_batch(
+        self,
+        grey: Tensor,
+        scale: Scale = "own",
+        hints: Sequence[Hint] = (),
+        saturation: float | None = None,
+    ) -> Tensor:
         """Colourize a batch of images of one size.
 
         Args:
             grey: Float [B, 1, H, W] in [0, 1], on the pipeline's device.
             scale: See :meth:`colourize`.
+            hints: See :meth:`colourize`.
+            saturation: See :meth:`colourize`.
 
         Returns:
             Float [B, 3, H, W] in [0, 1].
+
+        Raises:
+            ImgcolorError: If there are hints, which this pipeline does not use.
         """
+        if hints:
+            raise ImgcolorError(f"{self.name}: expected no hints, found {len(hints)}; the model photos uses hints")
+        coloured = self._colourize_without_hints(grey, scale)
+        if saturation is None:
+            return coloured
+        return (grey + saturation * self.chroma(coloured)).clamp_(0, 1)
+
+    def _colourize_without_hints(self, grey: Tensor, scale: Scale) -> Tensor:
         height, width = grey.shape[-2:]
         size = (height, width) if scale == "native" else self.working_size(height, width)
         most = max(1, MAX_BATCH_PIXELS // (size[0] * size[1]))
         if len(grey) > most:
-            return torch.cat([self.colourize_batch(part, scale) for part in torch.split(grey, most)])
+            parts = torch.split(grey, most)
+            return torch.cat([self._colourize_without_hints(part, scale) for part in parts])
         if size == (height, width):
             return self.run_at_full_size(grey)
         small = F.interpolate(grey, size, mode="bilinear", antialias=True).clamp(0, 1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from imgcolor.checkpoints import KEY, read_checkpoint
+from imgcolor.networks.blocks import pad_to_multiple
 from imgcolor.networks.flip_tta import run_network
 from imgcolor.pipelines.colourizer import Colourizer
 from imgcolor.pipelines.upscaler import Upscaler
@@ -30,6 +31,8 @@ class ExportedNetwork(nn.Module):
         self.network = pipeline.network
         self.coding = pipeline.coding
         self.flip_tta = pipeline.flip_tta
+        self.size_multiple: int = getattr(pipeline.network, "size_multiple", 1)
+        self.scale_factor = pipeline.scale_factor if isinstance(pipeline, Upscaler) else 1
         if isinstance(pipeline, Upscaler):
             self.channels = 3
             self.size = (pipeline.image_size or 32) // pipeline.scale_factor
@@ -40,8 +43,12 @@ class ExportedNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Restore float [B, channels, H, W] in [0, 1] to float [B, 3, H', W'] in [0, 1]."""
-        output = run_network(self.network, self.coding.network_input(images), self.flip_tta)
-        rgb: Tensor = self.coding.to_rgb(output).clamp(0, 1)
+        height, width = images.shape[-2:]
+        padded = pad_to_multiple(images, self.size_multiple)
+        output = run_network(self.network, self.coding.network_input(padded), self.flip_tta)
+        rgb: Tensor = self.coding.to_rgb(output, padded).clamp(0, 1)
+        if self.size_multiple > 1:
+            rgb = rgb[..., : height * self.scale_factor, : width * self.scale_factor]
         return rgb
 
     def example_inputs(self) -> list[Tensor]:

@@ -6,8 +6,10 @@ from pathlib import Path
 import torch
 
 from imgcolor.checkpoints import ModelParts, load_parts
+from imgcolor.colour import ChromaCoding
 from imgcolor.pipelines.base import wrong_degradation
 from imgcolor.pipelines.colourizer import Colourizer
+from imgcolor.pipelines.photo_colourizer import PhotoColourizer
 from imgcolor.pipelines.upscaler import Upscaler
 from imgcolor.pretrained import weights_path
 
@@ -46,7 +48,8 @@ def make_pipeline(parts: ModelParts, name: str = "the model") -> Colourizer | Up
     Raises:
         ImgcolorError: If no pipeline uses such a degradation.
     """
-    for pipeline in (Colourizer, Upscaler):
+    colourizer = PhotoColourizer if isinstance(parts.coding, ChromaCoding) else Colourizer
+    for pipeline in (colourizer, Upscaler):
         if isinstance(parts.degradation, pipeline.degradations):
             return pipeline(**parts._asdict(), name=name)
     expected = Colourizer.degradations + Upscaler.degradations

@@ -1,11 +1,12 @@
 """The pipeline that enlarges images."""
 
+import math
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
-from imgcolor.data import BoxDownsample
+from imgcolor.data import BicubicDownsample, BoxDownsample
 from imgcolor.pipelines.base import MAX_BATCH_PIXELS, ImageLike, Pipeline
 from imgcolor.pipelines.tiling import run_in_tiles
 from imgcolor.utils.errors import ImgcolorError
@@ -14,7 +15,7 @@ _TILE = (192, 192)
 """Height and width of the largest tile."""
 
 _TILE_OVERLAP = 32
-"""Number of pixels that neighbouring tiles share."""
+"""Number of pixels that neighbouring tiles share, if the network does not tell its receptive field."""
 
 
 class Upscaler(Pipeline):
@@ -23,7 +24,8 @@ class Upscaler(Pipeline):
     Args:
         network: A module from RGB images [B, 3, h, w] to what the coding takes.
         coding: Converts the network's output to RGB.
-        degradation: :class:`~imgcolor.data.BoxDownsample`, as in training.
+        degradation: :class:`~imgcolor.data.BoxDownsample` or :class:`~imgcolor.data.BicubicDownsample`, as in
+            training.
         image_size: Height of the training images.
         flip_tta: Whether the mean of the outputs for an image and for its mirror image is taken.
         name: The name in error messages.
@@ -33,12 +35,12 @@ class Upscaler(Pipeline):
 
     Example:
         >>> import imgcolor
-        >>> upscaler = imgcolor.load("superres")  # doctest: +SKIP
+        >>> upscaler = imgcolor.load("photo_x4")  # doctest: +SKIP
         >>> upscaler.upscale(Image.open("small.png")).save("large.png")  # doctest: +SKIP
     """
 
-    degradation: BoxDownsample
-    degradations = (BoxDownsample,)
+    degradation: BoxDownsample | BicubicDownsample
+    degradations = (BoxDownsample, BicubicDownsample)
 
     @property
     def scale_factor(self) -> int:
@@ -79,5 +81,13 @@ class Upscaler(Pipeline):
         if len(images) > most:
             return torch.cat([self.upscale_batch(part) for part in torch.split(images, most)])
         rgb = images.expand(-1, 3, -1, -1)
-        large = run_in_tiles(rgb, self.run_network, _TILE, _TILE_OVERLAP, self.scale_factor).clamp(0, 1)
+        large = run_in_tiles(rgb, self.run_network, _TILE, self._tile_overlap(), self.scale_factor).clamp(0, 1)
         return large if channels == 3 else large.mean(dim=1, keepdim=True)
+
+    def _tile_overlap(self) -> int:
+        """Return the overlap with which tiles give the same result as the whole image.
+
+        Tiles have no weight within 3/8 of the overlap from their border; that must be the receptive field.
+        """
+        reach: int | None = getattr(self.network, "receptive_field", None)
+        return _TILE_OVERLAP if reach is None else math.ceil(reach * 8 / 3)
