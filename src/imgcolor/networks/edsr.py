@@ -9,8 +9,9 @@ class EDSR(nn.Module):
     """Super-resolution by residual blocks at the low resolution and a sub-pixel convolution.
 
     The design is that of Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super-Resolution", with
-    two changes: the default size is smaller, and the output is added to the bicubically upsampled input, so that an
-    untrained network starts near bicubic interpolation.
+    three changes: the default size is smaller; the output is added to the bicubically upsampled input, so that an
+    untrained network starts near bicubic interpolation; and what is added is at most the range of values within 2 input
+    pixels, so that areas of one colour stay as they are, also in colours that no training image had.
 
     Args:
         scale_factor: How many times the output is higher and wider than the input.

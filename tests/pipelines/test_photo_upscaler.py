@@ -1,0 +1,36 @@
+import pytest
+import torch
+from PIL import Image
+
+import imgcolor
+from imgcolor.colour import RGBCoding
+from imgcolor.data import BicubicDownsample
+from imgcolor.networks import EDSR
+from imgcolor.pipelines import Upscaler
+
+
+def test_tiles_give_the_result_of_the_whole_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = EDSR(2, 8, 2)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    upscaler = Upscaler(network, RGBCoding(), BicubicDownsample(2), image_size=32)
+    images = torch.rand(1, 3, 100, 130)
+    whole = upscaler.run_network(images).clamp(0, 1)
+    monkeypatch.setattr("imgcolor.pipelines.upscaler._TILE", (48, 48))
+    assert torch.allclose(upscaler.upscale_batch(images), whole, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "scale_factor"), [("photo_x4", 4), ("bicubic_x4", 4), ("bicubic_x2", 2)])
+def test_flat_colours_come_back_within_a_level_without_a_grid(name: str, scale_factor: int) -> None:
+    upscaler = imgcolor.load(name)
+    for colour in ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (128, 128, 128), (0, 0, 0), (255, 255, 255)):
+        large = upscaler.upscale(Image.new("RGB", (24, 20), colour))
+        assert large.size == (24 * scale_factor, 20 * scale_factor)
+        for (low, high), expected in zip(large.getextrema(), colour, strict=True):
+            assert expected - 1 <= low <= high <= expected + 1, (name, colour)
+
+
+def test_grey_images_stay_grey() -> None:
+    large = imgcolor.load("photo_x4").upscale(Image.linear_gradient("L").resize((20, 20)))
+    assert (large.mode, large.size) == ("L", (80, 80))
