@@ -71,13 +71,8 @@ def test_transparent_rotated_and_16_bit_photos(face: Path, faces: Colourizer) ->
     np.testing.assert_array_equal(np.asarray(run_model(deep, faces).before), np.asarray(image.convert("L")))
 
 
-<<<<<<< HEAD
 def test_an_upscaled_photo_is_compared_with_bicubic_interpolation(face: Path) -> None:
-    result = run_model(face, load("superres"))
-=======
-def test_what_is_enlarged_stands_beside_bicubic_interpolation(face: Path) -> None:
     result = run_model(face, load("horses_x4"))
->>>>>>> 7a719ea (Colour photos with the model photos by default; add hints and saturation)
     assert result.before.size == result.after.size == (160, 192)
     assert result.original is None
     difference = np.asarray(result.before).astype(int) - np.asarray(result.after)

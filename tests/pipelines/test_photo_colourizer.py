@@ -32,7 +32,9 @@ def grey_image(height: int, width: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("size", [(64, 48), (1, 1), (1, 300), (300, 1), (37, 101), (16, 16)])
-def test_the_luma_is_that_of_the_image_at_any_size(size: tuple[int, int], colourizer: PhotoColourizer) -> None:
+def test_the_luma_is_that_of_the_image_at_any_size(
+    size: tuple[int, int], colourizer: PhotoColourizer
+) -> None:
     grey = grey_image(*size)
     coloured = colourizer.colourize(grey)
     assert coloured.shape == (3, *size)

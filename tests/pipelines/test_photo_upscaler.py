@@ -24,7 +24,15 @@ def test_tiles_give_the_result_of_the_whole_image(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(("name", "scale_factor"), [("photo_x4", 4), ("bicubic_x4", 4), ("bicubic_x2", 2)])
 def test_flat_colours_come_back_within_a_level_without_a_grid(name: str, scale_factor: int) -> None:
     upscaler = imgcolor.load(name)
-    for colour in ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (128, 128, 128), (0, 0, 0), (255, 255, 255)):
+    for colour in (
+        (255, 0, 0),
+        (0, 255, 0),
+        (0, 0, 255),
+        (255, 255, 0),
+        (128, 128, 128),
+        (0, 0, 0),
+        (255, 255, 255),
+    ):
         large = upscaler.upscale(Image.new("RGB", (24, 20), colour))
         assert large.size == (24 * scale_factor, 20 * scale_factor)
         for (low, high), expected in zip(large.getextrema(), colour, strict=True):

@@ -57,7 +57,11 @@ def test_a_fit_lowers_the_loss_and_its_checkpoint_stands_alone(tmp_path: Path) -
     data = FaceColourizationDataModule(source="synthetic", train_images=16, val_images=4, batch_size=8)
     task = PhotoColourization(small_network(), working_sizes=(32, 48), saturation=1.5)
     trainer = Trainer(
-        max_epochs=3, logger=False, enable_checkpointing=False, enable_progress_bar=False, default_root_dir=tmp_path
+        max_epochs=3,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        default_root_dir=tmp_path,
     )
     trainer.fit(task, data)
     assert {"train/loss", "val/loss", "val/psnr", "val/margin12"} <= trainer.callback_metrics.keys()
@@ -76,7 +80,9 @@ def test_a_network_without_reduction_is_refused() -> None:
         task.check_output_size(output, batch().original)
 
 
-@pytest.mark.parametrize("options", [{"criterion": "l3"}, {"hint_share": 1.5}, {"working_sizes": ()}, {"reduction": 0}])
+@pytest.mark.parametrize(
+    "options", [{"criterion": "l3"}, {"hint_share": 1.5}, {"working_sizes": ()}, {"reduction": 0}]
+)
 def test_arguments_out_of_range_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):
         PhotoColourization(small_network(), **options)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--saturation",
         type=float,
         metavar="FACTOR",
-        help="factor of the predicted colours: 0 leaves photos grey, higher values are bolder (default: the model's own)",
+        help="factor of the predicted colours: 0 gives grey, higher values are bolder (default: the model's own)",
     )
     parser.add_argument(
         "--hint",

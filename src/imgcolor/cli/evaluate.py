@@ -31,7 +31,7 @@ def add_arguments(parser: CommandParser) -> None:
         type=Path,
         nargs="+",
         metavar="PATH",
-        help="two folders; or a .npy file of uint8 [N, H, W, 3] such as `imgcolor predict` writes, a text file with the "
+        help="two folders; or a .npy file of uint8 [N, H, W, 3] from `imgcolor predict`, a text file with the "
         "name of each image, one per line, and the folder of the originals",
     )
     parser.add_argument(

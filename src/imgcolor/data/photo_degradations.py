@@ -85,7 +85,7 @@ class JPEGCompression(nn.Module):
         super().__init__()
         if not 1 <= lowest <= highest <= 100:
             raise ImgcolorError(
-                f"lowest and highest: expected qualities with 1 <= lowest <= highest <= 100, found {lowest} and {highest}"
+                f"lowest and highest: expected 1 <= lowest <= highest <= 100 (qualities), found {lowest} and {highest}"
             )
         self.lowest = lowest
         self.highest = highest

@@ -81,7 +81,8 @@ class Colourizer(Pipeline):
             An image of the same kind, in RGB; an alpha channel is kept.
 
         Raises:
-            ImgcolorError: If the image is of another kind, an argument is out of range, or the model does not use hints.
+            ImgcolorError: If the image is of another kind, an argument is out of range, or there are hints and the
+                model does not use them.
         """
         if scale not in ("own", "native"):
             raise ImgcolorError(f"scale: expected own or native, found {scale!r}")
@@ -136,7 +137,9 @@ class Colourizer(Pipeline):
             ImgcolorError: If there are hints, which this pipeline does not use.
         """
         if hints:
-            raise ImgcolorError(f"{self.name}: expected no hints, found {len(hints)}; the model photos uses hints")
+            raise ImgcolorError(
+                f"{self.name}: expected no hints, found {len(hints)}; the model photos uses hints"
+            )
         coloured = self._colourize_without_hints(grey, scale)
         if saturation is None:
             return coloured

@@ -53,7 +53,9 @@ class PhotoColourizer(Colourizer):
             ImgcolorError: If ``scale`` is ``native``, or a hint lies outside the images.
         """
         if scale != "own":
-            raise ImgcolorError(f"{self.name}: expected the scale own, found {scale}; it has its own working sizes")
+            raise ImgcolorError(
+                f"{self.name}: expected the scale own, found {scale}; it has its own working sizes"
+            )
         height, width = grey.shape[-2:]
         for hint in hints:
             if hint.x >= width or hint.y >= height:
@@ -94,7 +96,9 @@ class PhotoColourizer(Colourizer):
             else:
                 predicted.append(run_network(self.network, small, self.flip_tta))
         largest = predicted[-1].shape[-2:]
-        return torch.stack([F.interpolate(chroma, largest, mode="bilinear") for chroma in predicted]).mean(dim=0)
+        return torch.stack([F.interpolate(chroma, largest, mode="bilinear") for chroma in predicted]).mean(
+            dim=0
+        )
 
     def _network_size(self, size: int, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the copy that the network sees: its shorter side is about ``size``."""

@@ -81,7 +81,9 @@ class Upscaler(Pipeline):
         if len(images) > most:
             return torch.cat([self.upscale_batch(part) for part in torch.split(images, most)])
         rgb = images.expand(-1, 3, -1, -1)
-        large = run_in_tiles(rgb, self.run_network, _TILE, self._tile_overlap(), self.scale_factor).clamp(0, 1)
+        large = run_in_tiles(rgb, self.run_network, _TILE, self._tile_overlap(), self.scale_factor).clamp(
+            0, 1
+        )
         return large if channels == 3 else large.mean(dim=1, keepdim=True)
 
     def _tile_overlap(self) -> int:

@@ -167,7 +167,7 @@ class ColourTask(CheckpointedModule, ABC):
         metrics.update(restored.float().contiguous(), batch.original.float().contiguous())
 
     def check_output_size(self, output: Tensor, original: Tensor) -> None:
-        """Raise an :class:`~imgcolor.utils.errors.ImgcolorError` unless output and original have one height and width."""
+        """Raise an error unless the output has the height and width of the original."""
         if output.shape[-2:] != original.shape[-2:]:
             raise ImgcolorError(
                 f"network: expected an output of the original's height and width {list(original.shape[-2:])}, "
