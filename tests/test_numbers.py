@@ -146,7 +146,7 @@ def measured(batches: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
     task = ColourRegression(nn.Identity())
     ssim, delta_e, colourfulness, curve = StructuralSimilarity(), DeltaE(), Colourfulness(), MarginCurve()
     for prediction, target in batches:
-        task.update_metrics(task.val_metrics, prediction, target)
+        task.update_metrics(task.val_metrics, prediction, Batch(prediction, target))
         seen = task.coding.to_rgb(prediction)
         for metric in (ssim, delta_e, curve):
             metric.update(seen, target)

@@ -10,8 +10,8 @@ class EDSR(nn.Module):
 
     The design is that of Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super-Resolution", with
     three changes: the default size is smaller; the output is added to the bicubically upsampled input, so that an
-    untrained network starts near bicubic interpolation; and what is added is at most the range of values within 2 input
-    pixels, so that areas of one colour stay as they are, also in colours that no training image had.
+    untrained network starts near bicubic interpolation; and what is added is at most the range of values within 2
+    input pixels, so that areas of one colour stay as they are, also in colours that no training image had.
 
     Args:
         scale_factor: How many times the output is higher and wider than the input.
@@ -50,10 +50,18 @@ class EDSR(nn.Module):
         for block in self.blocks:
             features = features + block(features)
         residual = F.pixel_shuffle(self.head(self.body_end(features) + stem), self.scale_factor)
+        limit = F.interpolate(_local_range(images), scale_factor=float(self.scale_factor), mode="nearest")
         base = F.interpolate(
             images, scale_factor=float(self.scale_factor), mode="bicubic", align_corners=False
         )
-        return base + residual
+        return base + residual.clamp(-limit, limit)
+
+
+def _local_range(images: Tensor) -> Tensor:
+    """Return the largest difference of values in one channel around each pixel: float [B, 1, h, w]."""
+    largest = F.max_pool2d(images, 5, stride=1, padding=2)
+    smallest = -F.max_pool2d(-images, 5, stride=1, padding=2)
+    return (largest - smallest).amax(dim=1, keepdim=True)
 
 
 def _residual_branch(channels: int) -> nn.Sequential:
