@@ -252,9 +252,7 @@ def test_classes_that_the_user_allows(stranger: Path, capsys: pytest.CaptureFixt
     for option in ("--allow-import=stranger", "--allow-import=stranger.Net"):
         for name in ("colourize", "activations", "export"):
             del sys.modules["stranger"]
-            more = (
-                ["--overwrite=true"] if name == "export" else ["--overwrite"] if name == "colourize" else []
-            )
+            more = [] if name == "activations" else ["--overwrite"]
             words = [*FROM_CHECKPOINT[name], *more, "--allow-import", "nothing.else", option]
             assert main(words) == 0, capsys.readouterr().err
             sys.path.remove(str(stranger))  # only for this command was it there
