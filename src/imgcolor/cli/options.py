@@ -79,7 +79,15 @@ class CommandParser(ArgumentParser):
         for word in rest:
             if word.startswith("-") and word != "-":
                 self._refuse(word.partition("=")[0])
-        return self._positional_parser.parse_args(["--", *rest, *after], arguments)
+        rest += after
+        # After "--", argparse takes words that start with a dash as positional arguments.
+        arguments, surplus = self._positional_parser.parse_known_args(
+            ["--", *rest] if rest else [], arguments
+        )
+        for word in surplus:
+            if word != "--":
+                self._refuse(word)
+        return arguments
 
     def _refuse(self, option: str) -> NoReturn:
         names = [name for action in self._actions for name in action.option_strings]
