@@ -13,5 +13,5 @@ def test_examples_run_and_say_how_it_went(example: Path, tmp_path: Path) -> None
         [sys.executable, str(example)], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    word = {"other_network": "val/margin12", "other_module": "went back to epoch", "plain_torch": "epoch 2:"}
+    word = {"other_network": "val/margin12", "other_module": "restored epoch", "plain_torch": "epoch 2:"}
     assert word[example.stem] in done.stdout

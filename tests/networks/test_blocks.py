@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from common.plain_networks import PlainCNN, PlainStack, PlainUNet
 from imgcolor.networks import ColourCNN, ColourUNet, ConvStack, RegressionCNN
 from imgcolor.networks.blocks import SameConv2d, UpsampleConv2d, upsample
-from common.plain_networks import PlainCNN, PlainStack, PlainUNet
 
 
 def assert_same_training(
