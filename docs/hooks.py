@@ -101,13 +101,13 @@ def api_page(name: str) -> str:
 def commands_page() -> str:
     """The help texts of all commands. Long ones are collapsed."""
     parts = ["# Command reference\n", code_block(help_text())]
-    for command, entry in COMMANDS.items():
+    for command, summary in COMMANDS.items():
         text = help_text(command)
         block = code_block(text)
         if text.count("\n") > 60:
             indented = "".join(f"    {line}\n" if line else "\n" for line in block.splitlines())
             block = f'??? info "All options"\n\n{indented}'
-        parts.append(f"## imgcolor {command}\n\n{entry[0].capitalize()}.\n\n{block}")
+        parts.append(f"## imgcolor {command}\n\n{summary.capitalize()}.\n\n{block}")
     return "\n".join(parts)
 
 

@@ -1,0 +1,211 @@
+import csv
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import imgcolor
+from imgcolor.cli.main import main
+from imgcolor.tasks import load_task
+
+FIT = "experiments/quickstart.yaml"
+SMALL = "--model.network.base_channels=4"
+TINY_DATA = ["--data.train_images=20", "--data.val_images=10", "--trainer.enable_progress_bar=false"]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    state: dict[str, torch.Tensor] = checkpoint["state_dict"]
+    return state
+
+
+def test_help_lists_the_options_of_networks(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", "--model.help=ColourClassification"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert "--model.label_smoothing" in out
+    assert "imgcolor.networks.ColourUNet" in out
+    assert "torch.nn.Linear" not in out
+    with pytest.raises(SystemExit):
+        main(["fit", "--model.help=ColourClassification", "--model.network.help=ColourUNet"])
+    assert "--model.network.base_channels" in capsys.readouterr().out
+
+
+def test_network_optimizer_and_scheduler_by_class_name(tiny_fit: Callable[..., Path]) -> None:
+    folder = tiny_fit(
+        "experiments/horses/regression_cnn.yaml",
+        *("--model.network=ColourUNet", "--model.network.out_channels=3", "--model.network.base_channels=2"),
+        *("--model.optimizer=SGD", "--model.optimizer.lr=0.1"),
+        *(
+            "--model.lr_scheduler=StepLR",
+            "--model.lr_scheduler.step_size=1",
+            "--model.lr_scheduler.gamma=0.5",
+        ),
+    )
+    with (folder / "metrics.csv").open() as file:
+        assert [float(row["lr"]) for row in csv.DictReader(file)] == [0.1, 0.05]
+    assert isinstance(load_task(folder / "checkpoints" / "last.ckpt").network, imgcolor.networks.ColourUNet)
+
+
+def test_fit_prints_where_its_files_are(
+    tiny_fit: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_fit(FIT, SMALL)
+    out = capsys.readouterr().out
+    relative = "lightning_logs/quickstart/version_0"
+    assert folder.as_posix().endswith(relative)
+    for line in (relative, f"{relative}/images/epoch_0001.png", f"{relative}/checkpoints/last.ckpt"):
+        assert line in out
+    assert "--logdir lightning_logs/quickstart" in out
+
+
+def test_profiler_table_is_logged(tiny_fit: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
+    tiny_fit(FIT, SMALL, "--trainer.profiler=simple")
+    assert "run_training_batch" in caplog.text  # Lightning's loggers write it to the terminal
+
+
+def test_same_seed_gives_the_same_weights(tiny_fit: Callable[..., Path]) -> None:
+    first = weights(tiny_fit(FIT, SMALL, "--model.network.dropout=0.2"))
+    torch.rand(3)  # what ran before must not matter
+    second = weights(tiny_fit(FIT, SMALL, "--model.network.dropout=0.2"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    other = weights(tiny_fit(FIT, SMALL, "--model.network.dropout=0.2", "--seed_everything=1"))
+    assert not torch.equal(first["network.finalconv.weight"], other["network.finalconv.weight"])
+
+
+def test_saved_configuration_repeats_the_run(tiny_fit: Callable[..., Path], workplace: Path) -> None:
+    first = tiny_fit(FIT, SMALL)
+    assert main(["fit", "--config", str(first / "config.yaml")]) == 0
+    again = weights(workplace / "lightning_logs" / "quickstart" / "version_1")
+    assert all(torch.equal(value, again[name]) for name, value in weights(first).items())
+
+
+def test_save_dir_moves_the_run_folder(workplace: Path, repository: Path) -> None:
+    options = [*TINY_DATA, "--trainer.max_epochs=1", SMALL, "--trainer.logger.init_args.save_dir=elsewhere"]
+    assert main(["fit", "--config", str(repository / FIT), *options]) == 0
+    assert (workplace / "elsewhere" / "quickstart" / "version_0" / "metrics.json").is_file()
+    assert not (workplace / "lightning_logs").exists()
+
+
+def test_resume_with_validation_in_every_second_epoch(tiny_fit: Callable[..., Path]) -> None:
+    options = (SMALL, "--trainer.check_val_every_n_epoch=2")
+    first = tiny_fit(FIT, *options)
+    last = str(first / "checkpoints" / "last.ckpt")
+    resumed = tiny_fit(FIT, *options, "--ckpt_path", last, "--trainer.max_epochs=4")
+    with (resumed / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
+    assert [row["val/loss"] != "" for row in rows] == [False, True, False, True]
+    assert all(float(row["lr"]) == 0.003 and 0 < float(row["seconds"]) < 60 for row in rows)
+
+
+def test_packaged_experiment_is_found(workplace: Path, repository: Path) -> None:
+    options = ["--data.train_images=20", "--data.val_images=10", "--trainer.enable_progress_bar=false"]
+    experiment = "experiments/horses/regression_cnn.yaml"  # not there where one works
+    words = ["--config", experiment, "--data.source=synthetic", *options, "--trainer.max_epochs=1"]
+    assert main(["fit", *words, "--model.network.base_channels=2"]) == 0
+    own = workplace / experiment
+    own.parent.mkdir(parents=True)
+    own.write_text((repository / experiment).read_text().replace("base_channels: 32", "base_channels: 3"))
+    assert main(["fit", *words]) == 0  # what is there comes first
+    sizes = [
+        load_task(path).network.base_channels
+        for path in sorted(workplace.glob("lightning_logs/*/*/checkpoints/last.ckpt"))
+    ]
+    assert sizes == [2, 3]
+
+
+def test_last_checkpoint_has_the_last_epoch(tiny_fit: Callable[..., Path]) -> None:
+    # The loss only rises, so the first epoch stays the best.
+    climb = ("--model.optimizer=SGD", "--model.optimizer.lr=1", "--model.optimizer.maximize=true")
+    folder = tiny_fit(FIT, *climb, SMALL, "--trainer.max_epochs=3")
+    best, last = (
+        torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True) for name in ("best", "last")
+    )
+    assert (best["epoch"], last["epoch"]) == (0, 2)
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+def test_validate_and_test_repeat_the_metrics_of_fit(tiny_fit: Callable[..., Path], workplace: Path) -> None:
+    folder = tiny_fit(FIT, SMALL)
+    checkpoint = str(folder / "checkpoints" / "last.ckpt")
+    for command in ("validate", "test"):
+        options = ["--config", str(folder / "config.yaml"), "--ckpt_path", checkpoint]
+        assert main([command, *options, "--data.eval_batch_size=3"]) == 0
+    of_fit = json.loads((folder / "metrics.json").read_text())
+    of_validate = json.loads((folder.with_name("version_1") / "metrics.json").read_text())
+    assert set(of_validate) == {name for name in of_fit if name.startswith(("val/", "baseline/"))}
+    for name, value in of_validate.items():  # whatever the batch size
+        assert value == pytest.approx(of_fit[name], rel=1e-4)
+    of_test = json.loads((folder.with_name("version_2") / "metrics.json").read_text())
+    assert {name.replace("test/", "val/") for name in of_test} == set(of_validate)
+
+
+def test_resume_continues_after_the_last_epoch(tiny_fit: Callable[..., Path]) -> None:
+    first = tiny_fit(FIT, SMALL)
+    resumed = tiny_fit(
+        FIT, SMALL, "--ckpt_path", str(first / "checkpoints" / "last.ckpt"), "--trainer.max_epochs=3"
+    )
+    straight = tiny_fit(FIT, SMALL, "--trainer.max_epochs=3")
+    expected = weights(straight)
+    assert all(torch.equal(value, expected[name]) for name, value in weights(resumed).items())
+    for folder in (resumed, straight):
+        epochs = [line.split(",")[0] for line in (folder / "metrics.csv").read_text().splitlines()]
+        assert epochs == ["epoch", "0", "1", "2"]
+
+
+def test_network_of_another_project(
+    tiny_fit: Callable[..., Path], workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class path and its arguments suffice, also for a class that stores none of them."""
+    (workplace / "elsewhere.py").write_text(
+        "from torch import nn\n"
+        "class Tiny(nn.Module):\n"
+        "    def __init__(self, colours: int, width: int = 3):\n"
+        "        super().__init__()\n"
+        "        self.layers = nn.Sequential(nn.Conv2d(1, width, 1), nn.ReLU(), nn.Conv2d(width, colours, 1))\n"
+        "    def forward(self, images):\n"
+        "        return self.layers(images)\n"
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    folder = tiny_fit(
+        FIT, "--model.network=elsewhere.Tiny", "--model.network.colours=24", "--model.network.width=5"
+    )
+    task = load_task(folder / "checkpoints" / "last.ckpt", allow_import=["elsewhere"])
+    assert type(task.network).__name__ == "Tiny"
+    assert task(torch.rand(1, 1, 9, 9)).shape == (1, 3, 9, 9)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal is a pty here")
+def test_progress_bar_reaches_the_end_of_each_epoch(workplace: Path, repository: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [
+        *(sys.executable, "-m", "imgcolor", "fit"),
+        *("--config", str(repository / "experiments/quickstart.yaml")),
+        *("--data.train_images=30", "--data.val_images=10", "--data.batch_size=10", "--trainer.max_epochs=2"),
+    ]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment, cwd=workplace) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:  # the terminal's other side is closed
+                break
+            if not part:
+                break
+            shown += part
+    os.close(ours)
+    assert process.returncode == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert "Epoch 0/1" in text
+    assert re.search(r"Epoch 1/1 .* 3/3 ", text)

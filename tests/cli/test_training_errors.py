@@ -1,0 +1,125 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from imgcolor.cli.main import main
+
+FIT = "experiments/quickstart.yaml"
+SMALL = "--model.network.base_channels=4"
+TINY_DATA = ["--data.train_images=20", "--data.val_images=10", "--trainer.enable_progress_bar=false"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--data.source=folder", "--data.root=nowhere"], ["nowhere", "expected", "found nothing"]),
+        (["--data.category=zebra", "--data.source=cifar10"], ["zebra", "horse"]),
+        (["--model.palette=none.json"], ["none.json", "imgcolor palette"]),
+        (["--model.palette=16"], ["16", "24", "number of colours"]),
+        (["--data.batch_size=0"], ["data.batch_size", "at least 1"]),
+        (["--ckpt_path=none.ckpt"], ["none.ckpt"]),
+        (["--model.network.kernel_size=4"], ["kernel_size", "odd"]),
+        (["--images.count=0"], ["images.count"]),
+        (["--model.label_smoothing=2"], ["label_smoothing", "[0, 1)"]),
+        (
+            ["--trainer.callbacks=EpsilonPatience", "--trainer.callbacks.patience=-1"],
+            ["patience", "0 or more"],
+        ),
+    ],
+)
+def test_bad_value_is_reported_in_one_line(
+    tiny_fit: Callable[..., Path],
+    workplace: Path,
+    repository: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    words: list[str],
+) -> None:
+    status = main(["fit", "--config", str(repository / FIT), *TINY_DATA, *options])
+    captured = capsys.readouterr()
+    assert status == 1
+    line = captured.err.strip().splitlines()[-1]
+    assert line.startswith("imgcolor: error: ")
+    assert all(word in line for word in words)
+    assert len(line) < 400
+    assert "Traceback" not in captured.err
+    assert not list(workplace.rglob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("batch_size:", "batchsize:", ["batchsize"]),
+        ("max_epochs:", "maxepochs:", ["maxepochs"]),
+        ("lr: 0.003", "lr: fast", ["model.optimizer.lr: expected float, found fast"]),
+        ("lr: 0.003", "learning_rate: 0.1", ["model.optimizer.learning_rate: Adam has no such option", "lr"]),
+        ("torch.optim.Adam", "torch.optim.Adamm", ["model.optimizer: module 'torch.optim' has no", "Adamm"]),
+        (
+            "base_channels: 16",
+            "base_channels: many",
+            ["model.network.base_channels: expected int, found many"],
+        ),
+        ("every_n_epochs: 1", "every_n_epoch: 1", ["images.every_n_epoch", "did you mean every_n_epochs?"]),
+        ("imgcolor.networks.ColourUNet", "imgcolor.networks.ColorUNet", ["ColorUNet"]),
+        ("max_epochs: 6", "max_epochs: [", []),
+    ],
+)
+def test_misspelt_configuration_is_reported_in_one_line(
+    workplace: Path,
+    repository: Path,
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    words: list[str],
+) -> None:
+    text = (repository / FIT).read_text()
+    assert old in text
+    (workplace / "exp.yaml").write_text(text.replace(old, new))
+    status = main(["fit", "--config", "exp.yaml"])
+    captured = capsys.readouterr()
+    assert status == 2
+    (line,) = captured.err.strip().splitlines()
+    assert line.startswith("imgcolor: error: ")
+    assert all(word in line for word in ["exp.yaml", *words]), line
+    assert len(line) < 300
+
+
+def test_overrides_without_configuration_are_refused(
+    workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", "--data.source=synthetic"]) == 2
+    assert "--config FILE" in capsys.readouterr().err
+    assert main(["fit", "--config", str(repository / FIT), "--model.network=ColorUNet"]) == 2
+    line = capsys.readouterr().err
+    assert "model.network" in line
+    assert "did you mean ColourUNet?" in line
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_commands_need_a_checkpoint(
+    command: str, workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--config", str(repository / FIT)]) == 1
+    assert "--ckpt_path" in capsys.readouterr().err
+    assert not list(workplace.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("precision", "has_bfloat16", "told"),
+    [("bf16-mixed", False, True), ("bf16-mixed", True, False), ("32-true", False, False)],
+)
+def test_emulated_bfloat16_gets_a_note(
+    precision: str,
+    has_bfloat16: bool,
+    told: bool,
+    tiny_fit: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("imgcolor.cli.training.has_fast_bfloat16", lambda *_: has_bfloat16)
+    run = tiny_fit(FIT, SMALL, f"--trainer.precision={precision}", "--trainer.max_epochs=1")
+    assert ("--trainer.precision 32-true" in capsys.readouterr().err) is told
+    for command in ("validate", "predict"):
+        assert main([command, "--config", str(run / "config.yaml"), "--ckpt_path=last"]) == 0
+        assert ("--trainer.precision 32-true" in capsys.readouterr().err) is told
