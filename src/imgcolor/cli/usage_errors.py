@@ -1,4 +1,8 @@
-"""jsonargparse's nested messages as one line: which key, what was expected, what was found, the way out."""
+"""Errors of LightningCLI's arguments in one line: the key, what was expected, what was found, what to do.
+
+jsonargparse reports a bad value with the whole tree of types that it has tried. The functions here pick the
+innermost key and the alternatives for its value from that text. Messages of another form are passed on as they are.
+"""
 
 import difflib
 import importlib
@@ -8,90 +12,91 @@ from argparse import ArgumentError
 
 _KEY = re.compile(r"[Pp]arser key \"([^\"]+)\"")
 _CLASS = re.compile(r"class_path '([^']+)'")
-_OPTION = re.compile(r"[Oo]ption '([^']+)' is not accepted|does not accept option '([^']+)'")
+_UNKNOWN_OPTION = re.compile(r"[Oo]ption '([^']+)' is not accepted|does not accept option '([^']+)'")
 _EXPECTED = re.compile(r"Expected an? (.+)")
 _EXPECTED_FOUND = re.compile(r"Expected an? (.+?)\. Got value: (.+)")
 _CALLABLE = re.compile(r"Type \S*Callable.* expects a function or a callable class: (.+)")
 _CALLABLE_CLASS = re.compile(r"Got value: Namespace\(class_path='([^']+)'")
 _NESTED = re.compile(r"NestedArg\(key='([^']+)', val='?(.*?)'?\)")
 _GIVEN = re.compile(r"Given value: (.+?)(?:\. Got value.*)?$", re.MULTILINE)
+_MISSING = re.compile(r"class_path '([^']+)':\s+the following arguments are required: (.+)")
 _REASON = re.compile(
     r"^.*(?:has no attribute|No module named|does not exist|not a subclass).*$", re.MULTILINE
 )
 
-# The sections of a configuration whose class is always the same.
 _SECTIONS = {
     "trainer": "lightning.pytorch.Trainer",
     "checkpoint": "lightning.pytorch.callbacks.ModelCheckpoint",
     "images": "imgcolor.callbacks.ImageLogger",
     "predictions": "imgcolor.callbacks.PredictionWriter",
 }
+"""The sections of a configuration whose class is fixed."""
+
+_GIVE_CONFIG = "give --config FILE, such as experiments/quickstart.yaml"
 
 
 def usage_error(error: ArgumentError, arguments: list[str]) -> str:
-    """Say in one line what is wrong with a command's words or configuration.
+    """Describe in one line what is wrong with the arguments or the configuration of a command.
 
     Args:
-        error: What jsonargparse raised.
-        arguments: The command and its options, where the names of the configuration files stand.
+        error: The error of jsonargparse.
+        arguments: The command and its options, which name the configuration files.
 
     Returns:
         One line.
     """
-    message = error.message
-    keys = _keys(message)
-    callable_type = _CALLABLE.search(message)
-    innermost = callable_type[1] if callable_type else message
-    classes = _CALLABLE_CLASS.findall(innermost) or _CLASS.findall(message)
-    option = _OPTION.search(message)
-    reason = _REASON.search(innermost)
-    pair = _EXPECTED_FOUND.search(innermost)
-    given = _GIVEN.search(message)
-    nested = _NESTED.search(message)
-    if nested and not option:
-        key = ".".join(dict.fromkeys([*keys, nested[1]]))
-        line = f"{key}: cannot make {nested[2]!r} fit here{_network(nested[2])}"
-        if not _config_files(arguments):
-            line += "; give --config FILE first, such as experiments/quickstart.yaml"
-    elif option:
-        name = option[1] or option[2]
-        owner = classes[-1] if classes else "the command"
-        key = ".".join([*keys, name])
-        line = f"{key}: {owner.rpartition('.')[2]} has no such option{_suggestion(name, owner)}"
-    elif reason:
-        line = _KEY.sub("", reason[0]).partition(". Got value")[0].strip(" :")
-        line = f"{'.'.join(keys)}: {line}" if keys else line
-    elif pair:
-        line = f"{'.'.join(keys)}: expected {_plain_type(pair[1])}, found {pair[2]}"
-    elif keys and given:
-        line = f"{'.'.join(keys)}: expected {_expected(message[: given.start()])}, found {given[1]}"
-    elif message.strip() == "Unexpected config:":
-        line = "expected a configuration, found an empty file"
-    else:
-        line = message
-        if "arguments are required" in message and "model" in message:
-            line += "; give --config FILE, such as experiments/quickstart.yaml, or `--help`"
     files = _config_files(arguments)
+    line = _describe(error.message, has_config=bool(files))
     return " ".join(f"{line}{f' (configuration: {files})' if files else ''}".split())
 
 
+def _describe(message: str, *, has_config: bool) -> str:
+    keys = _keys(message)
+    path = ".".join(keys)
+    callable_type = _CALLABLE.search(message)
+    innermost = callable_type[1] if callable_type else message
+    option = _UNKNOWN_OPTION.search(message)
+    given = _GIVEN.search(message)
+    if (nested := _NESTED.search(message)) and not option:
+        path = ".".join(dict.fromkeys([*keys, nested[1]]))
+        hint = "" if has_config else f"; {_GIVE_CONFIG}"
+        return f"{path}: cannot use {nested[2]!r} here{_similar_network(nested[2])}{hint}"
+    if option:
+        name = option[1] or option[2]
+        classes = _CALLABLE_CLASS.findall(innermost) or _CLASS.findall(message)
+        owner = classes[-1] if classes else "the command"
+        path = ".".join([*keys, name])
+        return f"{path}: {owner.rpartition('.')[2]} has no such option{_suggestion(name, owner)}"
+    if reason := _REASON.search(innermost):
+        text = _KEY.sub("", reason[0]).partition(". Got value")[0].strip(" :")
+        return f"{path}: {text}" if keys else text
+    if missing := _MISSING.search(innermost):
+        hint = f"give --{path}.{missing[2].split(',')[0]}" if has_config else _GIVE_CONFIG
+        return f"{path}: {missing[1].rpartition('.')[2]} requires {missing[2]}, found none; {hint}"
+    if pair := _EXPECTED_FOUND.search(innermost):
+        return f"{path}: expected {_plain_type(pair[1])}, found {pair[2]}"
+    if keys and given:
+        return f"{path}: expected {_alternatives(message[: given.start()])}, found {given[1]}"
+    if message.strip() == "Unexpected config:":
+        return "expected a configuration, found an empty file"
+    if "arguments are required" in message:
+        return f"{message}; {_GIVE_CONFIG}, or `--help`"
+    return message
+
+
 def _keys(message: str) -> list[str]:
-    """The key's path from the outside in, such as model, network, filters."""
-    keys: list[str] = []
-    for key in _KEY.findall(message):
-        if key not in keys:
-            keys.append(key)
-    return keys
+    """Return the parts of the key from the outside in, such as model, network, base_channels."""
+    return list(dict.fromkeys(_KEY.findall(message)))
 
 
-def _expected(message: str) -> str:
-    """The alternatives for the innermost value, in plain words."""
+def _alternatives(message: str) -> str:
+    """Return the types that the innermost value may have."""
     alternatives = []
-    # Only the block of the innermost union: what stands before its last list of subtypes belongs further out.
+    # The text after the last list of subtypes is about the innermost union.
     for alternative in _EXPECTED.findall(message[message.rfind("Subtypes:") :]) or _EXPECTED.findall(message):
-        words = _plain_type(alternative)
-        if not words.startswith("dot import path"):
-            alternatives.append(words.split(". ")[0])
+        text = _plain_type(alternative)
+        if not text.startswith("dot import path"):
+            alternatives.append(text.split(". ")[0])
     return " or ".join(dict.fromkeys(alternatives)) or "another value"
 
 
@@ -100,15 +105,14 @@ def _plain_type(text: str) -> str:
     return re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", text)
 
 
-def _network(name: str) -> str:
-    """A network that the user may have meant."""
+def _similar_network(name: str) -> str:
     networks = importlib.import_module("imgcolor.networks").__all__
     near = difflib.get_close_matches(name.rpartition(".")[2], networks, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def _suggestion(name: str, owner: str) -> str:
-    """Names that the user may have meant."""
+    """Return the option that is similar to an unknown one, or all options."""
     options = _options(owner, name)
     near = difflib.get_close_matches(name.rpartition(".")[2], options, n=1)
     near = near or difflib.get_close_matches(name.partition(".")[0], options, n=1)
