@@ -123,7 +123,7 @@ def test_validation_of_a_folder_with_and_without_training_images(
     validated = json.loads((runs / "version_1" / "metrics.json").read_text())
     assert validated["baseline/grey_lookup/mse"] == pytest.approx(fitted["baseline/grey_lookup/mse"])
     shutil.rmtree(workplace / "images" / "train")
-    with pytest.warns(UserWarning, match="no table"):
+    with pytest.warns(UserWarning, match="no lookup table"):
         assert main(["validate", *options, "--ckpt_path", checkpoint]) == 0
     alone = json.loads((runs / "version_2" / "metrics.json").read_text())
     assert "baseline/grey_copy/mse" in alone

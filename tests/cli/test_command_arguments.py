@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from imgcolor.cli.main import COMMANDS, main
-from imgcolor.cli.options import CommandParser
 
 TRAINING = ("fit", "validate", "test", "predict", "baseline")
 
@@ -31,14 +30,6 @@ def test_bad_arguments_are_reported_in_one_line(
     assert line.startswith("imgcolor: error: ")
     assert message in line
     assert not list(workplace.iterdir())
-
-
-def test_options_may_stand_between_files() -> None:
-    parser = CommandParser("imgcolor example")
-    parser.add_argument("files", nargs="+")
-    parser.add_argument("--overwrite", action="store_true")
-    found = parser.parse(["a", "--overwrite", "b", "--", "--c"])
-    assert (found.files, found.overwrite) == (["a", "b", "--c"], True)
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in TRAINING])

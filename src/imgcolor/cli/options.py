@@ -50,6 +50,7 @@ class CommandParser(ArgumentParser):
 
     def __init__(self, prog: str) -> None:
         self.example: str | None = None
+        self._option_strings: list[str] = []
         # Two parsers, since argparse's own parse_intermixed_args forgets that words after "--" are no options.
         self._option_parser = _PartParser(self)
         self._positional_parser = _PartParser(self)
@@ -58,6 +59,7 @@ class CommandParser(ArgumentParser):
     def add_argument(self, *args: Any, **kwargs: Any) -> Action:
         """Add an argument; see :meth:`argparse.ArgumentParser.add_argument`."""
         action = super().add_argument(*args, **kwargs)
+        self._option_strings += action.option_strings
         if not action.option_strings:
             self._positional_parser.add_argument(*args, **kwargs)
         elif action.dest != "help":
@@ -90,8 +92,7 @@ class CommandParser(ArgumentParser):
         return arguments
 
     def _refuse(self, option: str) -> NoReturn:
-        names = [name for action in self._actions for name in action.option_strings]
-        near = get_close_matches(option, names, n=1)
+        near = get_close_matches(option, self._option_strings, n=1)
         hint = f"did you mean {near[0]}?" if near else f"`{self.prog} --help` lists the arguments"
         raise UsageError(f"{self.prog}: unexpected argument {option!r}; {hint}")
 

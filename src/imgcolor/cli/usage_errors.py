@@ -1,7 +1,7 @@
 """Errors of LightningCLI's arguments in one line: the key, what was expected, what was found, what to do.
 
 jsonargparse reports a bad value with the whole tree of types that it has tried. The functions here pick the
-innermost key and the alternatives for its value from that text. Messages of another form are passed on as they are.
+innermost key and the alternatives for its value from that text. Other messages are passed on.
 """
 
 import difflib
