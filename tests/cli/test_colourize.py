@@ -140,7 +140,7 @@ def test_a_bad_file_does_not_stop_the_others(workplace: Path, capsys: pytest.Cap
     [
         ([], "expected photos or folders"),
         (["nothing.jpg"], "found nothing"),
-        (["a.jpg", "--model", "cats"], "expected one of faces"),
+        (["a.jpg", "--model", "cats"], "expected one of photos"),
         (["a.jpg", "--model", "horses_x4"], "expected a model for colourize"),
         (["a.jpg", "--scale", "huge"], "scale"),
     ],
@@ -187,7 +187,7 @@ def test_models_are_listed_and_described(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["models", "faces"]) == 0
     assert "experiments/faces/best.yaml" in capsys.readouterr().out
     assert main(["models", "cats"]) == 1
-    assert "expected one of faces" in capsys.readouterr().err
+    assert "expected one of photos" in capsys.readouterr().err
 
 
 def test_validate_accepts_a_shipped_model(workplace: Path, repository: Path) -> None:
