@@ -25,9 +25,9 @@ _HINT = "Drop a photo, or choose a drawing. The result appears here."
 
 _CAUTIONS = {
     "colourize": "These colours are likely ones, not the true ones: a uniform, a skin tone or a flag is a guess, "
-    "and no evidence of anything. The models are small, and were trained on faces and horses.",
-    "upscale": "These details are likely ones, not the true ones. The model is small, and was trained on images "
-    "that were reduced by averaging. Photos that were reduced in another way, or saved as JPEG, get false edges.",
+    "and no evidence of anything.",
+    "upscale": "These details are likely ones, not the true ones. Photos that were reduced in another way than the "
+    "training images of the model can get false edges.",
 }
 """Notice below a result, by the command that gives the same result."""
 
