@@ -96,7 +96,7 @@ def files(folder: Path) -> set[str]:
     return {name.partition(".tfevents")[0] for name in names}
 
 
-def assert_trains_as_one_process_with_the_doubled_batch(witness: Path, one: Path, two: Path) -> None:
+def assert_trains_as_one_rank_with_twice_the_batch_size(witness: Path, one: Path, two: Path) -> None:
     expected, *found = (torch.load(witness / f"{name}.pt") for name in ("1.0", "2.0", "2.1"))
     assert expected["chosen"] == expected["epochs"] - 2 < 18
     for process in found:
@@ -116,12 +116,12 @@ def assert_trains_as_one_process_with_the_doubled_batch(witness: Path, one: Path
             assert float(row[name]) == pytest.approx(float(other[name]), rel=1e-5), name
 
 
-def test_two_processes_train_as_one_with_the_doubled_batch(witness: Path) -> None:
+def test_two_ranks_train_as_one_with_twice_the_batch_size(witness: Path) -> None:
     assert main([*FIT, "--data.batch_size=10"]) == 0
     done = run("imgcolor", *FIT, "--data.batch_size=5", *TWO)
     assert done.returncode == 0, done.stderr
     one, two = sorted((witness / RUNS).iterdir())
-    assert_trains_as_one_process_with_the_doubled_batch(witness, one, two)
+    assert_trains_as_one_rank_with_twice_the_batch_size(witness, one, two)
 
 
 def free_port() -> int:
@@ -132,7 +132,7 @@ def free_port() -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["torchrun", "by hand", "slurm"])
-def test_processes_that_others_start(launcher: str, witness: Path) -> None:
+def test_ranks_that_a_launcher_starts(launcher: str, witness: Path) -> None:
     """Started by torchrun, on two nodes by hand, and as SLURM's srun does; the nodes are this one machine."""
     assert main([*FIT, "--data.batch_size=10"]) == 0
     port = str(free_port())
@@ -166,35 +166,35 @@ def test_processes_that_others_start(launcher: str, witness: Path) -> None:
         _, errors = process.communicate(timeout=400)
         assert process.returncode == 0, errors
     one, two = sorted((witness / RUNS).iterdir())
-    assert_trains_as_one_process_with_the_doubled_batch(witness, one, two)
+    assert_trains_as_one_rank_with_twice_the_batch_size(witness, one, two)
 
 
 @pytest.mark.parametrize("killed", [1, pytest.param(0, marks=pytest.mark.slow)])
-def test_a_killed_process_ends_the_others_with_a_message(killed: int, witness: Path) -> None:
+def test_a_killed_rank_ends_the_others_with_a_message(killed: int, witness: Path) -> None:
     done = run("imgcolor", *FIT, "--data.batch_size=5", *TWO, KILLED=str(killed))
     # Its output is closed, so no process is left.
     line = done.stderr.strip().splitlines()[-1]
-    assert line.startswith(f"imgcolor: error: process {1 - killed}: expected all 2 processes of the run, but")
+    assert line.startswith(f"imgcolor: error: rank {1 - killed}: expected all 2 ranks of the run, but")
     last = RUNS / "version_0" / "checkpoints" / "last.ckpt"
     assert read_checkpoint(witness / last)["epoch"] == 0
     if killed == 0:
         assert done.returncode == -signal.SIGKILL
         return
     assert done.returncode == 1
-    assert "process 1 (SIGKILL) has ended" in line
+    assert "rank 1 (SIGKILL) has ended" in line
     assert f"last checkpoint: {last}\n" in done.stderr
     assert json.loads((last.parents[1] / "run.json").read_text())["status"] == "failed"
 
 
 @pytest.mark.slow
-def test_a_training_that_diverges_in_one_process_diverged(witness: Path) -> None:
+def test_a_fit_that_diverges_on_one_rank_ends_with_a_message(witness: Path) -> None:
     done = run("imgcolor", *FIT, "--data.batch_size=5", *TWO, DIVERGED="1")
     assert done.returncode == 3, done.stderr
     assert "training diverged: the train loss is nan in epoch 1" in done.stderr
-    assert done.stderr.strip().endswith("training diverged in another process, whose message stands above")
+    assert done.stderr.strip().endswith("training diverged on another rank; see its message above")
 
 
-def test_two_processes_validate_every_image_once(
+def test_two_ranks_validate_each_image_once(
     workplace: Path, tiny_fit: Callable[..., Path], repository: Path
 ) -> None:
     run_folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.base_channels=4")

@@ -215,12 +215,12 @@ def command(*options: str, script: str | None = None, cwd: Path) -> subprocess.C
     )
 
 
-def test_averaged_weights_beside_it_are_refused(tmp_path: Path) -> None:
+def test_a_callback_that_averages_weights_is_refused(tmp_path: Path) -> None:
     callbacks = [EpsilonPatience(), EMAWeightAveraging()]
     trainer = Trainer(
         max_epochs=1, accelerator="cpu", logger=False, callbacks=callbacks, default_root_dir=tmp_path
     )
-    with pytest.raises(ImgcolorError, match="averaging"):
+    with pytest.raises(ImgcolorError, match="averages weights"):
         trainer.fit(Scripted([1.0]))
 
 

@@ -1,4 +1,4 @@
-"""What happens around training: stopping, images, curves, files."""
+"""Callbacks of the trainer: stopping, image grids, curves, checkpoints, files of the run folder."""
 
 from imgcolor.callbacks.activations import ActivationLogger
 from imgcolor.callbacks.baselines import BaselineMetrics

@@ -1,4 +1,4 @@
-"""Images of a network's activation maps while it trains."""
+"""Write activation maps of a network during training."""
 
 from pathlib import Path
 from typing import Any
@@ -17,22 +17,23 @@ from imgcolor.visualization.activations import activation_grid, capture, find_mo
 
 
 class ActivationLogger(Callback):
-    """Shows what each of the network's blocks answers to the first validation images.
+    """Writes the activation maps of the network's blocks for the first validation images.
 
-    Writes ``activations/epoch_NNNN/`` in the run's folder, an image an image and block and the table
-    ``activations.csv`` (see :func:`~imgcolor.visualization.activations.write_activations`), and the first image's
-    images to TensorBoard (``activations/MODULE``), where a long run's become rarer as the grids of
-    :class:`ImageLogger` do.
+    The folder ``activations/epoch_NNNN/`` of the run gets one grid of maps per image and block, and the table
+    ``activations.csv`` (see :func:`~imgcolor.visualization.activations.write_activations`). TensorBoard gets
+    the grids of the first image (``activations/MODULE``), less and less often in a long run, as with
+    :class:`ImageLogger`.
 
     Args:
-        count: Number of images: the first of the first validation batch, so the same in every epoch.
-        every_n_epochs: Draw after every so many epochs, and after the last one in any case; 0: only then.
-        modules: Names of modules inside the network, such as ``downconv1``; by default all direct children that
-            give maps.
+        count: Number of images, taken from the first validation batch, so they are the same in each epoch.
+        every_n_epochs: Number of epochs between two drawings. 0 draws only after the last epoch, which is
+            always drawn.
+        modules: Names of modules inside the network, such as ``downconv1``; by default all direct children
+            that return maps.
 
     Raises:
-        ImgcolorError: If ``count`` is below 1 or ``every_n_epochs`` below 0; when a fit starts, if the network
-            has no module of a name.
+        ImgcolorError: If ``count`` is below 1 or ``every_n_epochs`` below 0; at the start of a fit, if the
+            network has no module with a given name.
     """
 
     def __init__(self, count: int = 2, every_n_epochs: int = 0, modules: list[str] | None = None) -> None:
@@ -46,11 +47,11 @@ class ActivationLogger(Callback):
         self.every_n_epochs = every_n_epochs
         self.modules = modules or []
         self.latest: Path | None = None
-        """The folder written last."""
+        """The folder that was written last."""
         self._degraded: Tensor | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse what could not be drawn now, not after hours of training."""
+        """Check the names of modules, so that errors come before training."""
         find_modules(_task(pl_module).network, self.modules)
 
     def on_validation_batch_end(
@@ -62,7 +63,7 @@ class ActivationLogger(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep the first images, and draw if it is this epoch's turn, with the weights that are validated."""
+        """Keep the first images, and draw every n epochs, with the weights that are validated."""
         if batch_idx > 0 or dataloader_idx > 0:
             return
         self._degraded = batch.degraded[: self.count]
@@ -73,8 +74,8 @@ class ActivationLogger(Callback):
             self._draw(trainer, pl_module, trainer.current_epoch, kept)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the last epoch, if that was not its turn or TensorBoard has not got it."""
-        # current_epoch counts finished epochs by now.
+        """Draw the last epoch, if it is not drawn yet or not in TensorBoard."""
+        # At this point, current_epoch is the number of finished epochs.
         epoch = max(0, trainer.current_epoch - 1)
         drawn = self.latest is not None and self.latest.name == _folder_name(epoch)
         if not drawn or not is_kept(epoch, self.every_n_epochs):

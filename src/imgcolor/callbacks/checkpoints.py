@@ -1,4 +1,4 @@
-"""The checkpoints of a run, and of one that goes on from another's."""
+"""Checkpoints of a run; a resumed run takes over those of the earlier run."""
 
 import io
 from functools import cached_property
@@ -15,27 +15,27 @@ from imgcolor.utils.files import atomic_write
 
 
 class _Checkpoint(ModelCheckpoint):
-    """Lightning's, whose name among the callbacks is made once: it is asked for at every hook of every step."""
+    """Lightning's checkpoints, with a cached ``state_key``, which Lightning reads at each hook of each step."""
 
     @cached_property
     def state_key(self) -> str:
-        """As Lightning's."""
+        """The key of the callback's state in a checkpoint."""
         return super().state_key
 
 
 class BestCheckpoint(_Checkpoint):
-    """Lightning's checkpoints of the best epochs, which a run that goes on takes along into its own folder.
+    """Checkpoints of the best epochs; a resumed run copies those of the earlier run into its own folder.
 
-    Lightning's own forget in another folder what the best was, and ``best.ckpt`` of a resumed run would be the
-    best since the break.
+    Lightning's class discards the best score if the folder changes. ``best.ckpt`` of a resumed run would then
+    be the best epoch since the interruption.
     """
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Copy the best files of the run that is resumed, and go on from what they reached."""
+        """Copy the best checkpoints of the resumed run, and restore their scores."""
         state = checkpoint["callbacks"].get(self.state_key)
-        if not _goes_on(trainer) or state is None or not self._is_best(state):
+        if not _is_resumed(trainer) or state is None or not self._is_best(state):
             return
         folder = Path(str(self.dirpath))
         for path in state["best_k_models"]:
@@ -55,7 +55,7 @@ class BestCheckpoint(_Checkpoint):
         }
 
     def _is_best(self, state: dict[str, Any]) -> bool:
-        """Whether the files are there, and the best was not replaced after the checkpoint was written."""
+        """Return whether the files exist, and the best one was not replaced after the checkpoint was written."""
         if not state["best_k_models"] or not all(Path(path).is_file() for path in state["best_k_models"]):
             return False
         best = torch.load(state["best_model_path"], map_location="cpu", weights_only=True)
@@ -64,10 +64,11 @@ class BestCheckpoint(_Checkpoint):
 
 
 class LastCheckpoint(_Checkpoint):
-    """``last.ckpt``: the last whole epoch's, or, in a run that goes on, at first what it goes on from.
+    """``last.ckpt``: the checkpoint of the last complete epoch.
 
-    A callback of its own: ``save_last`` of the best one's writes only when there is a new best. A run that goes
-    on has its ``last.ckpt`` from the start, so it can be killed again at any time.
+    A resumed run starts with a copy of the checkpoint that it resumes, so it can be interrupted at any time.
+    This is a separate callback, because ``save_last`` of :class:`BestCheckpoint` writes only if there is a
+    new best epoch.
     """
 
     def __init__(self) -> None:
@@ -77,31 +78,31 @@ class LastCheckpoint(_Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Copy the checkpoint that is resumed."""
-        if _goes_on(trainer):
+        if _is_resumed(trainer):
             self.best_model_path = str(Path(str(self.dirpath)) / "last.ckpt")
             _copy(Path(str(trainer.ckpt_path)), Path(self.best_model_path))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing: the state speaks of another run's file."""
+        """Do nothing: the state has the path of the earlier run."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and moves it there when the disk has it.
+    """Writes a checkpoint to a temporary file in the same folder, and renames it when it is complete.
 
-    Lightning's own writes into the system's folder for temporary files. Where that is another disk, moving is
-    copying, and a kill or a full disk in the middle leaves half a checkpoint where a whole one was.
+    Lightning writes to the system's folder for temporary files. If that is on another disk, the file is
+    copied, and an interruption or a full disk leaves half a checkpoint in place of the old one.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write a checkpoint.
 
         Args:
-            checkpoint: What to write.
-            path: The file; other than local ones (``s3://``) are left to Lightning.
-            storage_options: As Lightning's, which has none.
+            checkpoint: Content of the checkpoint.
+            path: The file. Paths that are not local (``s3://``) are written by Lightning.
+            storage_options: See Lightning.
 
         Raises:
-            ImgcolorError: If it cannot be written. A file of that name is then as it was.
+            ImgcolorError: If the file cannot be written. An existing file is then unchanged.
         """
         if "://" in str(path) or storage_options is not None:
             super().save_checkpoint(checkpoint, path, storage_options)
@@ -111,9 +112,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         atomic_write(Path(path), buffer.getbuffer(), durable=True)
 
 
-def _goes_on(trainer: Trainer) -> bool:
-    """Whether a fit goes on from a checkpoint file, and writes its own."""
-    trial = getattr(trainer, "fast_dev_run", False)  # set where mypy does not see it
+def _is_resumed(trainer: Trainer) -> bool:
+    """Return whether a fit resumes a checkpoint file, and writes checkpoints."""
+    trial = getattr(trainer, "fast_dev_run", False)  # mypy does not see the attribute
     return trainer.state.fn == "fit" and not trial and Path(str(trainer.ckpt_path)).is_file()
 
 

@@ -1,4 +1,4 @@
-"""A run's curves as an image."""
+"""Draw the curves of a run."""
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
@@ -7,10 +7,10 @@ from imgcolor.visualization.curves import plot_curves, read_metrics
 
 
 class CurvePlot(Callback):
-    """Draws ``curves.png`` from the run's ``metrics.csv`` (see :class:`MetricsFiles`) when a fit ends."""
+    """Draws ``curves.png`` from the ``metrics.csv`` of the run (see :class:`MetricsFiles`) at the end of a fit."""
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw."""
+        """Draw the curves."""
         folder = run_folder(trainer)
         if folder is not None and (folder / "metrics.csv").exists():
             plot_curves({folder.name: read_metrics(folder / "metrics.csv")}, folder / "curves.png")

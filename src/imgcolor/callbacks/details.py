@@ -1,4 +1,4 @@
-"""The result of a run, measured in more ways than every epoch could afford."""
+"""Measure the final weights with more metrics than each epoch has."""
 
 from typing import Literal
 
@@ -17,19 +17,19 @@ from imgcolor.utils.modes import eval_mode
 from imgcolor.visualization.curves import plot_margins
 
 MARGINS = (4, 8, 16, 24, 32)
-"""The margins, beside 12, whose accuracies are logged; the image has all of them."""
+"""The margins, in addition to 12, whose accuracies are logged; ``margins.png`` shows all margins."""
 
 
-class ImageMeter(nn.Module):
-    """Measures images by what the eye sees.
+class PerceptualMetrics(nn.Module):
+    """SSIM, CIEDE2000, colourfulness, margin accuracies and, if wanted, LPIPS.
 
     Args:
-        lpips: Whether learned perceptual similarity is measured too.
+        lpips: Whether LPIPS is measured.
     """
 
     def __init__(self, lpips: bool = False) -> None:
         super().__init__()
-        # One process measures all images: the others are not there to be waited for.
+        # One rank measures all images; the others take no part.
         self.ssim = StructuralSimilarity(sync_on_compute=False)
         self.delta_e = DeltaE(sync_on_compute=False)
         self.colourfulness = Colourfulness(sync_on_compute=False)
@@ -37,14 +37,14 @@ class ImageMeter(nn.Module):
         self.lpips = perceptual_similarity(sync_on_compute=False) if lpips else None
 
     def update(self, images: Tensor, original: Tensor) -> None:
-        """Count a batch: float [B, 3, H, W] in [0, 1], both."""
+        """Add a batch; both float [B, 3, H, W] in [0, 1]."""
         for metric in (self.ssim, self.delta_e, self.margins, self.lpips):
             if metric is not None:
                 metric.update(images, original)
         self.colourfulness.update(images)
 
     def compute(self) -> dict[str, float]:
-        """The figures so far, name to value."""
+        """Return the metrics of all batches: name to value."""
         named: dict[str, Metric] = {
             "ssim": self.ssim,
             "delta_e": self.delta_e,
@@ -59,30 +59,31 @@ class ImageMeter(nn.Module):
 
 
 class DetailedMetrics(Callback):
-    """Measures the final weights and the fitting baselines by what the eye sees.
+    """Measures the final weights and the baselines with perceptual metrics and more margins.
 
-    At the end of a fit, on the validation images, and with ``imgcolor validate`` and ``test``: ``ssim``,
-    ``delta_e`` (CIEDE2000), ``colourfulness`` and, of the truth, ``colourfulness_target``, and ``margin4``,
-    ``margin8`` ... (the share of channel values that are less than so many of 256 levels off), under ``val/``
-    or ``test/`` for the network and ``baseline/NAME/`` for the baselines. They are in ``metrics.json`` and in
-    TensorBoard, and ``margins.png`` in the run's folder draws the accuracy over all margins.
+    It does so at the end of a fit, on the validation images, and with ``imgcolor validate`` and ``imgcolor
+    test``. The metrics are ``ssim``, ``delta_e`` (CIEDE2000), ``colourfulness``, ``colourfulness_target`` (of
+    the original images) and ``margin4``, ``margin8`` and so on (the fraction of channel values that differ by
+    less than that many of 256 levels). Their names start with ``val/`` or ``test/`` for the network and with
+    ``baseline/NAME/`` for a baseline. They go to ``metrics.json`` and TensorBoard. ``margins.png`` in the run
+    folder shows the accuracy for all margins.
 
     Args:
-        lpips: Whether ``lpips`` is measured too; its network's weights are downloaded where they are missing.
+        lpips: Whether ``lpips`` is measured too; missing weights of its network are downloaded.
     """
 
     def __init__(self, lpips: bool = False) -> None:
         self.lpips = lpips
         self.results: dict[str, float] = {}
-        """Name to value; empty until they have been measured."""
+        """Name to value; empty before the measurement."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Find missing weights before hours of training, not after."""
+        """Load the weights of LPIPS, so that errors come before training."""
         if self.lpips and stage != "predict":
             perceptual_similarity()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Measure what the fit ended with."""
+        """Measure the final weights of a fit."""
         self._measure(trainer, pl_module, "val")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -103,7 +104,7 @@ class DetailedMetrics(Callback):
             or not isinstance(pl_module, ColourTask)
         ):
             return
-        meters: dict[str, ImageMeter] = {split: ImageMeter(self.lpips).to(pl_module.device)}
+        metrics: dict[str, PerceptualMetrics] = {split: PerceptualMetrics(self.lpips).to(pl_module.device)}
         truth = Colourfulness(sync_on_compute=False).to(pl_module.device)
         known = find_callback(trainer, BaselineMetrics)
         baselines: dict[str, nn.Module] = {}
@@ -114,16 +115,16 @@ class DetailedMetrics(Callback):
                     baselines = known.baselines if known else {}
                     baselines = baselines or task_baselines(pl_module, datamodule, batch)
                     for name in baselines:
-                        meters[f"baseline/{name}"] = ImageMeter(self.lpips).to(pl_module.device)
-                meters[split].update(pl_module(batch.degraded), batch.original)
+                        metrics[f"baseline/{name}"] = PerceptualMetrics(self.lpips).to(pl_module.device)
+                metrics[split].update(pl_module(batch.degraded), batch.original)
                 truth.update(batch.original)
                 for name, baseline in baselines.items():
                     images = baseline_images(pl_module, baseline, baseline(batch.degraded))
-                    meters[f"baseline/{name}"].update(images, batch.original)
+                    metrics[f"baseline/{name}"].update(images, batch.original)
         self.results = {f"{split}/colourfulness_target": float(truth.compute())}
-        for group, meter in meters.items():
-            self.results |= {f"{group}/{metric}": value for metric, value in meter.compute().items()}
-        curves = {name.removeprefix("baseline/"): meter.margins.compute() for name, meter in meters.items()}
+        for group, found in metrics.items():
+            self.results |= {f"{group}/{metric}": value for metric, value in found.compute().items()}
+        curves = {name.removeprefix("baseline/"): found.margins.compute() for name, found in metrics.items()}
         plot_margins(curves, folder / "margins.png")
         own = {name: value for name, value in self.results.items() if not name.startswith("baseline/")}
         for logger in trainer.loggers:

@@ -1,4 +1,4 @@
-"""Callbacks that ask each other."""
+"""Find a callback of a trainer."""
 
 from typing import TypeVar
 
@@ -8,14 +8,14 @@ T = TypeVar("T")
 
 
 def find_callback(trainer: Trainer, kind: type[T]) -> T | None:
-    """The first callback of a kind that a trainer has.
+    """Return the first callback of a class that a trainer has.
 
     Args:
         trainer: The trainer.
-        kind: A callback's class.
+        kind: The class.
 
     Returns:
-        The callback, or None where there is none.
+        The callback, or None if there is none.
     """
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set where mypy does not see it
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]  # mypy does not see the attribute
     return next((callback for callback in callbacks if isinstance(callback, kind)), None)

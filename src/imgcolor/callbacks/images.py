@@ -1,4 +1,4 @@
-"""Images of a few validation images while a network trains."""
+"""Write grids of validation images during training."""
 
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,18 @@ from imgcolor.visualization.grids import image_grid, save_image, side_by_side
 
 
 class ImageLogger(Callback):
-    """Shows the first validation images as the network sees, colours and should colour them.
+    """Writes input, prediction and target of the first validation images.
 
-    Writes a grid to TensorBoard (``val/images``) and to ``images/`` in the run's folder: a column an image, a
-    row each for what the task's ``images`` gives. When a fit ends, each image's prediction and target are
-    written beside each other into ``images/pairs/``. Values are shown as they are, never normalised.
+    A grid goes to ``images/`` in the run folder and to TensorBoard (``val/images``). It has one column per
+    image and one row per entry of the task's ``images``. At the end of a fit, prediction and target of each
+    image are written side by side to ``images/pairs/``. Values are not normalised.
 
-    TensorBoard gets the first 19 grids, then 10 in the time that the run doubles, and the last one; the folder
-    gets all.
+    The folder gets all grids. TensorBoard gets the first 19, then 10 each time the length of the run doubles,
+    and the last one.
 
     Args:
-        count: Number of images: the first of the first validation batch, so the same in every epoch.
-        every_n_epochs: Draw after every so many epochs, and after the last one in any case; 0 draws nothing.
+        count: Number of images, taken from the first validation batch, so they are the same in each epoch.
+        every_n_epochs: Number of epochs between two grids; the last epoch always has one. 0 draws nothing.
 
     Raises:
         ImgcolorError: If ``count`` is below 1 or ``every_n_epochs`` below 0.
@@ -42,7 +42,7 @@ class ImageLogger(Callback):
         self.count = count
         self.every_n_epochs = every_n_epochs
         self.latest: Path | None = None
-        """The image written last."""
+        """The grid that was written last."""
         self._batch: Batch | None = None
 
     def on_validation_batch_end(
@@ -54,9 +54,10 @@ class ImageLogger(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep the first images, and draw them if it is this epoch's turn.
+        """Keep the first images, and draw a grid every n epochs.
 
-        Here and not at the end, where averaged weights (``EMAWeightAveraging``) have been taken away again.
+        At the end of validation it would be too late: averaged weights (``EMAWeightAveraging``) are swapped
+        out before.
         """
         if batch_idx > 0 or dataloader_idx > 0:
             return
@@ -70,8 +71,8 @@ class ImageLogger(Callback):
             self._draw(trainer, pl_module, _file_name(trainer.current_epoch), kept)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the last epoch, if that was not its turn or TensorBoard has not got it."""
-        # current_epoch counts finished epochs by now.
+        """Draw the last epoch, if it is not drawn yet or not in TensorBoard; write the pairs."""
+        # At this point, current_epoch is the number of finished epochs.
         epoch = max(0, trainer.current_epoch - 1)
         name = _file_name(epoch)
         if self.latest is None or self.latest.name != name or not is_kept(epoch, self.every_n_epochs):

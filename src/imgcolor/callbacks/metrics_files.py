@@ -1,4 +1,4 @@
-"""A run's numbers as files that anything can read."""
+"""Write the metrics of a run to CSV and JSON files."""
 
 import time
 from typing import Any
@@ -14,13 +14,13 @@ from imgcolor.utils.files import write_metrics, write_rows
 
 
 class MetricsFiles(Callback):
-    """Writes ``metrics.csv`` (a row an epoch) and ``metrics.json`` (name to final value) into the run's folder.
+    """Writes ``metrics.csv`` (one row per epoch) and ``metrics.json`` (final values) to the run folder.
 
-    The final values are the last epoch's, or those of the epoch that :class:`EpsilonPatience` went back to.
-    What :class:`BaselineMetrics` found stands in every row, what :class:`DetailedMetrics` found beside the final
-    values.
+    The final values are those of the last epoch, or of the epoch whose weights :class:`EpsilonPatience`
+    restored. Each row of ``metrics.csv`` includes the values of :class:`BaselineMetrics`; ``metrics.json``
+    also includes those of :class:`DetailedMetrics`.
 
-    The rows are part of the checkpoint, so the file of a resumed run starts with the epochs before the break.
+    Checkpoints contain the rows, so the file of a resumed run starts with the epochs before the interruption.
     """
 
     def __init__(self) -> None:
@@ -30,30 +30,30 @@ class MetricsFiles(Callback):
         self._validated = False
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the epoch's clock, and note its learning rate before a scheduler changes it."""
+        """Note the time and the learning rate, before a scheduler changes it."""
         self._started = time.perf_counter()
         self._validated = False
         self._lr = trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the result of ``imgcolor validate``; within a fit the epoch's end does."""
+        """Write the result of ``imgcolor validate``."""
         self._validated = True
         if trainer.state.fn == "validate":
-            self._write_json(trainer, _numbers(trainer) | self._beside(trainer))
+            self._write_json(trainer, _numbers(trainer) | self._values_of_callbacks(trainer))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the result of ``imgcolor test``."""
-        self._write_json(trainer, _numbers(trainer) | self._beside(trainer))
+        self._write_json(trainer, _numbers(trainer) | self._values_of_callbacks(trainer))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add the epoch's row."""
+        """Add the row of the epoch, and write both files."""
         row: dict[str, float] = {
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
             "seconds": round(time.perf_counter() - self._started, 3),
             "lr": self._lr,
         }
-        # Lightning keeps the last validation's values; they are not this epoch's where it did not validate.
+        # Lightning keeps the values of an earlier validation if this epoch has none.
         row |= {k: v for k, v in _numbers(trainer).items() if self._validated or not k.startswith("val/")}
         baselines = find_callback(trainer, BaselineMetrics)
         row |= baselines.results if baselines else {}
@@ -62,11 +62,11 @@ class MetricsFiles(Callback):
         self._write_json(trainer, row)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the rows once more."""
+        """Write the rows again."""
         self._write_csv(trainer)  # for a resumed run with nothing left to train
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the final figures, now that every callback has measured."""
+        """Write the final values, after all callbacks have measured."""
         if not self._rows:
             return
         stopping = find_callback(trainer, EpsilonPatience)
@@ -74,10 +74,10 @@ class MetricsFiles(Callback):
         if stopping and stopping.chosen_epoch is not None:
             row = next(row for row in self._rows if row["epoch"] == stopping.chosen_epoch)
             row = {**row, "chosen_epoch": stopping.chosen_epoch}
-        self._write_json(trainer, row | self._beside(trainer))
+        self._write_json(trainer, row | self._values_of_callbacks(trainer))
 
-    def _beside(self, trainer: Trainer) -> dict[str, float]:
-        """What other callbacks measured: the baselines, and the details of the final weights."""
+    def _values_of_callbacks(self, trainer: Trainer) -> dict[str, float]:
+        """Return the values that other callbacks measured: baselines, and details of the final weights."""
         baselines, details = find_callback(trainer, BaselineMetrics), find_callback(trainer, DetailedMetrics)
         return (baselines.results if baselines else {}) | (details.results if details else {})
 
@@ -92,11 +92,11 @@ class MetricsFiles(Callback):
             write_metrics(folder / "metrics.json", numbers)
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows so far."""
+        """Return the rows."""
         return {"rows": self._rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after the rows of the run that is resumed."""
+        """Restore the rows of the resumed run."""
         self._rows = list(state_dict["rows"])
 
 

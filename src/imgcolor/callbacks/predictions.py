@@ -1,4 +1,4 @@
-"""Predicted images as files."""
+"""Write predicted images to files."""
 
 import io
 import itertools
@@ -18,33 +18,33 @@ from imgcolor.visualization.grids import save_image, to_image
 
 
 class PredictionWriter(Callback):
-    """Writes every predicted image as a PNG named after its input, and all of them as one array.
+    """Writes each predicted image as a PNG file with the name of its input, and all of them as one array.
 
-    The array is ``estimations.npy``: uint8 [N, H, W, 3], in the order of ``names.txt`` beside it, a name a line:
-    what ``imgcolor evaluate`` scores.
+    The array is ``estimations.npy``: uint8 [N, H, W, 3]. Its images are in the order of ``names.txt``, which
+    has one name per line. ``imgcolor evaluate`` reads both.
 
     Args:
-        folder: Where to; ``predictions`` in the run's folder by default. Files of the same names are replaced.
+        folder: Output folder; ``predictions`` in the run folder by default. Existing files are replaced.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self.written = 0
-        """Number of images written by the prediction that runs or ran last."""
+        """Number of images that the current or latest prediction has written."""
         self._names: tuple[str, ...] = ()
         self._files: list[str] = []
         self._images: list[NDArray[np.uint8]] = []
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Find where to write, and the files' names.
+        """Choose the folder and the names of the files.
 
         Raises:
-            ImgcolorError: If an image's name has several lines, which the names file could not hold, or several
-                processes share the images: which one would write the array?
+            ImgcolorError: If the name of an image contains a line break, or there are several ranks, of which
+                none has all images.
         """
         if trainer.world_size > 1:
             raise ImgcolorError(
-                f"predict: expected one process, found {trainer.world_size}; give --trainer.devices 1"
+                f"predict: expected one rank, found {trainer.world_size}; use --trainer.devices 1"
             )
         if self.folder is None:
             self.folder = Path(trainer.log_dir or ".") / "predictions"
@@ -53,7 +53,8 @@ class PredictionWriter(Callback):
         for name in self._names:
             if {"\n", "\r"} & set(name):
                 raise ImgcolorError(
-                    f"{name!r}: expected a name of one line, since names.txt has a name a line; rename the file"
+                    f"{name!r}: expected a name without line breaks, because names.txt has one name per line; "
+                    "rename the file"
                 )
         self._files = png_names(self._names)
         self._images = []
@@ -68,7 +69,7 @@ class PredictionWriter(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Write a batch."""
+        """Write the images of a batch."""
         assert self.folder is not None
         for image in outputs:
             predicted = to_image(image)
@@ -83,15 +84,15 @@ class PredictionWriter(Callback):
         np.save(buffer, np.stack(self._images), allow_pickle=False)
         atomic_write(self.folder / "estimations.npy", buffer.getvalue())
         names = "".join(f"{name}\n" for name in self._names[: self.written])
-        # Byte by byte as the system has them, also where that is no UTF-8.
+        # The bytes of the file system, which need not be UTF-8.
         atomic_write(self.folder / "names.txt", os.fsencode(names))
 
 
 def png_names(names: tuple[str, ...]) -> list[str]:
-    """Names of PNG files for images, each of its own: ``a.jpg`` becomes ``a.png``.
+    """Return a different name of a PNG file for each image: ``a.jpg`` becomes ``a.png``.
 
-    Where two would become the same (``a.jpg`` and ``a.png``), both keep their ending before the new one, and what
-    is taken even then gets a number.
+    If two images would get the same name (``a.jpg`` and ``a.webp``), both keep their extension before the new
+    one (``a.jpg.png``). If that name is taken too, a number is added.
     """
     files: list[str] = []
     stems = [str(PurePosixPath(name).with_suffix("")) for name in names]

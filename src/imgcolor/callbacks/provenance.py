@@ -1,4 +1,4 @@
-"""Write where a run comes from."""
+"""Record where a run comes from."""
 
 import contextlib
 import json
@@ -19,10 +19,10 @@ from imgcolor.utils.provenance import commit, hardware
 
 
 class Provenance(Callback):
-    """Writes ``run.json`` into a fit's folder: command, commit, versions, hardware, start, and how it ended.
+    """Writes ``run.json`` to the run folder: command, commit, versions, hardware, start, and how the fit ended.
 
     Args:
-        arguments: The words behind ``imgcolor``.
+        arguments: The arguments of the command ``imgcolor``.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
@@ -30,8 +30,8 @@ class Provenance(Callback):
         self._origin: dict[str, str | None] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write all that is known before the first step."""
-        # Not sooner: asking git and the processor is for fits alone, not for every command's start.
+        """Write what is known before the first step."""
+        # Not in __init__: only a fit should spend time on git and on the processor's name.
         self._origin = {
             "command": shlex.join(["imgcolor", *self._arguments]),
             "commit": commit(Path(imgcolor.__file__).parent),
@@ -44,16 +44,16 @@ class Provenance(Callback):
         self._write(trainer, "running")
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note that the fit came to its end."""
+        """Record that the fit finished."""
         self._write(trainer, "finished")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Note that it did not, and why."""
+        """Record that the fit did not finish, and why."""
         if isinstance(exception, DivergedError):
             status = "diverged"
         else:
             status = "stopped" if isinstance(exception, KeyboardInterrupt | SystemExit) else "failed"
-        # Where the disk takes no more, the exception that is told is the first one.
+        # On a full disk, the first exception is the one to report.
         with contextlib.suppress(ImgcolorError):
             self._write(trainer, status)
 

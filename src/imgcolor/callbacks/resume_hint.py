@@ -1,4 +1,4 @@
-"""Tell how to resume a fit that was ended before its time."""
+"""Print how to resume a fit that was interrupted."""
 
 import shlex
 import sys
@@ -14,42 +14,39 @@ from imgcolor.utils.errors import DivergedError
 
 
 class ResumeHint(Callback):
-    """Says, when a fit is ended before its time, where its last checkpoint is and how to go on.
+    """Prints the last checkpoint of an interrupted fit, and the command that resumes it.
 
     Args:
-        arguments: The words behind ``imgcolor``.
+        arguments: The arguments of the command ``imgcolor``.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self._arguments = arguments
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Print it."""
+        """Print checkpoint and command."""
         if trainer.state.fn != "fit" or run_folder(trainer) is None or isinstance(exception, DivergedError):
             return
         last = find_callback(trainer, LastCheckpoint)
         path = Path(last.best_model_path) if last is not None and last.best_model_path else None
         if path is None or not path.is_file():
-            print("\nno checkpoint yet: the first epoch had not ended", file=sys.stderr)
+            print("\nno checkpoint yet: the first epoch was not complete", file=sys.stderr)
             return
         command = resume_command(self._arguments, path)
         print(f"\nlast checkpoint: {path}\ngo on with:      {command}", file=sys.stderr)
 
 
 def resume_command(arguments: Sequence[str], checkpoint: Path) -> str:
-    """A run's own words with another checkpoint, as one pastes them into a shell.
+    """Return the command of a run with another checkpoint, quoted for a shell.
 
     Args:
-        arguments: The words behind ``imgcolor``.
-        checkpoint: Where to go on from.
-
-    Returns:
-        The command.
+        arguments: The arguments of the command ``imgcolor``.
+        checkpoint: The checkpoint to resume.
     """
-    kept, words = [], iter(arguments)
-    for word in words:
-        if word == "--ckpt_path":
-            next(words, None)
-        elif not word.startswith("--ckpt_path="):
-            kept.append(word)
+    kept, remaining = [], iter(arguments)
+    for argument in remaining:
+        if argument == "--ckpt_path":
+            next(remaining, None)
+        elif not argument.startswith("--ckpt_path="):
+            kept.append(argument)
     return shlex.join(["imgcolor", *kept, "--ckpt_path", str(checkpoint)])

@@ -1,4 +1,4 @@
-"""Where a run's files go."""
+"""Find the folder of a run."""
 
 from pathlib import Path
 
@@ -7,18 +7,18 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 
 def run_folder(trainer: Trainer) -> Path | None:
-    """The folder of a run, for the process that writes there.
+    """Return the folder of a run, on the rank that writes its files.
 
-    It is ``trainer.log_dir``, but no other process is asked, so it can be had at any time: by one process alone,
-    and after others have died.
+    This is ``trainer.log_dir`` without communication between ranks, so it also works on one rank alone, and
+    after others have failed.
 
     Args:
         trainer: The trainer, while it runs.
 
     Returns:
-        The folder; None in all processes but the first, and where nothing is to be written (``fast_dev_run``).
+        The folder; None on all ranks but the first, and if nothing is written (``fast_dev_run``).
     """
-    trial = getattr(trainer, "fast_dev_run", False)  # set where mypy does not see it
+    trial = getattr(trainer, "fast_dev_run", False)  # mypy does not see the attribute
     if trial or not trainer.is_global_zero:
         return None
     logger = trainer.loggers[0] if trainer.loggers else None

@@ -1,4 +1,4 @@
-"""The same random numbers in the same epoch, whether the run was interrupted before it or not."""
+"""Make the random numbers of an epoch independent of earlier epochs."""
 
 import os
 import random
@@ -9,16 +9,16 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 
 class EpochSeed(Callback):
-    """Seeds torch, NumPy and Python anew before every training epoch, from the run's seed, epoch and process.
+    """Seeds torch, NumPy and Python before each training epoch with the seed of the run, the epoch and the rank.
 
-    Dropout and augmentation then depend on nothing that happened before, so a run that was killed and resumed goes
-    on bit for bit as if it had not been.
+    Dropout and augmentation then do not depend on what happened before, so a resumed run gives bit for bit
+    the result of an uninterrupted one.
     """
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Seed the epoch."""
+        """Set the seeds."""
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
-        words = np.random.SeedSequence((seed, trainer.current_epoch, trainer.global_rank)).generate_state(3)
-        torch.manual_seed(int(words[0]))
-        np.random.seed(words[1])
-        random.seed(int(words[2]))
+        seeds = np.random.SeedSequence((seed, trainer.current_epoch, trainer.global_rank)).generate_state(3)
+        torch.manual_seed(int(seeds[0]))
+        np.random.seed(seeds[1])
+        random.seed(int(seeds[2]))

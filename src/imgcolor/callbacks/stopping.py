@@ -1,4 +1,4 @@
-"""Early stopping by the face homework's rule."""
+"""Early stopping with the rule of the face homework."""
 
 from typing import Any
 
@@ -10,24 +10,24 @@ from imgcolor.utils.errors import ImgcolorError
 
 
 class EpsilonPatience(Callback):
-    """Stops when the validation loss has not fallen enough for some epochs, and goes back to where that began.
+    """Stops if the validation loss does not fall enough for some epochs, and restores earlier weights.
 
-    An epoch fails when its value is not lower than the **previous** epoch's (not the best's) by more than
-    ``epsilon``. After more than ``patience`` failures in a row training stops and the weights of epoch
-    (current - ``patience``) come back: the first that failed. This is the rule of the CENG 483 report; Lightning's
-    ``EarlyStopping``, which compares with the best so far, can be used beside it.
+    An epoch fails if its value is not lower than that of the **previous** epoch (not of the best one) by more
+    than ``epsilon``. After more than ``patience`` failures in a row, training stops and the weights of epoch
+    (current - ``patience``) are restored: the first one of these failures. This is the rule of the CENG 483
+    report. Lightning's ``EarlyStopping`` compares with the best epoch instead; both can be used together.
 
-    Where validation does not run every epoch, each validation counts as one. The checkpoint that the fit leaves,
-    ``last.ckpt``, holds the weights that came back; ``metrics.json`` holds that epoch's figures and its number
-    as ``chosen_epoch``; ``chosen_epoch`` goes to the logger too.
+    If validation does not run in each epoch, each validation counts as one epoch. At the end of the fit
+    ``last.ckpt`` has the restored weights, ``metrics.json`` has the values of their epoch, and its number is
+    logged and written as ``chosen_epoch``.
 
-    The state is part of every checkpoint, and no more weights are kept than the one copy to go back to, so that
-    a resumed run decides as an uninterrupted one.
+    Checkpoints contain the state, including one copy of weights, so a resumed run makes the same decisions as
+    an uninterrupted one.
 
     Args:
-        epsilon: What a value must fall by, at least 0.
-        patience: Failures in a row that are borne, at least 0.
-        monitor: The logged value to watch; lower is better.
+        epsilon: The smallest decrease of the value that counts, at least 0.
+        patience: Number of failures in a row that are accepted, at least 0.
+        monitor: Name of the logged value; lower is better.
 
     Raises:
         ImgcolorError: If ``epsilon`` or ``patience`` is below 0.
@@ -42,31 +42,32 @@ class EpsilonPatience(Callback):
         self.patience = patience
         self.monitor = monitor
         self.chosen_epoch: int | None = None
-        """The epoch whose weights came back; None as long as training was not stopped."""
+        """The epoch whose weights were restored; None if training was not stopped."""
         self._previous: float | None = None
         self._failures = 0
         self._kept_epoch: int | None = None
         self._kept_weights: dict[str, Tensor] | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse averaged weights beside it: which epoch's would come back?
+        """Check that weights are not averaged.
 
         Raises:
-            ImgcolorError: If the trainer has Lightning's weight averaging.
+            ImgcolorError: If the trainer has Lightning's weight averaging. The validated weights would not be
+                those that are restored.
         """
-        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set where mypy does not see it
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # mypy does not see the attribute
         if stage == "fit" and any(isinstance(callback, WeightAveraging) for callback in callbacks):
             raise ImgcolorError(
-                "EpsilonPatience: expected no averaging of weights beside it, found one: what is validated and "
-                "what would come back are different weights; leave one of the two out"
+                "EpsilonPatience: expected no callback that averages weights, found one: the validated weights "
+                "would not be those that are restored; remove one of the two callbacks"
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Train no more where the run that is resumed had been stopped."""
+        """Stop at once if the resumed run was stopped already."""
         trainer.should_stop = trainer.should_stop or self.chosen_epoch is not None or self._exhausted
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Judge the epoch."""
+        """Check the value of the epoch."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         metrics = trainer.callback_metrics
@@ -74,7 +75,7 @@ class EpsilonPatience(Callback):
             raise ImgcolorError(
                 f"EpsilonPatience: monitor: expected one of {', '.join(sorted(metrics))}, found {self.monitor!r}"
             )
-        # The first process's value decides for all: one that went on alone would wait for ever.
+        # The value of rank 0 decides for all ranks: a rank that trains on alone would wait for ever.
         value = float(trainer.strategy.broadcast(float(metrics[self.monitor])))
         failed = self._previous is not None and not self._previous - value > self.epsilon
         self._previous = value
@@ -84,12 +85,12 @@ class EpsilonPatience(Callback):
         self._failures += 1
         if self._failures == 1:
             self._kept_epoch = trainer.current_epoch
-            # Copies: the optimizer changes weights in place.
+            # Copies, because the optimizer changes weights in place.
             self._kept_weights = {name: w.detach().clone() for name, w in pl_module.state_dict().items()}
         trainer.should_stop = trainer.should_stop or self._exhausted
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Go back, when the stopping epoch's own checkpoints are written, and make that the last checkpoint."""
+        """Restore the weights, and save them as the last checkpoint."""
         if self._kept_weights is None or not self._exhausted:
             return
         pl_module.load_state_dict(self._kept_weights)
@@ -99,7 +100,7 @@ class EpsilonPatience(Callback):
             logger.log_metrics({"chosen_epoch": float(self._kept_epoch or 0)}, step=trainer.global_step)
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint):
-                # Without a monitor the newest is the "best".
+                # Without a monitor, Lightning calls the newest checkpoint the best.
                 newest = callback.last_model_path or ("" if callback.monitor else callback.best_model_path)
                 if newest:
                     trainer.save_checkpoint(newest)
@@ -109,7 +110,7 @@ class EpsilonPatience(Callback):
         return self._failures > self.patience
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs to decide alike."""
+        """Return what a resumed run needs to make the same decisions."""
         return {
             "previous": self._previous,
             "failures": self._failures,
@@ -119,7 +120,7 @@ class EpsilonPatience(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Restore the state of the resumed run."""
         self._previous = state_dict["previous"]
         self._failures = state_dict["failures"]
         self._kept_epoch = state_dict["kept_epoch"]

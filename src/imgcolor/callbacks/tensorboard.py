@@ -1,4 +1,4 @@
-"""What TensorBoard tells of a run beside its curves: where it comes from, its options and its final figures."""
+"""Write command, config, options and final metrics of a run to TensorBoard."""
 
 import os
 import shlex
@@ -13,52 +13,54 @@ from imgcolor.tasks import ColourClassification, ColourTask
 from imgcolor.utils.provenance import SWEPT
 
 _SHOWN = ("model.", "data.", "seed_everything", "trainer.max_epochs", "trainer.precision")
-_ASIDE = ("data.root", "data.memory_limit", "data.eval_batch_size")
-"""Options of a machine, which change no figure."""
+_HIDDEN = ("data.root", "data.memory_limit", "data.eval_batch_size")
+"""Options that depend on the machine and change no result."""
 
 
 def log_origin(logger: TensorBoardLogger, arguments: Sequence[str], config: str) -> None:
-    """Show a run's command and its whole configuration under TEXT.
+    """Show command and config of a run under TEXT.
 
     Args:
-        logger: Of the run.
-        arguments: The words behind ``imgcolor``.
-        config: The YAML that reruns it.
+        logger: The logger of the run.
+        arguments: The arguments of the command ``imgcolor``.
+        config: YAML that repeats the run.
     """
-    # An option a line, because TensorBoard cuts long lines.
-    words = [
-        f"\\\n    {shlex.quote(word)}" if word.startswith("--") else shlex.quote(word) for word in arguments
+    # One option per line, because TensorBoard cuts long lines.
+    quoted = [
+        f"\\\n    {shlex.quote(argument)}" if argument.startswith("--") else shlex.quote(argument)
+        for argument in arguments
     ]
-    logger.experiment.add_text("command", _as_code(" ".join(["imgcolor", *words])))
+    logger.experiment.add_text("command", _as_code(" ".join(["imgcolor", *quoted])))
     logger.experiment.add_text("config", _as_code(config))
 
 
 def log_hyperparameters(
     logger: TensorBoardLogger, arguments: Sequence[str], options: Mapping[str, Any], task: ColourTask
 ) -> None:
-    """Write what HPARAMS needs to find a run: its options, and which scalars are its results.
+    """Show the options of a run and the names of its metrics under HPARAMS.
 
-    What a sweep tries, or else what was typed, comes first. Lightning's own ``log_hyperparams`` would write a
-    value of each figure at step 0, into its curve.
+    The options that a sweep varies, or else those of the command line, come first. Lightning's own
+    ``log_hyperparams`` is not used, because it would add a value at step 0 to the curve of each metric.
 
     Args:
-        logger: Of the run.
-        arguments: The words behind ``imgcolor``.
-        options: All options, flat: name to value.
-        task: Decides which figures there are.
+        logger: The logger of the run.
+        arguments: The arguments of the command ``imgcolor``.
+        options: All options: full name to value.
+        task: The task, which determines the metrics.
     """
     shown = {
         _short(name): _value(value)
         for name, value in options.items()
-        if name.startswith(_SHOWN) and _short(name) not in _ASIDE
+        if name.startswith(_SHOWN) and _short(name) not in _HIDDEN
     }
     metrics = ["val/loss", "val/mse", "val/psnr", "val/margin12", "val/ssim", "val/delta_e"]
     if isinstance(task, ColourClassification):
         metrics.insert(1, "val/accuracy")
     summaries = hparams(shown, dict.fromkeys(metrics, 0))  # type: ignore[no-untyped-call]  # torch's has no types
-    typed = [word.partition("=")[0].strip("-+") for word in arguments if word.startswith("--")]
-    first = os.environ[SWEPT].split(",") if SWEPT in os.environ else typed
-    # TensorBoard has options that differ from run to run at the head of its table, the others by name behind them.
+    given = [name.partition("=")[0].strip("-+") for name in arguments if name.startswith("--")]
+    first = os.environ[SWEPT].split(",") if SWEPT in os.environ else given
+    # TensorBoard puts options that differ between runs first, and the others in alphabetical order after
+    # them.
     plugin = summaries[0].value[0].metadata.plugin_data
     content = HParamsPluginData.FromString(plugin.content)
     for info in content.experiment.hparam_infos:
@@ -70,7 +72,7 @@ def log_hyperparameters(
 
 
 def _as_code(text: str) -> str:
-    # Indented, and not fenced: the text itself could end a fence.
+    # Indented instead of fenced, because the text itself could contain a fence.
     return "".join(f"    {line}\n" for line in text.splitlines())
 
 

@@ -1,15 +1,17 @@
-"""How a long run's images stay few in TensorBoard, whose files are read whole."""
+"""Limit the number of images in TensorBoard, which reads its files completely."""
 
 _ALL = 10
-"""As many images of a name as TensorBoard shows at once."""
+"""The number of images of one name that TensorBoard shows."""
 
 
 def is_kept(epoch: int, every_n_epochs: int) -> bool:
-    """Whether the images of an epoch go to TensorBoard: the first 19, then 10 in the time that the run doubles.
+    """Return whether the images of an epoch go to TensorBoard.
+
+    The first 19 images do, then 10 each time the length of the run doubles.
 
     Args:
         epoch: The epoch, from 0.
-        every_n_epochs: Images are drawn after every so many epochs; 0 draws none.
+        every_n_epochs: Number of epochs between two images; 0 draws none.
     """
     if not every_n_epochs or (epoch + 1) % every_n_epochs:
         return False

@@ -8,7 +8,7 @@ from rich.progress import track
 
 from imgcolor.callbacks.baseline_fitting import baseline_images, task_baselines
 from imgcolor.callbacks.baselines import BaselineMeter
-from imgcolor.callbacks.details import ImageMeter
+from imgcolor.callbacks.details import PerceptualMetrics
 from imgcolor.cli.result_tables import baseline_table
 from imgcolor.data import ImageDataModule
 from imgcolor.tasks import ColourTask
@@ -37,7 +37,7 @@ class ImgcolorTrainer(Trainer):
         loader = datamodule.whole("val")
         first = datamodule.batch(next(iter(loader)))
         for name, baseline in task_baselines(model, datamodule, first).items():
-            meter, details = BaselineMeter(model, name, baseline), ImageMeter()
+            meter, details = BaselineMeter(model, name, baseline), PerceptualMetrics()
             with eval_mode(model):
                 for pixels in track(
                     loader, name, console=console, transient=True, disable=not console.is_terminal

@@ -10,13 +10,13 @@ class Colourfulness(ImageMean):
     """Mean :func:`colourfulness` over images.
 
     Args:
-        sync_on_compute: Whether :meth:`compute` adds up what the processes of a distributed run have counted.
+        sync_on_compute: Whether :meth:`compute` adds up the counts of all ranks of a distributed run.
     """
 
     higher_is_better = None
 
     def update(self, images: Tensor) -> None:
-        """Count a batch: float [B, 3, H, W] in [0, 1]."""
+        """Add a batch: float [B, 3, H, W] in [0, 1]."""
         self.count(colourfulness(images))
 
 
@@ -24,11 +24,11 @@ class DeltaE(ImageMean):
     """Mean CIEDE2000 colour difference over images: see :func:`~imgcolor.metrics.functional.ciede2000`.
 
     Args:
-        sync_on_compute: Whether :meth:`compute` adds up what the processes of a distributed run have counted.
+        sync_on_compute: Whether :meth:`compute` adds up the counts of all ranks of a distributed run.
     """
 
     higher_is_better = False
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Count a batch: float [B, 3, H, W] in [0, 1], both."""
+        """Add a batch: float [B, 3, H, W] in [0, 1], both."""
         self.count(delta_e(prediction, target))

@@ -1,4 +1,4 @@
-"""What metrics that average over images share."""
+"""Base class of metrics that average over images."""
 
 import torch
 from torch import Tensor
@@ -6,13 +6,13 @@ from torchmetrics import Metric
 
 
 class ImageMean(Metric):
-    """Averages a value of each image over all images.
+    """Averages one value per image over all images.
 
-    It sums values and counts images, so a last batch of another size weighs what it should. A subclass says in
-    ``update`` what the values are.
+    It sums the values and counts the images, so a smaller last batch has the right weight. A subclass
+    computes the values in ``update``.
 
     Args:
-        sync_on_compute: Whether :meth:`compute` adds up what the processes of a distributed run have counted.
+        sync_on_compute: Whether :meth:`compute` adds up the counts of all ranks of a distributed run.
     """
 
     is_differentiable = False
@@ -27,10 +27,10 @@ class ImageMean(Metric):
         self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
 
     def count(self, values: Tensor) -> None:
-        """Count a batch: float [B], a value an image."""
+        """Add the values of a batch: float [B], one per image."""
         self.total += values.sum()
         self.images += len(values)
 
     def compute(self) -> Tensor:
-        """The mean over all images so far, a scalar."""
+        """Return the mean over all images: a scalar."""
         return self.total / self.images

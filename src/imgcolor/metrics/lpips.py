@@ -1,4 +1,4 @@
-"""LPIPS, whose network's weights may have to be downloaded."""
+"""LPIPS, a perceptual metric whose weights may have to be downloaded."""
 
 from pathlib import Path
 from typing import Literal
@@ -15,19 +15,20 @@ _WEIGHTS = {"alex": "AlexNet_Weights", "vgg": "VGG16_Weights", "squeeze": "Squee
 def perceptual_similarity(
     network: Literal["alex", "vgg", "squeeze"] = "alex", sync_on_compute: bool = True
 ) -> Metric:
-    """Learned perceptual image patch similarity (Zhang et al. 2018), by torchmetrics.
+    """Return torchmetrics' learned perceptual image patch similarity (LPIPS, Zhang et al. 2018).
 
     Args:
-        network: Whose features are compared. torchvision's weights of it are taken from torch's cache, and
-            downloaded into it where they are missing.
-        sync_on_compute: Whether ``compute`` adds up what the processes of a distributed run have counted.
+        network: The network whose features are compared. Its weights come from torch's cache; missing ones
+            are downloaded to it.
+        sync_on_compute: Whether ``compute`` adds up the counts of all ranks of a distributed run.
 
     Returns:
-        A metric of float [B, 3, H, W] in [0, 1], prediction and target: the mean over images, 0 for equal ones.
+        A metric of prediction and target, both float [B, 3, H, W] in [0, 1]: the mean over images; 0 for
+        equal images.
 
     Raises:
         ImgcolorError: If the weights are missing and cannot be downloaded.
-        ValueError: If ``network`` is none of the three.
+        ValueError: If ``network`` is unknown.
     """
     if network not in _WEIGHTS:
         raise ValueError(f"network: expected one of {', '.join(_WEIGHTS)}, found {network!r}")
@@ -42,6 +43,6 @@ def perceptual_similarity(
         )
     except (URLError, OSError, RuntimeError) as error:
         raise ImgcolorError(
-            f"{path}: expected the weights of {network} for LPIPS, found none that can be read, and downloading "
-            f"them failed ({error}); fetch {url} elsewhere and place it there, or do without LPIPS"
+            f"{path}: expected the weights of {network} for LPIPS, found no readable file, and the download "
+            f"failed ({error}); download {url} elsewhere and copy it there, or leave LPIPS out"
         ) from error

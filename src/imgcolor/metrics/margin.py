@@ -1,4 +1,4 @@
-"""Margin accuracy as metrics: for one margin, and for all margins."""
+"""Margin accuracy, for one margin and for all margins."""
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ class MarginAccuracy(ImageMean):
     """Mean of :func:`~imgcolor.metrics.functional.margin_accuracy` over images.
 
     Args:
-        margin: What a difference must stay below, on the scale 0..255.
+        margin: Differences below it count as correct, on the scale 0..255.
 
     Example:
         >>> metric = MarginAccuracy(margin=12)
@@ -30,7 +30,7 @@ class MarginAccuracy(ImageMean):
         self.margin = margin
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Count a batch.
+        """Add a batch.
 
         Args:
             prediction: Float [B, C, H, W] in [0, 1], or uint8.
@@ -43,23 +43,21 @@ class MarginError(MarginAccuracy):
     """The homework's 12-margin error: 1 minus :class:`MarginAccuracy`.
 
     Args:
-        margin: What a difference must stay below, on the scale 0..255.
+        margin: Differences below it count as correct, on the scale 0..255.
     """
 
     higher_is_better = False
 
     def compute(self) -> Tensor:
-        """The mean share of values that are wrong over all images so far, a scalar in [0, 1]."""
+        """Return the mean fraction of wrong values over all images: a scalar in [0, 1]."""
         return 1 - super().compute()
 
 
 class MarginCurve(Metric):
-    """Margin accuracy for every margin at once: how the share of nearly right values grows with the margin.
-
-    ``compute()[m]`` is what :class:`MarginAccuracy` with the margin m gives.
+    """Margin accuracy for all margins: ``compute()[m]`` is :class:`MarginAccuracy` with the margin m.
 
     Args:
-        sync_on_compute: Whether :meth:`compute` adds up what the processes of a distributed run have counted.
+        sync_on_compute: Whether :meth:`compute` adds up the counts of all ranks of a distributed run.
 
     Example:
         >>> metric = MarginCurve()
@@ -81,7 +79,7 @@ class MarginCurve(Metric):
         self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Count a batch.
+        """Add a batch.
 
         Args:
             prediction: Float [B, C, H, W] in [0, 1], or uint8.
@@ -90,11 +88,11 @@ class MarginCurve(Metric):
         refuse_nan(prediction, target)
         difference = level_differences(prediction, target)
         counts = torch.bincount(difference.flatten().long(), minlength=256)
-        # Images of a batch have one size, so their mean share is the share of all values.
+        # The images of a batch have one size, so the mean of their fractions is the fraction of all values.
         self.shares_sum += counts / difference[0].numel()
         self.images += len(prediction)
 
     def compute(self) -> Tensor:
-        """The mean share over all images for the margins 0 to 256: float [257] in [0, 1]."""
+        """Return the mean over all images for the margins 0 to 256: float [257] in [0, 1]."""
         below: Tensor = F.pad(self.shares_sum.cumsum(0), (1, 0)) / self.images
         return below

@@ -5,10 +5,10 @@ from torchmetrics import MeanSquaredError
 
 
 class PeakSignalNoiseRatio(MeanSquaredError):  # noqa: N818  # a metric and no exception
-    """-10 log10 of the mean squared error over all values of all images, in dB.
+    """Peak signal-to-noise ratio in dB: -10 log10 of the mean squared error over all values of all images.
 
-    It is torchmetrics' own for a data range of 1, but counts what its ``MeanSquaredError`` counts, so that a
-    ``MetricCollection`` of both counts once.
+    torchmetrics' class gives the same for a data range of 1. This one shares its state with
+    ``MeanSquaredError``, so that a ``MetricCollection`` of both computes the squared errors once.
 
     Example:
         >>> import torch
@@ -21,5 +21,5 @@ class PeakSignalNoiseRatio(MeanSquaredError):  # noqa: N818  # a metric and no e
     higher_is_better = True
 
     def compute(self) -> Tensor:
-        """Of all images so far: a scalar; infinite where all are right."""
+        """Return the ratio over all images: a scalar, infinite if all images are equal to their targets."""
         return -10 * super().compute().log10()

@@ -1,4 +1,4 @@
-"""Structural similarity, of small images too."""
+"""Structural similarity (SSIM), also of small images."""
 
 from kornia.metrics import ssim
 from torch import Tensor
@@ -9,7 +9,8 @@ from imgcolor.metrics.image_mean import ImageMean
 def structural_similarity(prediction: Tensor, target: Tensor) -> Tensor:
     """Return the SSIM of each image (Wang et al. 2004), mean over pixels and channels.
 
-    The window is a Gaussian of 1.5 pixels, 11 wide, and lies inside the image. For smaller images it is smaller.
+    The window is a Gaussian with a standard deviation of 1.5 pixels and a width of 11, completely inside the
+    image. For smaller images it is cropped to the largest odd width that fits.
 
     Args:
         prediction: Float [B, 3, H, W] in [0, 1].
@@ -19,7 +20,7 @@ def structural_similarity(prediction: Tensor, target: Tensor) -> Tensor:
         Float [B], at most 1.
 
     Raises:
-        ValueError: If the images have less than 3×3 pixels.
+        ValueError: If the images have fewer than 3×3 pixels.
     """
     half = min(5, (min(prediction.shape[-2:]) - 1) // 2)
     if half < 1:
@@ -30,19 +31,18 @@ def structural_similarity(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 class StructuralSimilarity(ImageMean):
-    """Mean SSIM over images (Wang et al. 2004), by kornia, with a window that fits.
+    """Mean SSIM over images (Wang et al. 2004), computed by kornia.
 
-    The window is a Gaussian of 1.5 pixels, 11 wide, and lies wholly inside the image; smaller images get as much
-    of its middle as fits.
+    See :func:`structural_similarity`.
 
     Args:
-        sync_on_compute: Whether :meth:`compute` adds up what the processes of a distributed run have counted.
+        sync_on_compute: Whether :meth:`compute` adds up the counts of all ranks of a distributed run.
     """
 
     higher_is_better = True
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Count a batch.
+        """Add a batch.
 
         Args:
             prediction: Float [B, 3, H, W] in [0, 1].
