@@ -162,7 +162,7 @@ def from_untrusted_config(
     )
     if numbers > found:
         raise ImgcolorError(
-            f"its weights do not fit: its config makes {numbers:,} numbers, it holds {found:,}"
+            f"its weights do not fit: the module of its config has {numbers:,} values, the file {found:,}"
         )
     return from_config(config, **replaced)
 

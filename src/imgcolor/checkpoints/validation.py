@@ -91,10 +91,10 @@ def find_fault(own: Any, weights: Any) -> str | None:
         return "no weights"
     for name, value in weights.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
-            return "no weights by name"
+            return "a state dictionary that does not map names to tensors"
         # With strides of 0, a few bytes are a tensor of any size.
         if value.layout != torch.strided or value.nbytes > value.untyped_storage().nbytes():
-            return f"weights that are not there in full ({name[:80]})"
+            return f"an incomplete tensor ({name[:80]})"
     configs = {part: own[part] for part in ("task", "network", "coding", "degradation")}
     for part, config in configs.items():
         if not (config is None or (is_config(config) and isinstance(config.get("init_args"), dict))):
@@ -108,7 +108,7 @@ def is_config(value: Any) -> bool:
 
 
 def is_trusted(config: Mapping[str, Any]) -> bool:
-    """Whether :data:`TRUSTED` has all classes of a config, which :func:`find_fault` has passed."""
+    """Return whether all classes of a valid config are in :data:`TRUSTED`."""
     return all(_within(value["class_path"], TRUSTED) for value, _ in _values(config) if is_config(value))
 
 

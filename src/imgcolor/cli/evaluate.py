@@ -69,7 +69,7 @@ def _score_array(estimations: Path, names: Path, root: Path, margin: int) -> Non
     try:
         lines = map(os.fsdecode, names.read_bytes().splitlines())
     except OSError as error:
-        raise ImgcolorError(f"{names}: expected a text file with a name a line ({error})") from error
+        raise ImgcolorError(f"{names}: expected a text file with one name per line ({error})") from error
     listed = [line for line in lines if line]
     if len(listed) != len(predicted):
         raise ImgcolorError(

@@ -1,4 +1,4 @@
-"""What is taken from an image, for a network to give back. Each is a module that works on a whole batch."""
+"""Degradations: modules that remove colour or resolution from a batch of images."""
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +48,7 @@ class LumaGrey(nn.Module):
 
 
 class BoxDownsample(nn.Module):
-    """Fewer pixels: each the mean of a square block.
+    """Reduce images by averaging square blocks of pixels.
 
     Args:
         scale_factor: Height and width of a block.

@@ -37,7 +37,7 @@ class Pipeline:
         name: The name in error messages.
 
     Raises:
-        ImgcolorError: If the degradation is another.
+        ImgcolorError: If the pipeline does not support the degradation.
     """
 
     degradations: tuple[type[nn.Module], ...] = (nn.Module,)

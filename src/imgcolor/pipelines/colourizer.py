@@ -42,7 +42,7 @@ class Colourizer(Pipeline):
         name: The name in error messages.
 
     Raises:
-        ImgcolorError: If the degradation is another.
+        ImgcolorError: If the pipeline does not support the degradation.
 
     Example:
         >>> import imgcolor

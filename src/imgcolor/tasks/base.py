@@ -30,8 +30,8 @@ class ColourTask(CheckpointedModule, ABC):
     images.
 
     Logged under ``val/``, ``test/`` and, with :attr:`log_train_metrics`, ``train/``: ``loss``, ``mse``, ``psnr``
-    (dB, of the mean squared error over all pixels of all images), ``margin12`` and ``margin12_error``, all but the
-    loss of images in [0, 1].
+    (dB, of the mean squared error over all pixels of all images), ``margin12`` and ``margin12_error``. All but the
+    loss are computed on images in [0, 1].
 
     A loss that is not finite ends the training with a :class:`~imgcolor.utils.errors.DivergedError`.
 

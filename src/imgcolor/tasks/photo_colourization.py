@@ -17,7 +17,7 @@ _GREY_MSE = 0.0094
 """Mean squared error of grey copies of typical photos: it brings both parts of the loss to about 1 at the start."""
 
 _GREY_DIFFERENCE = 0.043
-"""The same for the relative chroma difference."""
+"""Mean relative chroma difference of such copies, for the other part of the loss."""
 
 _MEAN_HINTS = 8
 
@@ -104,7 +104,7 @@ class PhotoColourization(ColourTask):
 
 
 def sample_hints(chroma: Tensor, share: float) -> Tensor:
-    """Choose random places whose chroma the network is told.
+    """Sample random colour hints: the true chroma at some pixels.
 
     Args:
         chroma: Float [B, 2, h, w]: the true Cb and Cr.
