@@ -58,6 +58,8 @@ def test_images_without_a_counterpart_are_named(folders: Path, capsys: pytest.Ca
         (["photos", "nothing"], "nothing: expected a folder"),
         (["photos", "photos/in"], "found none in common"),
         (["photos"], "expected ORIGINALS RESULTS"),
+        (["photos", "coloured", "--margin", "3"], "--margin: expected three paths"),
+        (["a.npy", "names.txt", "photos", "--output", "x.csv"], "--output: expected two folders"),
     ],
 )
 def test_folders_that_do_not_fit_are_refused(
@@ -71,3 +73,22 @@ def test_images_of_different_sizes_are_refused(folders: Path, capsys: pytest.Cap
     Image.new("RGB", (5, 5)).save("coloured/a.tif")
     assert main(["evaluate", "photos", "coloured"]) == 1
     assert "expected the size of its original, 32×24, found 5×5" in capsys.readouterr().err
+
+
+def test_two_images_of_one_name_are_refused(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (5, 5)).save("coloured/a.png")
+    assert main(["evaluate", "photos", "coloured"]) == 1
+    assert "expected one image of this name" in capsys.readouterr().err
+
+
+def test_images_of_16_bits_are_scaled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ramp = np.linspace(0, 255, 16 * 16).round().astype(np.uint16).reshape(16, 16)
+    for folder, image in (
+        ("deep", Image.fromarray(ramp * 257)),
+        ("flat", Image.fromarray(ramp.astype(np.uint8))),
+    ):
+        Path(folder).mkdir()
+        image.save(Path(folder, "ramp.png"))
+    assert main(["evaluate", "flat", "deep", "--output", "scores.csv"]) == 0
+    assert float(read_rows(Path("scores.csv"))[0]["mse"]) == pytest.approx(0, abs=1e-5)

@@ -29,7 +29,7 @@ def add_arguments(parser: CommandParser) -> None:
         action="append",
         default=[],
         metavar="X,Y,#RRGGBB",
-        help="a colour that is known at a pixel of the photo; may be given several times, for one photo",
+        help="the colour at a pixel of the photo as it is shown, for one photo; may be given several times",
     )
 
 

@@ -40,8 +40,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--margin",
         type=int,
-        default=12,
-        help="for an array: a value is right if its error is below so many levels of 255 (default: %(default)s)",
+        help="for an array: a value is right if its error is below so many levels of 255 (default: 12)",
     )
 
 
@@ -52,12 +51,19 @@ def run(arguments: Namespace) -> None:
         ImgcolorError: If a file is missing or has another form, or two images differ in size.
     """
     paths: list[Path] = arguments.paths
+    if len(paths) == 2 and arguments.margin is not None:
+        raise UsageError(
+            "--margin: expected three paths, found two folders, whose table has the 12-margin accuracy"
+        )
+    if len(paths) == 3 and arguments.output is not None:
+        raise UsageError("--output: expected two folders, found three paths")
     if len(paths) == 2:
         from imgcolor.cli.folder_scores import compare_folders
 
         compare_folders(paths[0], paths[1], arguments.output)
     elif len(paths) == 3:
-        _score_array(paths[0], paths[1], paths[2], arguments.margin)
+        margin = 12 if arguments.margin is None else arguments.margin
+        _score_array(paths[0], paths[1], paths[2], margin)
     else:
         raise UsageError(
             f"evaluate: expected ORIGINALS RESULTS, or ESTIMATIONS NAMES ORIGINALS, found {len(paths)} paths"

@@ -1,5 +1,6 @@
 """Compare a folder of images with a folder of their originals."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.progress import track
 from rich.table import Table
 
 from imgcolor.data.image_files import decode, image_files, quiet_pillow
+from imgcolor.data.image_io import to_rgb
 from imgcolor.metrics.scores import image_scores
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import write_rows
@@ -68,19 +70,24 @@ def _pairs(originals: Path, results: Path) -> list[tuple[str, Path, Path]]:
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
+    """Return the images of a folder by their paths inside it, without extensions."""
     if not folder.is_dir():
-        raise ImgcolorError(
-            f"{folder}: expected a folder of images, found {'a file' if folder.exists() else 'nothing'}"
-        )
-    files = {file.relative_to(folder).with_suffix("").as_posix(): file for file in image_files(folder)}
-    if not files:
-        raise ImgcolorError(f"{folder}: expected images, found none")
+        found = "a file" if folder.exists() else "nothing"
+        raise ImgcolorError(f"{folder}: expected a folder of images, found {found}")
+    files: dict[str, Path] = {}
+    for file in image_files(folder):
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        if name in files:
+            raise ImgcolorError(
+                f"{file}: expected one image of this name, found {files[name].name} too; move one of them away"
+            )
+        files[name] = file
     return files
 
 
 def _read(path: Path) -> torch.Tensor:
     def to_tensor(image: Image.Image) -> torch.Tensor:
-        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float().div(255)
+        return torch.from_numpy(np.array(to_rgb(image))).permute(2, 0, 1).float().div(255)
 
     return decode(path, to_tensor)
 
@@ -89,9 +96,14 @@ def _table(title: str, rows: Sequence[dict[str, float | str]]) -> Table:
     def mean(name: str) -> float:
         return statistics.fmean(float(row[name]) for row in rows)
 
+    # An image that equals its original has an infinite PSNR.
+    finite = [float(row["psnr"]) for row in rows if float(row["psnr"]) != math.inf]
+    psnr = statistics.fmean(finite) if finite else math.inf
+    equal = len(rows) - len(finite)
+    without = f", without {equal} equal to the original" if equal and finite else ""
     mse = torch.tensor(mean("mse"), dtype=torch.float64)
     lines = {
-        "PSNR, mean over images (dB)": f"{mean('psnr'):.2f}",
+        f"PSNR, mean over images{without} (dB)": f"{psnr:.2f}",
         "PSNR of the mean squared error (dB)": f"{float(-10 * torch.log10(mse)):.2f}",
         "SSIM": f"{mean('ssim'):.4f}",
         "CIEDE2000, mean": f"{mean('delta_e'):.2f}",

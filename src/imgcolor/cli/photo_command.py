@@ -78,7 +78,7 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
         import_from_here()
 
     from imgcolor.cli.runtime import keep_freed_memory
-    from imgcolor.pipelines import Upscaler, load
+    from imgcolor.pipelines import PhotoColourizer, Upscaler, load
     from imgcolor.pipelines.photo_conversion import convert_photos
 
     keep_freed_memory()
@@ -88,6 +88,12 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
         raise ImgcolorError(
             f"--model {arguments.model}: expected a model for {command}, found one for {found}"
         )
+    if hints and not isinstance(pipeline, PhotoColourizer):
+        raise ImgcolorError(
+            f"--hint: expected a model that uses hints, such as photos, found {arguments.model}"
+        )
+    if isinstance(pipeline, PhotoColourizer) and arguments.scale != "own":
+        raise ImgcolorError(f"--scale {arguments.scale}: expected own with the model {arguments.model}")
     convert = partial(convert_photos, jobs, previews=_COMPARED if comparison else 0)
     with _progress_bar(len(jobs)) as advance:
         if isinstance(pipeline, Upscaler):

@@ -97,7 +97,7 @@ def _read(path: Path, size: int, crop: float = 1.0, expected_bytes: int | None =
     """Do the work of `read_image`, without changing the filter for warnings, which all threads share."""
 
     def resized(image: Image.Image) -> Image.Image:
-        image = _to_rgb(image)
+        image = to_rgb(image)
         if crop < 1:
             left, top = (round(side * (1 - crop) / 2) for side in image.size)
             image = image.crop((left, top, image.width - left, image.height - top))
@@ -109,7 +109,8 @@ def _read(path: Path, size: int, crop: float = 1.0, expected_bytes: int | None =
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Convert a Pillow image of any mode to 8-bit RGB; transparent parts become white."""
     values = deep_grey(image)
     if values is not None:
         image = Image.fromarray(

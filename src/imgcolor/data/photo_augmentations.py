@@ -55,9 +55,10 @@ class RandomPhotoCrop(nn.Module):
         flipped = (torch.rand(count, device=device) < 0.5) & self.flip
         side = torch.where(flipped, -1.0, 1.0)
         cosine, sine = angle.cos(), angle.sin()
+        ratio = pixels.shape[-2] / pixels.shape[-1]  # the grid's units are half the height and half the width
         rows = (
-            torch.stack([width * cosine * side, -height * sine, x], dim=1),
-            torch.stack([width * sine * side, height * cosine, y], dim=1),
+            torch.stack([width * cosine * side, -height * sine * ratio, x], dim=1),
+            torch.stack([width * sine * side / ratio, height * cosine, y], dim=1),
         )
         grid = F.affine_grid(torch.stack(rows, dim=1), list(pixels.shape), align_corners=False)
         cropped = F.grid_sample(pixels.float(), grid, padding_mode="reflection", align_corners=False)

@@ -12,7 +12,7 @@ class Hint:
     """A colour that is known at one place of an image.
 
     Attributes:
-        x: Column in the image, from 0 at the left.
+        x: Column in the image as it is shown (after EXIF rotation), from 0 at the left.
         y: Row in the image, from 0 at the top.
         colour: Red, green and blue in 0..255. Only its hue and saturation are used; the luma is that of the image.
 

@@ -1,10 +1,11 @@
 """The pipeline that colourizes photos with a network that predicts chroma."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from imgcolor.colour import ChromaCoding, chroma_of, join_luma_chroma, upsample_chroma
 from imgcolor.networks.flip_tta import run_network
@@ -92,7 +93,8 @@ class PhotoColourizer(Colourizer):
             if hints:
                 grid = [side // self.coding.reduction for side in size]
                 planes = _hint_planes(hints, full_size, grid).to(grey.device)
-                predicted.append(self.network(small, planes.expand(len(small), -1, -1, -1)))
+                planes = planes.expand(len(small), -1, -1, -1)
+                predicted.append(_run_with_hints(self.network, small, planes, self.flip_tta))
             else:
                 predicted.append(run_network(self.network, small, self.flip_tta))
         largest = predicted[-1].shape[-2:]
@@ -102,13 +104,20 @@ class PhotoColourizer(Colourizer):
 
     def _network_size(self, size: int, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the copy that the network sees: its shorter side is about ``size``."""
-        multiple = max(self.coding.reduction, getattr(self.network, "size_multiple", 1))
+        multiple = math.lcm(self.coding.reduction, getattr(self.network, "size_multiple", 1))
         shorter = min(height, width)
         rows, columns = (
             max(1, round(size * min(_MAX_ASPECT_RATIO, side / shorter) / multiple)) * multiple
             for side in (height, width)
         )
         return rows, columns
+
+
+def _run_with_hints(network: nn.Module, grey: Tensor, planes: Tensor, flip_tta: bool) -> Tensor:
+    chroma: Tensor = network(grey, planes)
+    if flip_tta:
+        chroma = (chroma + network(grey.flip(-1), planes.flip(-1)).flip(-1)) / 2
+    return chroma
 
 
 def _hint_planes(hints: Sequence[Hint], full_size: Sequence[int], grid: Sequence[int]) -> Tensor:
