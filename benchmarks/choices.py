@@ -9,6 +9,7 @@ is the best of three steps.
 """
 
 import statistics
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from unittest.mock import patch
@@ -102,7 +103,13 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=7)
     options.add_argument("--only", nargs="*", default=[], help="parts of the names of cases")
     options.add_argument("--skip", nargs="*", default=[], help="choices to leave out, such as bfloat16")
+    options.add_argument(
+        "--processor_time", action="store_true", help="processor time of one thread, for a busy machine"
+    )
     arguments = options.parse_args()
+    clock = time.process_time if arguments.processor_time else time.perf_counter
+    if arguments.processor_time:
+        torch.set_num_threads(1)
     keep_freed_memory()
     rows: list[Row] = []
     print("| network | choice | ms per step | step / torch's layers |\n|---|---|---|---|")
@@ -114,7 +121,7 @@ def main() -> None:
         seconds: dict[str, list[float]] = {name: [] for name in steps}
         for number in range(arguments.rounds):
             for name, take_step in steps.items():
-                seconds[name].append(best_of_three(take_step))
+                seconds[name].append(best_of_three(take_step, clock))
                 milliseconds = round(seconds[name][-1] * 1e3, 2)
                 rows.append(
                     {
@@ -122,6 +129,8 @@ def main() -> None:
                         "choice": name,
                         "round": number,
                         **origin(),
+                        "threads": torch.get_num_threads(),
+                        "clock": clock.__name__,
                         "ms_per_step": milliseconds,
                     }
                 )

@@ -32,7 +32,7 @@ def fit(folder: Path, *callbacks: Any, network: Any = None, **options: Any) -> C
 
 
 @pytest.mark.parametrize(("every", "expected"), [(0, [2]), (1, [0, 1, 2]), (2, [1, 2])])
-def test_folders_every_so_many_epochs_and_at_the_end(every: int, expected: list[int], tmp_path: Path) -> None:
+def test_folders_every_n_epochs_and_at_the_end(every: int, expected: list[int], tmp_path: Path) -> None:
     logger = ActivationLogger(count=3, every_n_epochs=every, modules=["rfconv", "downconv1.0"])
     fit(tmp_path, logger)
     names = sorted(path.name for path in tmp_path.glob("activations/*"))
@@ -42,7 +42,7 @@ def test_folders_every_so_many_epochs_and_at_the_end(every: int, expected: list[
     assert images == [f"image_{i}/{name}.png" for i in range(3) for name in ("downconv1.0", "rfconv")]
 
 
-def test_maps_are_those_of_what_the_network_is_given(tmp_path: Path) -> None:
+def test_maps_are_those_of_the_network_input(tmp_path: Path) -> None:
     task = fit(tmp_path, ActivationLogger(count=1), max_epochs=1)
     data = HorseColourizationDataModule(train_images=20, val_images=10)
     degraded = task.degradation(data.images("val").pixels[:1].float() / 255)  # type: ignore[misc]
@@ -53,7 +53,7 @@ def test_maps_are_those_of_what_the_network_is_given(tmp_path: Path) -> None:
     assert found == pytest.approx(expected.tolist(), abs=1e-4)
 
 
-def test_the_first_images_maps_are_in_tensorboard(tmp_path: Path) -> None:
+def test_tensorboard_has_the_maps_of_the_first_image(tmp_path: Path) -> None:
     fit(tmp_path, ActivationLogger(every_n_epochs=2), logger=TensorBoardLogger(tmp_path, "run"))
     folder = tmp_path / "run" / "version_0"
     events = EventAccumulator(str(folder))
@@ -64,7 +64,7 @@ def test_the_first_images_maps_are_in_tensorboard(tmp_path: Path) -> None:
     assert len(list(folder.glob("activations/epoch_0002/image_1/*.png"))) == 6
 
 
-def test_looking_does_not_change_training(tmp_path: Path) -> None:
+def test_drawing_does_not_change_training(tmp_path: Path) -> None:
     states = []
     for callbacks in ((), (ActivationLogger(every_n_epochs=1),)):
         torch.manual_seed(0)

@@ -14,7 +14,7 @@ from imgcolor.data import HorseSuperResolutionDataModule
 from imgcolor.tasks import load_task
 
 
-def test_interpolations_are_measured_once_in_a_fit(tiny_fit: Callable[..., Path]) -> None:
+def test_interpolation_is_measured_once_in_a_fit(tiny_fit: Callable[..., Path]) -> None:
     folder = tiny_fit("experiments/superres/colour_unet.yaml", "--model.network.base_channels=2")
     datamodule = HorseSuperResolutionDataModule(train_images=24, val_images=10)
     batch = datamodule.batch(datamodule.images("val").pixels)
@@ -41,7 +41,7 @@ def test_interpolations_are_measured_once_in_a_fit(tiny_fit: Callable[..., Path]
     assert not [tag for tag in events.Tags()["scalars"] if tag.startswith("baseline/")]
 
 
-def test_colourization_has_the_grey_copy(tiny_fit: Callable[..., Path]) -> None:
+def test_colourization_has_the_baseline_grey_copy(tiny_fit: Callable[..., Path]) -> None:
     folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.base_channels=2")
     final = json.loads((folder / "metrics.json").read_text())
     assert 0 < final["baseline/grey_copy/mse"] < 0.1

@@ -41,7 +41,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("every", "expected"), [(1, [0, 1, 2, 3]), (2, [1, 3]), (3, [2, 3]), (9, [3]), (0, [])]
 )
-def test_images_every_so_many_epochs_and_at_the_end(every: int, expected: list[int], tmp_path: Path) -> None:
+def test_images_every_n_epochs_and_at_the_end(every: int, expected: list[int], tmp_path: Path) -> None:
     logger = ImageLogger(count=3, every_n_epochs=every)
     fit(tmp_path, logger)
     assert sorted(path.name for path in tmp_path.glob("images/*.png")) == [
@@ -51,7 +51,7 @@ def test_images_every_so_many_epochs_and_at_the_end(every: int, expected: list[i
         assert logger.latest == tmp_path / "images" / f"epoch_{expected[-1]:04d}.png"
 
 
-def test_grid_has_a_column_an_image_and_a_row_a_kind(tmp_path: Path) -> None:
+def test_grid_has_a_column_per_image_and_a_row_per_kind(tmp_path: Path) -> None:
     sizes = []
     for count in (2, 5):
         fit(tmp_path, ImageLogger(count=count), max_epochs=1)
@@ -71,7 +71,7 @@ def test_images_do_not_change_training(tmp_path: Path) -> None:
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
-def test_each_submodules_own_mode_comes_back() -> None:
+def test_the_mode_of_each_submodule_is_restored() -> None:
     network = ColourUNet(3, 2).train()
     network.downconv1.eval()  # frozen by a user
     before = {name: module.training for name, module in network.named_modules()}
@@ -81,7 +81,7 @@ def test_each_submodules_own_mode_comes_back() -> None:
     assert {name: module.training for name, module in network.named_modules()} == before
 
 
-def test_metrics_csv_has_a_row_an_epoch_and_json_the_last(tmp_path: Path) -> None:
+def test_metrics_csv_has_a_row_per_epoch_and_json_the_last_one(tmp_path: Path) -> None:
     trainer = fit(tmp_path, MetricsFiles())
     found = rows(tmp_path)
     assert [row["epoch"] for row in found] == ["0", "1", "2", "3"]
@@ -92,7 +92,7 @@ def test_metrics_csv_has_a_row_an_epoch_and_json_the_last(tmp_path: Path) -> Non
     assert all(isinstance(value, int | float) for value in final.values())
 
 
-def test_epochs_without_validation_have_no_validation_figures(tmp_path: Path) -> None:
+def test_epochs_without_validation_have_no_validation_metrics(tmp_path: Path) -> None:
     fit(tmp_path, MetricsFiles(), check_val_every_n_epoch=2)
     assert [row["val/loss"] != "" for row in rows(tmp_path)] == [False, True, False, True]
 
@@ -102,7 +102,7 @@ def test_fast_dev_run_writes_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.*"))
 
 
-def test_image_logger_names_what_it_cannot_draw(tmp_path: Path) -> None:
+def test_image_logger_refuses_other_modules(tmp_path: Path) -> None:
     class Other(LightningModule):
         def __init__(self) -> None:
             super().__init__()

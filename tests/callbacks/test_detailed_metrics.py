@@ -16,10 +16,10 @@ from imgcolor.data import HorseColourizationDataModule
 from imgcolor.metrics import colourfulness, margin_accuracy
 from imgcolor.tasks import load_task
 
-FLOORS = ("grey_copy", "grey_lookup", "grey_row_lookup", "grey_margin_lookup")
+BASELINES = ("grey_copy", "grey_lookup", "grey_row_lookup", "grey_margin_lookup")
 
 
-def test_the_final_weights_are_measured_in_detail_beside_the_baselines(tiny_fit: Callable[..., Path]) -> None:
+def test_final_weights_and_baselines_have_detailed_metrics(tiny_fit: Callable[..., Path]) -> None:
     folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.base_channels=2")
     final = json.loads((folder / "metrics.json").read_text())
     task = load_task(folder / "checkpoints" / "last.ckpt")
@@ -35,7 +35,7 @@ def test_the_final_weights_are_measured_in_detail_beside_the_baselines(tiny_fit:
     margin = float(margin_accuracy(predicted, batch.original, 24).mean())
     assert final["val/margin24"] == pytest.approx(margin, abs=1e-5)
     assert 0 < final["val/ssim"] < 1
-    for name in FLOORS:
+    for name in BASELINES:
         assert {f"baseline/{name}/{metric}" for metric in ("mse", "loss", "ssim", "delta_e")} <= set(final)
     assert final["baseline/grey_copy/colourfulness"] == 0
     assert final["baseline/grey_lookup/mse"] < final["baseline/grey_copy/mse"]
@@ -45,11 +45,11 @@ def test_the_final_weights_are_measured_in_detail_beside_the_baselines(tiny_fit:
     assert events.Scalars("val/delta_e")[-1].value == pytest.approx(final["val/delta_e"])
     baseline = EventAccumulator(str(folder / "baseline"))
     baseline.Reload()
-    best = min(final[f"baseline/{name}/delta_e"] for name in FLOORS)
+    best = min(final[f"baseline/{name}/delta_e"] for name in BASELINES)
     assert [point.value for point in baseline.Scalars("val/delta_e")] == pytest.approx([best])
 
 
-def test_tables_have_the_loss_and_accuracy_of_scores(tiny_fit: Callable[..., Path]) -> None:
+def test_lookup_tables_have_loss_and_accuracy(tiny_fit: Callable[..., Path]) -> None:
     folder = tiny_fit("experiments/horses/colour_unet.yaml", "--model.network.base_channels=2")
     final = json.loads((folder / "metrics.json").read_text())
     assert 0 < final["baseline/grey_lookup/loss"] < final["val/loss"]
@@ -63,7 +63,7 @@ def test_tables_have_the_loss_and_accuracy_of_scores(tiny_fit: Callable[..., Pat
     }
 
 
-def test_validation_shows_the_baseline_beside_the_result(
+def test_validation_prints_result_and_baseline(
     tiny_fit: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tiny_fit("experiments/horses/colour_unet.yaml", "--model.network.base_channels=2")
@@ -85,7 +85,7 @@ def test_validation_shows_the_baseline_beside_the_result(
         assert validated[name] == pytest.approx(fitted[name], abs=1e-4), name
 
 
-def test_baselines_of_a_test_are_of_the_test_images(tiny_fit: Callable[..., Path]) -> None:
+def test_baselines_of_a_test_use_the_test_images(tiny_fit: Callable[..., Path]) -> None:
     folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.base_channels=2")
     options = ["--config", str(folder / "config.yaml"), "--trainer.enable_progress_bar=false"]
     assert main(["test", *options, "--ckpt_path", str(folder / "checkpoints" / "last.ckpt")]) == 0

@@ -86,7 +86,7 @@ HAND_WORKED = [
 
 
 @pytest.mark.parametrize(("losses", "stops_after", "weights_of"), HAND_WORKED)
-def test_rule_by_hand(losses: list[float], stops_after: int | None, weights_of: int) -> None:
+def test_stopping_rule_by_hand(losses: list[float], stops_after: int | None, weights_of: int) -> None:
     callback = EpsilonPatience(epsilon=0.1 + 1e-6, patience=2)
     epochs, weights, buffer = run(losses, callback)
     assert epochs == (stops_after or len(losses))
@@ -95,7 +95,7 @@ def test_rule_by_hand(losses: list[float], stops_after: int | None, weights_of: 
 
 
 @pytest.mark.parametrize("patience", [0, 1, 5])
-def test_weights_are_those_of_current_minus_patience(patience: int) -> None:
+def test_the_restored_weights_are_those_of_current_minus_patience(patience: int) -> None:
     losses = [5.0, 4.0, *[4.0] * 10]
     callback = EpsilonPatience(patience=patience)
     epochs, weights, _ = run(losses, callback)
@@ -104,7 +104,7 @@ def test_weights_are_those_of_current_minus_patience(patience: int) -> None:
     assert weights == callback.chosen_epoch == current - patience
 
 
-def test_no_more_weights_are_kept_than_needed() -> None:
+def test_at_most_one_copy_of_weights_is_kept() -> None:
     class Watch(Callback):
         kept: list[bool]
 
@@ -138,7 +138,7 @@ def test_sanity_check_does_not_count() -> None:
     assert (epochs, weights) == (3, 2)
 
 
-def test_best_checkpoint_is_the_best_epochs(tmp_path: Path) -> None:
+def test_best_checkpoint_is_that_of_the_best_epoch(tmp_path: Path) -> None:
     """Falls smaller than epsilon: the stopping epoch is the best, and its file keeps its own weights."""
     checkpoint = ModelCheckpoint(tmp_path, "best", "val/loss", save_last=True, save_on_train_epoch_end=True)
     stopping = EpsilonPatience(epsilon=1.0, patience=2)
@@ -151,7 +151,7 @@ def test_best_checkpoint_is_the_best_epochs(tmp_path: Path) -> None:
     assert epoch_of_weights("last.ckpt") == 1 == stopping.chosen_epoch
 
 
-def test_lightnings_early_stopping_works_beside_it() -> None:
+def test_lightnings_early_stopping_works_with_it() -> None:
     ours = EpsilonPatience(patience=3)
     theirs = EarlyStopping("val/loss", patience=1)
     assert run([5.0, 5.0, 5.0, 5.0, 5.0], ours, theirs)[0] == 2  # theirs stops first, and nothing comes back
@@ -160,7 +160,7 @@ def test_lightnings_early_stopping_works_beside_it() -> None:
     assert run([5.0, 5.0, 5.0, 5.0, 5.0, 5.0], EpsilonPatience(patience=2), theirs)[:2] == (4, 1)
 
 
-def test_unknown_monitor_names_what_is_logged() -> None:
+def test_the_error_for_an_unknown_monitor_names_the_logged_values() -> None:
     with pytest.raises(ImgcolorError, match=r"val/loss.*found 'val/los'"):
         run([1.0, 1.0], EpsilonPatience(monitor="val/los"))
 
@@ -225,7 +225,7 @@ def test_a_callback_that_averages_weights_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_decides_as_uninterrupted(workplace: Path) -> None:
+def test_a_resumed_run_decides_like_an_uninterrupted_one(workplace: Path) -> None:
     """SIGKILL in the middle of a streak of failures: counter and kept weights must survive it."""
     # No epoch falls by 10, so epochs 1, 2, 3 and 4 fail, the fourth failure stops, and epoch 1 comes back.
     rule = (
@@ -303,7 +303,7 @@ with open(f"rank{trainer.global_rank}.json", "w") as file:
 
 
 @pytest.mark.slow
-def test_two_processes_stop_together(tmp_path: Path) -> None:
+def test_two_ranks_stop_together(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(TWO_PROCESSES)
     done = subprocess.run(
         [sys.executable, "program.py", str(Path(__file__).parent)],

@@ -12,7 +12,7 @@ from PIL import Image
 from tensorboard.program import TensorBoard
 
 
-def test_server_lists_scalars_and_images(tiny_fit: Callable[..., Path]) -> None:
+def test_tensorboard_lists_scalars_and_images(tiny_fit: Callable[..., Path]) -> None:
     folder = tiny_fit("experiments/quickstart.yaml", "--model.network.base_channels=4")
     board = TensorBoard()
     # Loads everything before it serves, so that the test need not wait.

@@ -10,7 +10,7 @@ def ramp(count: int) -> torch.Tensor:
     return torch.arange(48, dtype=torch.uint8).view(1, 1, 6, 8).repeat(count, 3, 1, 1)
 
 
-def test_every_result_is_a_mirrored_or_moved_window_of_its_own_image() -> None:
+def test_each_result_is_a_flipped_or_shifted_window_of_its_own_image() -> None:
     images = ramp(200)
     padded = torch.nn.functional.pad(images[:1].float(), (2, 2, 2, 2), mode="reflect").to(torch.uint8)
     windows = {
@@ -27,12 +27,12 @@ def test_every_result_is_a_mirrored_or_moved_window_of_its_own_image() -> None:
     assert 60 < sum(flipped for _, _, flipped in found) < 140
 
 
-def test_nothing_happens_where_nothing_is_asked_for() -> None:
+def test_without_flip_and_shift_nothing_changes() -> None:
     images = torch.randint(0, 256, (5, 3, 4, 7), dtype=torch.uint8)
     assert torch.equal(FlipAndShift(flip=False, shift=0)(images), images)
 
 
-def test_the_seed_decides() -> None:
+def test_the_global_seed_determines_the_augmentation() -> None:
     results = []
     for _ in range(2):
         torch.manual_seed(5)

@@ -39,7 +39,7 @@ def order(sampler: TrainingSampler, epoch: int) -> list[int]:
     return torch.cat(list(sampler)).tolist()
 
 
-def test_shuffling_depends_on_seed_and_epoch_alone() -> None:
+def test_the_order_depends_only_on_seed_and_epoch() -> None:
     sampler = TrainingSampler(23, 5, shuffle=True, seed=3)
     assert [len(batch) for batch in sampler] == [5, 5, 5, 5, 3]
     assert len(sampler) == 5
@@ -55,7 +55,7 @@ def test_shuffling_depends_on_seed_and_epoch_alone() -> None:
 
 @pytest.mark.parametrize("images", [2, 3, 8, 23, 24])
 @pytest.mark.parametrize("processes", [1, 2])
-def test_processes_share_every_training_batch_alike(images: int, processes: int) -> None:
+def test_ranks_share_each_training_batch_equally(images: int, processes: int) -> None:
     one = TrainingSampler(images, 4 * processes, shuffle=True, seed=3)
     shares = [
         TrainingSampler(images, 4, shuffle=True, seed=3, num_replicas=processes, rank=process)
@@ -74,7 +74,7 @@ def test_processes_share_every_training_batch_alike(images: int, processes: int)
 @pytest.mark.parametrize("images", [3, 4, 10, 23, 101])
 @pytest.mark.parametrize("processes", [1, 2, 3])
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 50])
-def test_processes_evaluate_each_image_once_in_equally_many_batches(
+def test_ranks_evaluate_each_image_once_in_equally_many_batches(
     images: int, processes: int, batch_size: int
 ) -> None:
     samplers = [
@@ -88,12 +88,12 @@ def test_processes_evaluate_each_image_once_in_equally_many_batches(
     assert all(0 < len(batch) <= max(2, batch_size) for batches in dealt for batch in batches)
 
 
-def test_fewer_images_than_processes() -> None:
-    with pytest.raises(ImgcolorError, match="at least as many images as processes, 3, found 2"):
+def test_fewer_images_than_ranks() -> None:
+    with pytest.raises(ImgcolorError, match="at least as many images as ranks, 3, found 2"):
         EvaluationSampler(2, 5, num_replicas=3, rank=0)
 
 
-def test_order_is_kept_and_memory_shared_without_shuffling() -> None:
+def test_evaluation_batches_are_in_order_and_share_memory() -> None:
     pixels = torch.randint(0, 256, (7, 3, 2, 2), dtype=torch.uint8)
     images = InMemoryImages(pixels)
     batches = [images[index] for index in EvaluationSampler(7, 3)]
@@ -101,7 +101,7 @@ def test_order_is_kept_and_memory_shared_without_shuffling() -> None:
     assert batches[0].data_ptr() == pixels.data_ptr()
 
 
-def test_a_batch_of_images_on_a_device_has_its_indices_there() -> None:
+def test_indices_are_on_the_device_of_the_images() -> None:
     sampler = TrainingSampler(7, 3, device="meta")  # a device that every machine has
     images = InMemoryImages(torch.empty(7, 3, 2, 2, dtype=torch.uint8, device="meta"))
     assert [index.device.type for index in sampler] == ["meta"] * 3
@@ -113,7 +113,7 @@ def test_a_batch_of_images_on_a_device_has_its_indices_there() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="wants an NVIDIA GPU")
-def test_on_a_gpu_the_images_lie_there_and_the_figures_are_the_cpus(tmp_path: Path) -> None:
+def test_images_are_in_gpu_memory_and_give_the_results_of_the_cpu(tmp_path: Path) -> None:
     found: dict[str, float] = {}
     where: dict[str, set[str]] = {"cpu": set(), "gpu": set()}
 
@@ -138,14 +138,14 @@ def test_on_a_gpu_the_images_lie_there_and_the_figures_are_the_cpus(tmp_path: Pa
     assert found["gpu"] == pytest.approx(found["cpu"], rel=1e-2)  # cuDNN rounds more
 
 
-def test_every_image_is_dealt_once_an_epoch() -> None:
+def test_each_image_is_used_once_per_epoch() -> None:
     datamodule = HorseColourizationDataModule(train_images=13, val_images=3, batch_size=5)
     dealt = torch.cat(list(datamodule.train_dataloader()))
     expected = datamodule.images("train").pixels
     assert sorted(dealt.flatten(1).tolist()) == sorted(expected.flatten(1).tolist())
 
 
-def test_a_fixed_order_is_the_order_of_the_files_in_every_epoch() -> None:
+def test_without_shuffling_each_epoch_has_the_order_of_the_files() -> None:
     datamodule = HorseColourizationDataModule(train_images=13, val_images=3, batch_size=5, shuffle=False)
     loader = datamodule.train_dataloader()
     for epoch in range(2):
@@ -153,7 +153,7 @@ def test_a_fixed_order_is_the_order_of_the_files_in_every_epoch() -> None:
         assert torch.equal(torch.cat(list(loader)), datamodule.images("train").pixels)
 
 
-def test_holdout_takes_the_place_of_validation_in_a_fit_alone(tmp_path: Path) -> None:
+def test_holdout_replaces_the_validation_images_only_in_a_fit(tmp_path: Path) -> None:
     options: dict[str, Any] = {"train_images": 20, "val_images": 7}
     whole = HorseColourizationDataModule(**options)
     datamodule = HorseColourizationDataModule(holdout=0.25, seed=1, **options)
@@ -194,7 +194,7 @@ def test_holdout_takes_the_place_of_validation_in_a_fit_alone(tmp_path: Path) ->
     assert torch.equal(pixels("val"), whole.images("val").pixels)
 
 
-def test_augmentation_is_for_training_alone(tmp_path: Path) -> None:
+def test_augmentation_is_used_only_in_training(tmp_path: Path) -> None:
     class Black(torch.nn.Module):
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             return torch.zeros_like(pixels)
@@ -209,7 +209,7 @@ def test_augmentation_is_for_training_alone(tmp_path: Path) -> None:
         assert bool(batch.degraded.any()) is not training
 
 
-def test_seed_of_the_run_decides_unless_another_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_seed_of_the_run_is_used_unless_another_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     def first(**options: Any) -> torch.Tensor:
         datamodule = HorseColourizationDataModule(train_images=20, val_images=3, batch_size=20, **options)
         return next(iter(datamodule.train_dataloader()))
@@ -222,7 +222,7 @@ def test_seed_of_the_run_decides_unless_another_is_given(monkeypatch: pytest.Mon
     assert torch.equal(first(seed=0), unset)
 
 
-def test_any_object_that_loads_images_serves() -> None:
+def test_any_object_with_a_load_method_is_a_source() -> None:
     class Mine:
         def load(self, split: str) -> ImageSet:
             return ImageSet(torch.full((4, 3, 9, 11), len(split), dtype=torch.uint8), tuple("abcd"))
@@ -234,7 +234,7 @@ def test_any_object_that_loads_images_serves() -> None:
     assert next(iter(datamodule.val_dataloader())).shape == (4, 3, 9, 11)
 
 
-def test_folder_images_are_brought_to_the_tasks_size(tmp_path: Path) -> None:
+def test_images_of_a_folder_are_resized(tmp_path: Path) -> None:
     for split in ("train", "val"):
         (tmp_path / split).mkdir()
         Image.new("RGB", (60, 40), "red").save(tmp_path / split / "a.png")
@@ -318,7 +318,7 @@ def test_a_holdout_needs_no_validation_images(tmp_path: Path) -> None:
     assert len(datamodule.images("val").names) == 1
 
 
-def test_a_holdout_of_nothing_is_refused() -> None:
+def test_an_empty_holdout_is_refused() -> None:
     with pytest.raises(ImgcolorError, match=r"found 0\.01 of 20"):
         HorseColourizationDataModule(train_images=20, val_images=3, holdout=0.01).images("train")
 

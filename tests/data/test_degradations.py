@@ -38,6 +38,6 @@ def test_two_halvings_are_one_quartering() -> None:
     torch.testing.assert_close(BoxDownsample(4)(images), twice)
 
 
-def test_factor_below_two() -> None:
+def test_a_scale_factor_below_two_is_refused() -> None:
     with pytest.raises(ImgcolorError, match="at least 2"):
         BoxDownsample(1)

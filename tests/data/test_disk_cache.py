@@ -31,9 +31,7 @@ def cached() -> list[Path]:
     return sorted(cache_folder().glob("*.uint8"))
 
 
-def test_files_that_lie_in_memory_unused_count_as_free(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_of_cached_files_counts_as_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "memory.max").write_text("1000000\n")
     (tmp_path / "memory.current").write_text("900000\n")
     (tmp_path / "memory.stat").write_text("anon 300000\ninactive_file 500000\n")
@@ -43,7 +41,7 @@ def test_files_that_lie_in_memory_unused_count_as_free(
     assert free_memory() > 1_000_000  # the machine's
 
 
-def test_images_beyond_the_limit_are_the_same_from_disk(
+def test_images_beyond_the_limit_are_equal_to_those_in_memory(
     photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     in_memory = FolderSource(photos, 16).load("train")
@@ -59,7 +57,7 @@ def test_images_beyond_the_limit_are_the_same_from_disk(
     assert file.stat().st_size == in_memory.pixels.numel()
 
 
-def test_the_file_is_made_once_and_again_when_the_folder_changes(photos: Path) -> None:
+def test_the_file_is_written_once_and_again_if_the_folder_changes(photos: Path) -> None:
     source = FolderSource(photos, 16, memory_limit=0)
     before = source.load("train")
     (first,) = cached()
@@ -76,7 +74,7 @@ def test_the_file_is_made_once_and_again_when_the_folder_changes(photos: Path) -
     assert len(cached()) == 2  # another size is another file
 
 
-def test_one_folder_has_one_file_however_it_is_named(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_different_paths_of_one_folder_have_one_file(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     FolderSource(photos, 16, memory_limit=0).load("train")
     (first,) = cached()
     made = first.stat().st_mtime_ns
@@ -85,7 +83,7 @@ def test_one_folder_has_one_file_however_it_is_named(photos: Path, monkeypatch: 
     assert [(path, path.stat().st_mtime_ns) for path in cached()] == [(first, made)]
 
 
-def test_what_a_killed_process_left_is_taken_away(photos: Path) -> None:
+def test_files_of_a_killed_process_are_removed(photos: Path) -> None:
     FolderSource(photos, 16, memory_limit=0).load("train")
     (file,) = cached()
     left = file.with_name(f"{file.name.partition('-')[0]}-0123.part")
@@ -96,7 +94,9 @@ def test_what_a_killed_process_left_is_taken_away(photos: Path) -> None:
     assert not left.exists()
 
 
-def test_a_holdout_that_memory_has_no_room_for(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_holdout_that_does_not_fit_in_memory_is_refused(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("imgcolor.data.disk_cache.free_memory", lambda: 100)
     data = HorseColourizationDataModule(source="folder", root=photos, size=16, holdout=0.25)
     with pytest.raises(ImgcolorError, match="holdout"):
@@ -110,7 +110,7 @@ def test_a_bad_image_leaves_no_file(photos: Path) -> None:
     assert not [path for path in cache_folder().iterdir() if path.suffix != ".lock"]
 
 
-def test_no_room_is_told_in_one_line(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_in_one_line(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Larger than any disk: the real system call refuses it.
     fallocate = os.posix_fallocate
     monkeypatch.setattr(os, "posix_fallocate", lambda file, start, _: fallocate(file, start, 2**62))
@@ -134,7 +134,7 @@ def test_several_processes_share_one_file(photos: Path) -> None:
     assert len(cached()) == 1
 
 
-def test_a_fit_from_disk_ends_with_the_figures_of_one_from_memory(photos: Path, workplace: Path) -> None:
+def test_a_fit_from_disk_gives_the_metrics_of_a_fit_from_memory(photos: Path, workplace: Path) -> None:
     experiment = str(Path(__file__).parents[2] / "experiments" / "horses" / "regression_cnn.yaml")
     options = ["--data.source=folder", f"--data.root={photos}", "--model.network.base_channels=2"]
     options += ["--trainer.max_epochs=1", "--trainer.enable_progress_bar=false", "--data.batch_size=5"]
@@ -146,6 +146,6 @@ def test_a_fit_from_disk_ends_with_the_figures_of_one_from_memory(photos: Path, 
 
 
 @pytest.mark.parametrize("limit", [-1.0, float("nan")])
-def test_a_limit_that_is_none(limit: float, tmp_path: Path) -> None:
+def test_bad_limits_are_refused(limit: float, tmp_path: Path) -> None:
     with pytest.raises(ImgcolorError, match="memory_limit"):
         HorseColourizationDataModule(source="folder", root=tmp_path, memory_limit=limit)

@@ -27,7 +27,7 @@ SHARMA = [
 
 
 @pytest.mark.parametrize(("first", "second", "expected"), SHARMA)
-def test_published_pairs(first: tuple[float], second: tuple[float], expected: float) -> None:
+def test_published_colour_pairs(first: tuple[float], second: tuple[float], expected: float) -> None:
     def image(lab: tuple[float]) -> torch.Tensor:
         return torch.tensor(lab, dtype=torch.float64).view(3, 1, 1)
 
@@ -48,7 +48,7 @@ def test_equals_scikit_image_on_random_and_edge_colours() -> None:
         assert float(delta_e(first[None], second[None])) == pytest.approx(expected.mean(), abs=1e-3)
 
 
-def test_lab_comes_back() -> None:
+def test_conversion_to_lab_and_back() -> None:
     images = torch.cat(
         [torch.rand(1, 3, 50, 50), torch.tensor(EDGES).T.reshape(1, 3, 27, 1).expand(-1, -1, -1, 50)], 2
     )
@@ -58,7 +58,7 @@ def test_lab_comes_back() -> None:
     torch.testing.assert_close(lab_to_rgb(lab), images, atol=2e-4, rtol=0)
 
 
-def test_metric_weighs_images_alike_in_ragged_batches() -> None:
+def test_images_have_equal_weight_in_batches_of_different_size() -> None:
     first, second = torch.rand(5, 3, 6, 6), torch.rand(5, 3, 6, 6)
     metric = DeltaE()
     metric.update(first[:4], second[:4])

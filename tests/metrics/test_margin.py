@@ -46,7 +46,7 @@ def uint8(*values: int) -> Tensor:
         (255, 0, 0.0),
     ],
 )
-def test_boundary(prediction: int, target: int, share: float) -> None:
+def test_a_difference_equal_to_the_margin_is_wrong(prediction: int, target: int, share: float) -> None:
     assert margin_accuracy(uint8(prediction), uint8(target)).item() == share
     as_float = margin_accuracy(uint8(prediction).float() / 255, uint8(target).float() / 255)
     assert as_float.item() == share
@@ -82,7 +82,7 @@ def test_non_contiguous_and_half_precision() -> None:
     assert margin_accuracy(exact.half(), exact).min() == 1
 
 
-def test_error_is_what_is_left() -> None:
+def test_margin_error_is_one_minus_accuracy() -> None:
     accuracy, error = MarginAccuracy(), MarginError()
     for metric in (accuracy, error):
         metric.update(uint8(100, 200, 30), uint8(100, 100, 30))
@@ -99,7 +99,7 @@ def test_error_is_what_is_left() -> None:
         (torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4, dtype=torch.int64), "uint8"),
     ],
 )
-def test_refused(prediction: Tensor, target: Tensor, message: str) -> None:
+def test_bad_images_are_refused(prediction: Tensor, target: Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         margin_accuracy(prediction, target)
 
@@ -132,7 +132,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_two_processes_count_every_image_once(tmp_path: Path) -> None:
+def test_two_ranks_count_each_image_once(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     target = torch.randint(0, 256, (7, 3, 4, 4), generator=generator)
     noise = torch.randint(-30, 31, target.shape, generator=generator)

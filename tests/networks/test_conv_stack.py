@@ -38,11 +38,11 @@ def test_parameters_by_hand(options: dict[str, object], by_hand: int) -> None:
 
 @pytest.mark.parametrize("layers", [1, 2, 3, 4])
 @pytest.mark.parametrize("size", [(80, 80), (37, 52), (1, 1)])
-def test_any_size_is_kept(layers: int, size: tuple[int, int]) -> None:
+def test_the_output_has_the_size_of_the_input(layers: int, size: tuple[int, int]) -> None:
     assert ConvStack(layers, 4)(torch.rand(2, 1, *size)).shape == (2, 3, *size)
 
 
-def test_relu_between_and_none_at_the_end() -> None:
+def test_relu_follows_all_convolutions_but_the_last() -> None:
     torch.manual_seed(0)
     output = ConvStack(2, 8)(torch.randn(4, 1, 16, 16))
     assert (output < 0).any()
@@ -74,7 +74,7 @@ def test_bad_arguments(options: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("kernel_size", [3, 5])
-def test_last_convolution_trains_as_torchs_own(kernel_size: int) -> None:
+def test_last_convolution_has_the_gradients_of_torchs_own(kernel_size: int) -> None:
     stack = ConvStack(2, 8, kernel_size)
     first, last = stack.conv1[0], stack.conv2[0]
     images = torch.rand(2, 1, 9, 12)

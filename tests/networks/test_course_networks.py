@@ -65,7 +65,7 @@ def test_colour_unet_parameters(filters: int, kernel: int, colours: int, inputs:
 @pytest.mark.parametrize(
     ("network", "channels"), [(RegressionCNN(4), 3), (ColourCNN(24, 4), 24), (ColourUNet(24, 4), 24)]
 )
-def test_output_has_the_inputs_height_and_width(
+def test_the_output_has_the_height_and_width_of_the_input(
     network: nn.Module, channels: int, size: tuple[int, int]
 ) -> None:
     assert network(torch.rand(2, 1, *size)).shape == (2, channels, *size)
@@ -98,7 +98,7 @@ def test_pooling_before_or_after_relu_is_the_same(network: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("network", [ColourCNN(5, 4, scale_factor=4), ColourUNet(5, 4, scale_factor=4)])
-def test_upscaling_repeats_pixels_at_the_door(network: nn.Module) -> None:
+def test_scale_factor_repeats_the_pixels_of_the_input(network: nn.Module) -> None:
     network.eval()
     small = torch.rand(2, 1, 8, 10)
     logits = network(small)
@@ -118,7 +118,7 @@ def test_unet_reads_the_input_where_the_cnn_cannot() -> None:
 
 
 @pytest.mark.parametrize("network", [ColourCNN(24, 4, dropout=0.5), ColourUNet(24, 4, dropout=0.5)])
-def test_dropout_acts_in_training_alone(network: nn.Module) -> None:
+def test_dropout_is_used_only_in_training(network: nn.Module) -> None:
     images = torch.rand(2, 1, 16, 16)
     assert not torch.equal(network(images), network(images))
     network.eval()
@@ -138,7 +138,7 @@ def test_gradient_reaches_every_parameter() -> None:
 
 
 @pytest.mark.parametrize("network", [RegressionCNN(4), ColourUNet(5, 4), ConvStack(2, 4)])
-def test_the_compiler_sees_a_whole_network_in_training(network: nn.Module) -> None:
+def test_a_training_network_compiles_to_one_graph(network: nn.Module) -> None:
     images = torch.rand(2, 1, 8, 8)
     torch._dynamo.reset()
     compiled = torch.compile(network, backend="eager", fullgraph=True)

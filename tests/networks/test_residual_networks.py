@@ -18,7 +18,7 @@ def test_unet_keeps_any_height_and_width(size: tuple[int, int]) -> None:
     assert ResidualUNet(24, (8, 8, 8))(torch.rand(2, 1, *size)).shape == (2, 24, *size)
 
 
-def test_unet_starts_as_its_base() -> None:
+def test_an_untrained_unet_gives_its_base() -> None:
     images = torch.rand(2, 1, 9, 8)
     assert torch.equal(
         ResidualUNet(hidden_channels=(4, 4), base=GreyCopy())(images), images.repeat(1, 3, 1, 1)
@@ -46,18 +46,18 @@ def test_unet_passes_single_pixels_at_full_resolution() -> None:
     assert difference[7, 6] > 2 * difference[0, 0]
 
 
-def test_unet_knows_the_row() -> None:
+def test_the_output_of_the_unet_depends_on_the_row() -> None:
     output = stirred(ResidualUNet(hidden_channels=(8, 8)))(torch.full((1, 1, 32, 32), 0.5))
     assert (output[..., 8, 16] - output[..., 24, 16]).abs().max() > 1e-3
 
 
-def test_both_stay_below_a_million_parameters() -> None:
+def test_residual_networks_have_less_than_a_million_parameters() -> None:
     for network in (ResidualUNet(24), ResidualUpscaler(), ResidualUpscaler(24, keep_mean=False)):
         assert 100_000 < sum(p.numel() for p in network.parameters()) < 1_000_000
 
 
 @pytest.mark.parametrize("factor", [2, 4, 8])
-def test_upscaler_keeps_every_blocks_mean(factor: int) -> None:
+def test_upscaler_keeps_the_mean_of_each_block(factor: int) -> None:
     network = stirred(ResidualUpscaler(hidden_channels=8, blocks=1, fine_channels=4, scale_factor=factor))
     images = torch.rand(2, 3, 5, 3)
     output = network(images)
@@ -65,14 +65,14 @@ def test_upscaler_keeps_every_blocks_mean(factor: int) -> None:
     torch.testing.assert_close(F.avg_pool2d(output, factor), images, atol=1e-5, rtol=0)
 
 
-def test_upscaler_starts_as_bicubic() -> None:
+def test_an_untrained_upscaler_gives_bicubic_upsampling() -> None:
     images = torch.rand(1, 3, 6, 6)
     expected = F.interpolate(images, scale_factor=4, mode="bicubic", align_corners=False)
     output = ResidualUpscaler(hidden_channels=8, blocks=1, fine_channels=4, keep_mean=False)(images)
     torch.testing.assert_close(output, expected)
 
 
-def test_upscaler_without_batch_norm_treats_every_image_alone() -> None:
+def test_without_batch_norm_images_do_not_affect_each_other() -> None:
     network = stirred(
         ResidualUpscaler(hidden_channels=8, blocks=2, fine_channels=4, batch_norm=False)
     ).train()
@@ -81,7 +81,7 @@ def test_upscaler_without_batch_norm_treats_every_image_alone() -> None:
     torch.testing.assert_close(network(images)[:1], network(images[:1]))
 
 
-def test_upscaler_scores_palette_colours() -> None:
+def test_upscaler_with_palette_colours() -> None:
     network = ResidualUpscaler(
         24, hidden_channels=8, blocks=1, fine_channels=4, scale_factor=2, keep_mean=False
     )

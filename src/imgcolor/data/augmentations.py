@@ -1,4 +1,4 @@
-"""What makes more of few training images. Each is a module that works on a whole batch of uint8 images."""
+"""Augmentations: modules that change a batch of uint8 training images at random."""
 
 import torch
 from torch import Tensor, nn
@@ -7,13 +7,15 @@ from imgcolor.utils.errors import ImgcolorError
 
 
 class FlipAndShift(nn.Module):
-    """Mirror every second image, chosen at random, and move each one by some pixels.
+    """Flip and shift images at random.
 
-    What moves in from outside is the image mirrored at its border. torch's own generator decides, image by image.
+    Each image is flipped with a probability of 1/2, and shifted along height and width by independent numbers
+    of pixels. Pixels from outside the image are its reflection at the border. The random numbers come from
+    torch's global generator.
 
     Args:
-        flip: Whether half of the images are mirrored left to right.
-        shift: How far an image moves at most, in pixels, along each of height and width; 0 moves none.
+        flip: Whether images are flipped left to right.
+        shift: The largest shift in pixels; 0 shifts no image.
 
     Raises:
         ImgcolorError: If ``shift`` is below 0.
@@ -27,16 +29,16 @@ class FlipAndShift(nn.Module):
         self.shift = shift
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Augment a batch.
+        """Flip and shift a batch.
 
         Args:
             pixels: uint8 [B, C, H, W], on any device.
 
         Returns:
-            uint8 [B, C, H, W], new memory.
+            uint8 [B, C, H, W], a new tensor.
 
         Raises:
-            ImgcolorError: If the images are not larger than ``shift``.
+            ImgcolorError: If height or width of the images is not larger than ``shift``.
         """
         count, _, height, width = pixels.shape
         if min(height, width) <= self.shift:
@@ -45,16 +47,16 @@ class FlipAndShift(nn.Module):
                 f"found {self.shift}"
             )
         index = torch.arange(count, device=pixels.device)[:, None, None, None]
-        rows = self._places(count, height, pixels.device)[:, None, :, None]
-        columns = self._places(count, width, pixels.device)
+        rows = self._sources(count, height, pixels.device)[:, None, :, None]
+        columns = self._sources(count, width, pixels.device)
         if self.flip:
-            mirrored = torch.rand(count, 1, device=pixels.device) < 0.5
-            columns = torch.where(mirrored, columns.flip(1), columns)
+            flipped = torch.rand(count, 1, device=pixels.device) < 0.5
+            columns = torch.where(flipped, columns.flip(1), columns)
         channels = torch.arange(pixels.shape[1], device=pixels.device)[None, :, None, None]
         return pixels[index, channels, rows, columns[:, None, None, :]]
 
-    def _places(self, count: int, length: int, device: torch.device) -> Tensor:
-        """Which row (or column) each one of the result comes from: int64 [count, length]."""
+    def _sources(self, count: int, length: int, device: torch.device) -> Tensor:
+        """Return the source row (or column) of each row of the result: int64 [count, length]."""
         start = torch.randint(-self.shift, self.shift + 1, (count, 1), device=device)
-        places = (torch.arange(length, device=device) + start).abs()
-        return torch.where(places < length, places, 2 * (length - 1) - places)
+        sources = (torch.arange(length, device=device) + start).abs()
+        return torch.where(sources < length, sources, 2 * (length - 1) - sources)

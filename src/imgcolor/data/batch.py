@@ -1,4 +1,4 @@
-"""What a batch holds."""
+"""A batch of images."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ from torch import Tensor
 
 
 class Batch(NamedTuple):
-    """A batch of images, degraded and as they were.
+    """Degraded images, and the original images that a network has to restore.
 
     Attributes:
-        degraded: Float [B, C, h, w] in [0, 1]: what the network sees.
-        original: Float [B, 3, H, W] in [0, 1]: what it must give back.
+        degraded: Float [B, C, h, w] in [0, 1].
+        original: Float [B, 3, H, W] in [0, 1].
     """
 
     degraded: Tensor

@@ -1,4 +1,4 @@
-"""Degradations: modules that remove colour or resolution from a batch of images."""
+"""Degradations: modules that turn a batch of images into the input of a network."""
 
 import torch
 import torch.nn.functional as F
@@ -8,13 +8,13 @@ from imgcolor.utils.errors import ImgcolorError
 
 
 class MeanGrey(nn.Module):
-    """Grey as the plain mean of red, green and blue, as the CSC2516 assignment takes it."""
+    """Grey as the plain mean of red, green and blue, as in the CSC2516 assignment."""
 
     weights = (1 / 3, 1 / 3, 1 / 3)
-    """Of red, green and blue."""
+    """The weights of red, green and blue."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Take the colour away.
+        """Convert images to grey.
 
         Args:
             images: Float [B, 3, H, W] in [0, 1].
@@ -26,32 +26,32 @@ class MeanGrey(nn.Module):
 
 
 class LumaGrey(nn.Module):
-    """Grey as Pillow's mode L takes it: ITU-R BT.601 luma, 0.299 R + 0.587 G + 0.114 B in whole levels."""
+    """Grey as in Pillow's mode L: ITU-R BT.601 luma, 0.299 R + 0.587 G + 0.114 B in whole levels."""
 
     weights = (0.299, 0.587, 0.114)
-    """Of red, green and blue."""
+    """The weights of red, green and blue."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Take the colour away.
+        """Convert images to grey.
 
         Args:
-            images: Float [B, 3, H, W] in [0, 1]; rounded to the nearest of 256 levels first.
+            images: Float [B, 3, H, W] in [0, 1]; first rounded to 256 levels.
 
         Returns:
-            Float [B, 1, H, W] in [0, 1], on one of 256 levels.
+            Float [B, 1, H, W] in [0, 1], rounded to 256 levels.
         """
         red, green, blue = torch.split((images * 255).round(), 1, dim=1)
-        # Pillow's integers: the weights times 2^16, and half of 2^16 to round. All sums stay below 2^24, so
-        # float32 holds them exactly.
+        # Pillow's integers: the weights times 2^16, plus half of 2^16 for rounding. All sums stay below 2^24,
+        # so float32 holds them exactly.
         levels = ((19595 * red + 38470 * green + 7471 * blue + 32768) / 65536).floor()
         return levels / 255
 
 
 class BoxDownsample(nn.Module):
-    """Reduce images by averaging square blocks of pixels.
+    """Downsampling in which each pixel is the mean of a square block (a box filter).
 
     Args:
-        scale_factor: Height and width of a block.
+        scale_factor: Height and width of a block in pixels.
 
     Raises:
         ImgcolorError: If ``scale_factor`` is below 2.
@@ -66,12 +66,12 @@ class BoxDownsample(nn.Module):
         self.scale_factor = scale_factor
 
     def forward(self, images: Tensor) -> Tensor:
-        """Average blocks.
+        """Downsample images.
 
         Args:
-            images: Float [B, 3, H, W] in [0, 1]; rows and columns that fill no block are left out.
+            images: Float [B, 3, H, W] in [0, 1]; incomplete blocks at the bottom and right are dropped.
 
         Returns:
-            Float [B, 3, H // factor, W // factor] in [0, 1].
+            Float [B, 3, H // scale_factor, W // scale_factor] in [0, 1].
         """
         return F.avg_pool2d(images, self.scale_factor)

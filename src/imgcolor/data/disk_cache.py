@@ -1,7 +1,8 @@
-"""Images that are too many for memory: decoded once into a file, which every run maps into memory from then on.
+"""A cache on disk for images that do not fit in memory.
 
-A mapped file takes the place of the tensor that it holds: the system reads the pages that a batch needs, keeps as
-many as fit, and forgets them when memory is wanted elsewhere.
+The images are decoded once into a file. Each run maps this file into memory and uses it as a tensor: the
+system reads the pages that a batch needs, keeps as many as fit, and drops them if other programs need the
+memory.
 """
 
 import contextlib
@@ -23,9 +24,9 @@ _GIB = 2**30
 _GROUP = Path("/sys/fs/cgroup")
 
 _VERSION = 1
-"""Of how images are decoded; another one makes all files anew."""
+"""Version of the decoding of images; a new version invalidates all files."""
 
-_tell = rank_zero_only(print)
+_print = rank_zero_only(print)
 
 
 def read_or_map(
@@ -34,20 +35,20 @@ def read_or_map(
     read: Callable[[torch.Tensor], None],
     memory_limit: float | None = None,
 ) -> torch.Tensor:
-    """Read images into memory, or, where they would take too much of it, map them from a file.
+    """Read images into memory or, if they need more than a limit, into a memory-mapped file.
 
     Args:
-        files: What is read; their names, sizes and times of change tell whether the file on disk is still right.
-        shape: Of each image.
-        read: Fills uint8 [N, *shape].
-        memory_limit: GiB from which on the file is taken; half of the memory that is free now by default. It is
-            this process's: where several share a machine, all of them read the images.
+        files: The image files. Their names, sizes and times decide whether an existing cache file is valid.
+        shape: Shape of each image.
+        read: Function that fills a tensor, uint8 [N, *shape].
+        memory_limit: Limit in GiB for this process; half of the free memory by default. Several processes on
+            one machine each read the images, unless these exceed the limit.
 
     Returns:
         uint8 [N, *shape].
 
     Raises:
-        ImgcolorError: If the file cannot be written.
+        ImgcolorError: If the cache file cannot be written.
     """
     images = (len(files), *shape)
     size = torch.Size(images).numel()
@@ -56,59 +57,59 @@ def read_or_map(
         pixels = torch.empty(images, dtype=torch.uint8)
         read(pixels)
         return pixels
-    place = _place(files, shape)
-    path = cache_folder() / f"{place}-{_state(files)}.uint8"
+    location = _location(files, shape)
+    path = cache_folder() / f"{location}-{_state(files)}.uint8"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f"{place}.lock")):  # of several processes one reads, and the others wait
-            # Shorter ones would come back filled up with zeros: black images.
-            there = path.exists() and path.stat().st_size == size
-            if not there:
+        with FileLock(path.with_name(f"{location}.lock")):  # one process reads, the others wait
+            # A shorter file would be extended with zeros, which are black images.
+            exists = path.exists() and path.stat().st_size == size
+            if not exists:
                 _write(path, images, read)
             pixels = _map(path, images)
     except OSError as error:
         raise ImgcolorError(
-            f"{path}: expected room for {size / _GIB:.2f} GiB of images, found: {error.strerror or error}; "
-            "make room, set XDG_CACHE_HOME to a folder elsewhere, or raise --data.memory_limit"
+            f"{path}: expected space for {size / _GIB:.2f} GiB of images, found: {error.strerror or error}; "
+            "free some space, set XDG_CACHE_HOME to another folder, or raise --data.memory_limit"
         ) from error
-    _tell(
+    _print(
         f"{len(files):,} images take {size / _GIB:.2f} GiB, more than the memory limit of {limit / _GIB:.2f}: "
-        f"they are read from {'' if there else 'the new file '}{path}",
+        f"they are read from {'' if exists else 'the new file '}{path}",
         file=sys.stderr,
     )
     return pixels
 
 
 def free_memory() -> float:
-    """Bytes of memory that this process may still take; a container's limit (cgroup v2) counts too."""
+    """Return the bytes of memory that this process can still use, within the limit of a container (cgroup v2)."""
     free = int(psutil.virtual_memory().available)
     with contextlib.suppress(OSError, ValueError):  # no such limit
         most, used, parts = ((_GROUP / f"memory.{name}").read_text() for name in ("max", "current", "stat"))
-        # Files that were read lie in memory until somebody else wants it.
-        given_up = dict(line.split() for line in parts.splitlines()).get("inactive_file", 0)
-        free = min(free, int(most) - int(used) + int(given_up))
+        # Cached files occupy memory only until a program needs it.
+        reclaimable = dict(line.split() for line in parts.splitlines()).get("inactive_file", 0)
+        free = min(free, int(most) - int(used) + int(reclaimable))
     return max(0, free)
 
 
 def cache_folder() -> Path:
-    """Where the files are: ``imgcolor`` in ``XDG_CACHE_HOME``, which is ``~/.cache`` where it is not set."""
+    """Return the folder of the files: ``imgcolor`` in ``XDG_CACHE_HOME``, or in ``~/.cache`` if that is not set."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "imgcolor"
 
 
-def _place(files: Sequence[Path], shape: tuple[int, ...]) -> str:
-    """What stays when the images change: where they are, and what is made of them."""
+def _location(files: Sequence[Path], shape: tuple[int, ...]) -> str:
+    """Return the part of the file's name that stays the same if the images change."""
     return _hash([os.path.commonpath([file.absolute().parent for file in files]), str(shape), str(_VERSION)])
 
 
 def _state(files: Sequence[Path]) -> str:
-    """What the images were when they were read."""
+    """Return the part of the file's name that depends on the content of the images."""
     try:
         stats = [(file, file.stat()) for file in files]
     except OSError as error:
         raise ImgcolorError(
             f"{error.filename}: expected an image file, found none ({error.strerror}); put it back or take it away"
         ) from error
-    # The time of change of the file's status too: copying tools set the other one back.
+    # Also the time of the last status change, because copying tools restore the modification time.
     return _hash([f"{file.absolute()}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ctime_ns}" for file, s in stats])
 
 
@@ -119,20 +120,20 @@ def _hash(texts: Sequence[str]) -> str:
 def _write(path: Path, images: tuple[int, ...], read: Callable[[torch.Tensor], None]) -> None:
     size = torch.Size(images).numel()
     temporary = path.with_suffix(".part")
-    place = path.name.partition("-")[0]
-    for left in path.parent.glob(f"{place}-*.part"):  # by a process that was killed
+    location = path.name.partition("-")[0]
+    for left in path.parent.glob(f"{location}-*.part"):  # left by a process that was killed
         left.unlink()
     try:
         with temporary.open("wb") as file:
             file.truncate(size)
             if hasattr(os, "posix_fallocate"):  # not on macOS
-                # All of the room now: writing to a mapped file on a full disk would kill the process.
+                # Reserve all space now: writing to a mapped file on a full disk would kill the process.
                 os.posix_fallocate(file.fileno(), 0, size)
         read(_map(temporary, images))
         with temporary.open("rb+") as file:
-            os.fsync(file.fileno())  # its name must not reach the disk before its pixels
-        for old in path.parent.glob(f"{place}-*.uint8"):
-            old.unlink()  # of what the folder held before
+            os.fsync(file.fileno())  # its pixels must be on disk before its name
+        for old in path.parent.glob(f"{location}-*.uint8"):
+            old.unlink()  # an earlier content of the folder
         temporary.replace(path)
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -141,5 +142,5 @@ def _write(path: Path, images: tuple[int, ...], read: Callable[[torch.Tensor], N
 
 def _map(path: Path, images: tuple[int, ...]) -> torch.Tensor:
     size = torch.Size(images).numel()
-    # Shared: of a private mapping the system reserves memory for every page, in case it is written to.
+    # Shared, because the system reserves memory for all pages of a private mapping.
     return torch.from_file(str(path), shared=True, size=size, dtype=torch.uint8).view(images)

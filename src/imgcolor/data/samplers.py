@@ -1,4 +1,4 @@
-"""Which images make up which batch: decided by the seed, the epoch and the number of processes alone."""
+"""Samplers: they choose the images of each batch from the seed, the epoch and the rank alone."""
 
 from collections.abc import Iterator
 
@@ -11,10 +11,10 @@ from imgcolor.utils.errors import ImgcolorError
 
 
 class InMemoryImages(Dataset[Tensor]):
-    """Images in memory, of the machine or of a device, indexed by whole batches: one index operation a batch.
+    """Images in memory that are indexed by whole batches, with one index operation per batch.
 
     Args:
-        pixels: uint8 [N, 3, H, W].
+        pixels: uint8 [N, 3, H, W], on any device.
     """
 
     def __init__(self, pixels: Tensor) -> None:
@@ -24,32 +24,34 @@ class InMemoryImages(Dataset[Tensor]):
         return len(self.pixels)
 
     def __getitem__(self, batch: Tensor | slice) -> Tensor:
-        """The images of one batch: uint8 [B, 3, H, W]; a view where the batch is a slice."""
-        # A tenth of the time of the index in brackets.
+        """Return the images of a batch: uint8 [B, 3, H, W]; a view if the batch is a slice."""
+        # index_select takes a tenth of the time of indexing with a tensor.
         return self.pixels[batch] if isinstance(batch, slice) else self.pixels.index_select(0, batch)
 
 
-# A DistributedSampler, so that Lightning puts no other in its place: its own repeats images to fill the batches.
+# A DistributedSampler, because Lightning would replace any other one; its own repeats images to fill the
+# batches.
 class TrainingSampler(DistributedSampler[Tensor]):
-    """Deals training images out in batches, each process its share of every batch.
+    """Gives the indices of training batches; the ranks share each batch.
 
-    Lightning calls ``set_epoch`` before every epoch. The order of epoch e with seed s is that of NumPy's
-    generator seeded with (s, e), so it depends neither on what ran before nor on the global generators. P
-    processes with batches of B train on what one process with batches of P·B trains on. Their shares are always
-    equal, so that the mean of their gradients is that of all images; for that, up to P - 1 images are left out of
-    an epoch, the last ones in its order. The last batch may be smaller.
+    Lightning calls ``set_epoch`` before each epoch. The order of epoch e with seed s comes from NumPy's
+    generator with the seed (s, e), so it depends neither on earlier epochs nor on the global generators.
+
+    R ranks with a batch size of B train on the same images as one rank with a batch size of R·B. All ranks
+    get equally many images, so that the mean of their gradients is that of all images. For this, the last
+    images of an epoch, at most R - 1, are left out. The last batch can be smaller.
 
     Args:
         images: Number of images.
-        batch_size: Images a batch and process.
-        shuffle: Whether every epoch has an order of its own.
-        seed: See above.
-        num_replicas: Number of processes.
-        rank: Which of them deals, from 0.
-        device: Where the images are: an epoch's order goes there once, and no batch's does.
+        batch_size: Number of images per batch and rank.
+        shuffle: Whether each epoch has a new order.
+        seed: Seed of the order.
+        num_replicas: Number of ranks.
+        rank: The rank that uses this sampler.
+        device: Device of the images. The order of an epoch is copied there once.
 
     Raises:
-        ImgcolorError: If there are fewer images than processes.
+        ImgcolorError: If there are fewer images than ranks.
     """
 
     def __init__(
@@ -63,44 +65,44 @@ class TrainingSampler(DistributedSampler[Tensor]):
         rank: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        _refuse_too_few(images, num_replicas)
+        _check_image_count(images, num_replicas)
         super().__init__(InMemoryImages(torch.empty(images)), num_replicas, rank, shuffle=shuffle, seed=seed)
         self.images = images
         self.batch_size = batch_size
-        self.dealt = images - images % num_replicas
+        self.used = images - images % num_replicas
         self.device = device
 
     def __len__(self) -> int:
-        return -(-self.dealt // (self.batch_size * self.num_replicas))
+        return -(-self.used // (self.batch_size * self.num_replicas))
 
     def __iter__(self) -> Iterator[Tensor]:
         order = np.arange(self.images)
         if self.shuffle:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
-        dealt = torch.from_numpy(order[: self.dealt]).to(self.device)
-        for batch in torch.split(dealt, self.batch_size * self.num_replicas):
+        order_on_device = torch.from_numpy(order[: self.used]).to(self.device)
+        for batch in torch.split(order_on_device, self.batch_size * self.num_replicas):
             yield batch[self.rank :: self.num_replicas]
 
 
 class EvaluationSampler(DistributedSampler[Tensor]):
-    """Deals images out in batches, in order and each one once, each process a share of its own.
+    """Gives batches of all images in order, each image once; each rank has its own part of the images.
 
-    The shares are consecutive and as equal as can be, and so are the batches. All processes have equally many,
-    because what they do together in each batch (a network's buffers are made the same) would wait for ever for
-    one that has fewer.
+    Parts and batches are consecutive and as equal in size as possible. All ranks have the same number of
+    batches: in each batch they synchronise the buffers of the network, and a rank without a batch would block
+    the others.
 
     Args:
         images: Number of images.
-        batch_size: Images a batch and process, at most, but for batches of 1, which can become 2.
-        num_replicas: Number of processes.
-        rank: Which of them deals, from 0.
+        batch_size: Largest number of images per batch and rank; batches of 1 can become 2.
+        num_replicas: Number of ranks.
+        rank: The rank that uses this sampler.
 
     Raises:
-        ImgcolorError: If there are fewer images than processes.
+        ImgcolorError: If there are fewer images than ranks.
     """
 
     def __init__(self, images: int, batch_size: int, *, num_replicas: int = 1, rank: int = 0) -> None:
-        _refuse_too_few(images, num_replicas)
+        _check_image_count(images, num_replicas)
         super().__init__(InMemoryImages(torch.empty(images)), num_replicas, rank, shuffle=False)
         smallest, largest = images // num_replicas, -(-images // num_replicas)
         batches = min(-(-largest // batch_size), smallest)
@@ -115,9 +117,9 @@ class EvaluationSampler(DistributedSampler[Tensor]):
         return iter(self.batches)
 
 
-def _refuse_too_few(images: int, num_replicas: int) -> None:
+def _check_image_count(images: int, num_replicas: int) -> None:
     if images < num_replicas:
         raise ImgcolorError(
-            f"data: expected at least as many images as processes, {num_replicas}, found {images}; give fewer "
+            f"data: expected at least as many images as ranks, {num_replicas}, found {images}; use fewer "
             "--trainer.devices"
         )

@@ -11,7 +11,7 @@ both = pytest.mark.parametrize("draw", [draw_horses, draw_faces])
 
 
 @both
-def test_images_are_uint8_rgb_of_the_size_asked_for(draw):
+def test_images_are_uint8_rgb_of_the_given_size(draw):
     for size in (8, 33):
         images = draw(3, size=size)
         assert images.shape == (3, 3, size, size)
@@ -32,7 +32,7 @@ def test_a_longer_set_begins_with_the_shorter_one(draw, count, size):
 
 
 @both
-def test_seeds_draw_different_sets(draw):
+def test_different_seeds_draw_different_images(draw):
     first, second = draw(4, 32, 0), draw(4, 32, 1)
     assert all(not torch.equal(one, other) for one in first for other in second)
 
@@ -48,7 +48,7 @@ def test_the_global_random_state_is_neither_used_nor_changed(draw):
 
 
 @both
-def test_another_size_shows_the_same_scenes(draw):
+def test_other_sizes_show_the_same_scenes(draw):
     small = draw(8, size=16).float()
     shrunk = torch.nn.functional.avg_pool2d(draw(8, size=64).float(), 4)
     error = (small[:, None] - shrunk[None]).square().mean(dim=(2, 3, 4))  # [small, shrunk]
@@ -67,7 +67,7 @@ def test_too_small_a_count_or_size_is_refused(draw, count, size, message):
 
 
 @both
-def test_no_two_images_are_alike_and_none_is_flat(draw):
+def test_all_images_differ_and_none_has_one_colour(draw):
     images = draw(200, 32)
     assert len(torch.unique(images.flatten(1), dim=0)) == 200
     assert images.float().std(dim=(2, 3)).amin() > 5
@@ -81,7 +81,7 @@ def test_sky_is_bluer_than_ground():
     assert blueness[-6:].mean() < -20
 
 
-def test_horses_stand_in_the_middle_of_the_image():
+def test_horses_are_in_the_middle_of_the_image():
     # The mean of many scenes without horses would differ little from left to right.
     mean = draw_horses(320).float().mean(dim=(0, 1))  # [rows, columns]
     body = mean[16:22]
@@ -89,7 +89,7 @@ def test_horses_stand_in_the_middle_of_the_image():
 
 
 @pytest.mark.parametrize(("draw", "share"), [(draw_horses, 0.75), (draw_faces, 0.95)])
-def test_where_a_pixel_is_tells_its_colour_better_than_its_grey_alone(draw, share):
+def test_position_and_grey_predict_colour_better_than_grey_alone(draw, share):
     # Mean colours learnt on one set and judged on another, so that more keys are no gain by themselves.
     train, val = draw(512, 32, 1).float(), draw(256, 32, 2).float()
 
@@ -112,12 +112,12 @@ def test_where_a_pixel_is_tells_its_colour_better_than_its_grey_alone(draw, shar
     assert error(bands=8) > 0.1 * grey_copy  # and the two do not settle it
 
 
-def test_the_usual_sizes_are_those_of_the_data_sets():
+def test_default_sizes_are_those_of_the_data_sets():
     assert draw_horses(1).shape == (1, 3, 32, 32)
     assert draw_faces(1).shape == (1, 3, 80, 80)
 
 
-def test_faces_look_out_of_the_middle_with_two_eyes_over_a_mouth():
+def test_faces_are_in_the_middle_with_two_eyes_above_a_mouth():
     mean = draw_faces(256, 40).float().mean(dim=0)  # [3, rows, columns]
     red, _, blue = mean
     # Skin in the middle is warmer than the background in the corners.

@@ -1,4 +1,4 @@
-"""What a source of images is: an object with `load(split) -> ImageSet`."""
+"""The interface of image sources."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -16,17 +16,17 @@ class ImageSet:
 
     Attributes:
         pixels: uint8 [N, 3, H, W], RGB, N at least 1.
-        names: One name an image, in the order of `pixels`.
+        names: One name per image, in the order of ``pixels``.
 
     Raises:
-        ImgcolorError: The pixels have another type or shape, or the number of names differs.
+        ImgcolorError: If the pixels have another type or shape, or the number of names differs.
     """
 
     pixels: torch.Tensor
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Check what a source, perhaps another project's, has handed over."""
+        """Check the images of a source, which can come from another project."""
         pixels = self.pixels
         if not isinstance(pixels, torch.Tensor):
             found = f"a {type(pixels).__name__}"
@@ -37,7 +37,7 @@ class ImageSet:
         else:
             return
         raise one_line_error(
-            "ImageSet: expected pixels as torch.uint8 [N, 3, H, W], none of them 0, and one name an image, "
+            "ImageSet: expected pixels as torch.uint8 [N, 3, H, W], not empty, and one name per image, "
             f"found {found}; change what the source's load() returns"
         )
 
@@ -47,8 +47,8 @@ class ImageSet:
 
 
 class ImageSource(Protocol):
-    """What the data modules read: anything that loads a split as an `ImageSet`."""
+    """Interface of a source: an object with a method ``load``."""
 
     def load(self, split: Split) -> ImageSet:
-        """Return all images of a split, in an order that never changes."""
+        """Return all images of a split, always in the same order."""
         ...

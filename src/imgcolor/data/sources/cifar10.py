@@ -18,17 +18,18 @@ CATEGORIES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "h
 
 
 class Cifar10Source:
-    """One category of CIFAR-10: 5,000 official training images; val and test are the 1,000 test images."""
+    """One category of CIFAR-10: the 5,000 training images; val and test are the 1,000 test images."""
 
     def __init__(self, root: Path | str, category: str = "horse") -> None:
-        """Choose the category; the first `load` downloads what is not there yet.
+        """Choose the category; nothing is downloaded yet.
 
         Args:
-            root: The folder for `cifar-10-batches-py`; that or `cifar-10-python.tar.gz` may be there already.
-            category: One of `CATEGORIES`.
+            root: Folder of ``cifar-10-batches-py`` or ``cifar-10-python.tar.gz``; CIFAR-10 is downloaded to
+                it if both are missing.
+            category: One of ``CATEGORIES``.
 
         Raises:
-            ImgcolorError: CIFAR-10 has no such category.
+            ImgcolorError: If CIFAR-10 has no such category.
         """
         if category not in CATEGORIES:
             raise one_line_error(
@@ -38,19 +39,19 @@ class Cifar10Source:
         self.category = category
 
     def load(self, split: Split) -> ImageSet:
-        """Return the category's images in the official order, named `horse_0000`, `horse_0001`, ...
+        """Return the images of the category in the official order, named ``horse_0000``, ``horse_0001`` and so on.
 
         Returns:
             uint8 [N, 3, 32, 32].
 
         Raises:
-            ImgcolorError: The download failed, or the files under `root` are incomplete or changed.
+            ImgcolorError: If the download fails, or the files in ``root`` are incomplete or changed.
         """
         self.prepare()
         folder = self.root / CIFAR10.base_folder
         try:
             with warnings.catch_warnings():
-                # NumPy 2.4.0 to 2.4.4 object to how the official files were pickled.
+                # NumPy 2.4.0 to 2.4.4 warn about the pickle format of the official files.
                 warnings.filterwarnings("ignore", message=r"dtype\(\): align")
                 dataset = CIFAR10(self.root, train=split == "train")
         except (OSError, RuntimeError) as error:
@@ -59,15 +60,15 @@ class Cifar10Source:
                 "delete the folder to have it downloaded again"
             ) from error
         wanted = np.asarray(dataset.targets) == CATEGORIES.index(self.category)
-        # Indexing copies, so the other nine categories leave memory with `dataset`.
+        # Indexing copies, so the other nine categories are freed with the data set.
         pixels = torch.from_numpy(dataset.data[wanted]).permute(0, 3, 1, 2).contiguous()
         return ImageSet(pixels, tuple(f"{self.category}_{index:04d}" for index in range(len(pixels))))
 
     def prepare(self) -> None:
-        """Put the finished folder into `root`, from an archive there or from the network, or nothing.
+        """Unpack CIFAR-10 in ``root``, from an archive there or a download. On errors nothing is left there.
 
         Raises:
-            ImgcolorError: The download failed, or the archive under `root` is incomplete or another file.
+            ImgcolorError: If the download fails, or the archive in ``root`` is incomplete or another file.
         """
         folder = self.root / CIFAR10.base_folder
         archive = self.root / CIFAR10.filename
@@ -84,7 +85,7 @@ class Cifar10Source:
                     "or another file; replace it, or delete it to have it downloaded"
                 )
             with tempfile.TemporaryDirectory(dir=self.root, prefix=".cifar10-") as temporary:
-                # torchvision does not fetch an archive that is there already.
+                # torchvision does not download an archive that exists.
                 download_root = self.root if by_hand else temporary
                 download_and_extract_archive(
                     CIFAR10.url, download_root, temporary, filename=CIFAR10.filename, md5=CIFAR10.tgz_md5
@@ -92,24 +93,24 @@ class Cifar10Source:
                 try:
                     (Path(temporary) / CIFAR10.base_folder).replace(folder)
                 except OSError:
-                    if not folder.is_dir():  # else another process has been faster
+                    if not folder.is_dir():  # otherwise another process was faster
                         raise
         except (OSError, RuntimeError, http.client.HTTPException) as error:
             if new_root:
                 with contextlib.suppress(OSError):  # not empty
                     self.root.rmdir()
             reason = reason_of(error)
-            if type(error) is RuntimeError:  # all that torchvision raises for a wrong md5
-                reason = f"what arrived is incomplete or not the archive with md5 {CIFAR10.tgz_md5}"
+            if type(error) is RuntimeError:  # torchvision raises this only for a wrong md5
+                reason = f"the download is incomplete or not the archive with md5 {CIFAR10.tgz_md5}"
             raise one_line_error(
                 f"{self.root}: expected CIFAR-10 there or a download of {CIFAR10.url}, found: {reason}; "
-                f"place the archive by hand as {archive} or its content as {folder}, "
+                f"copy the archive to {archive} or its content to {folder}, "
                 "or use --data.source folder or --data.source synthetic, which need no download"
             ) from error
 
 
 def _cifar10_fault(folder: Path, error: Exception) -> str:
-    if isinstance(error, RuntimeError):  # torchvision does not say which file it means
+    if isinstance(error, RuntimeError):  # torchvision does not name the file
         files = [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])]
         for name, md5 in files:
             if not check_integrity(folder / name, md5):

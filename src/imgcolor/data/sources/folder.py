@@ -1,4 +1,4 @@
-"""Images from a folder of image files."""
+"""Images in a folder."""
 
 from functools import partial
 from pathlib import Path
@@ -11,19 +11,20 @@ from imgcolor.utils.errors import check_positive, one_line_error
 
 
 class FolderSource:
-    """Image files in `ROOT/train/**` and `ROOT/val/**`, and in `ROOT/test/**` where there is one."""
+    """Image files in ``ROOT/train/**``, ``ROOT/val/**`` and, if it exists, ``ROOT/test/**``."""
 
     def __init__(self, root: Path | str, size: int, memory_limit: float | None = None) -> None:
-        """Name the folder; nothing is read yet.
+        """Choose the folder; nothing is read yet.
 
         Args:
-            root: The folder that holds `train`, `val` and perhaps `test`, each with images at any depth.
-            size: Height and width of the images it gives; see `read_image` for how others are fitted.
-            memory_limit: GiB that the images of a split may take in memory; more are kept in a file on disk, which
-                is made once (see :mod:`imgcolor.data.disk_cache`). Half of the free memory by default.
+            root: The folder with ``train``, ``val`` and optionally ``test``, each with images at any depth.
+            size: Height and width of the images in pixels. Other images are resized and cropped; see
+                :func:`~imgcolor.data.image_io.read_image`.
+            memory_limit: GiB of memory that the images of a split may take. A larger split is decoded once
+                into a file (see :mod:`imgcolor.data.disk_cache`). Half of the free memory by default.
 
         Raises:
-            ImgcolorError: `size` is not at least 1, or the limit is below 0.
+            ImgcolorError: If ``size`` is below 1, or the limit below 0.
         """
         check_positive("image size", size)
         if memory_limit is not None and not memory_limit >= 0:
@@ -33,18 +34,19 @@ class FolderSource:
         self.memory_limit = memory_limit
 
     def load(self, split: Split) -> ImageSet:
-        """Read every image of a split, sorted by relative path.
+        """Read all images of a split, in the order of their relative paths.
 
-        "test" means "val" where there is no test, and the root itself where there is no split at all.
-
-        Files with an ending that Pillow can read count, in upper or lower case, but hidden ones do not.
+        ``test`` is ``val`` if there is no folder ``test``, and the root itself if there are no folders of
+        splits. All files with an extension that Pillow can read are images, in upper or lower case, except
+        hidden ones.
 
         Returns:
-            uint8 [N, 3, size, size], named by the paths below the split's folder, such as `horse/0001.png`.
+            uint8 [N, 3, size, size], named by the paths relative to the folder of the split, such as
+            ``horse/0001.png``.
 
         Raises:
-            ImgcolorError: The folders are laid out otherwise, hold no image, or an image cannot be read, or
-                vanishes or changes meanwhile.
+            ImgcolorError: If a folder is missing or has no images, or an image cannot be read or changes
+                while it is read.
         """
         try:
             folder = self._folder(split)
@@ -59,15 +61,15 @@ class FolderSource:
     def _folder(self, split: Split) -> Path:
         root = self.root
         layout = f"expected image folders {root}/train and {root}/val, and {root}/test if wanted"
-        way_out = "lay the images out so or pass another --data.root"
+        way_out = "arrange the images in this way, or pass another --data.root"
         if not root.is_dir():
             found = "a file" if root.exists() else "nothing"
             raise one_line_error(f"{root}: {layout}, found {found} at {root}; {way_out}")
         folder = root / split
         if split == "test" and not folder.exists():
-            # A folder of photos to predict need not be laid out for training.
+            # A folder of photos for prediction needs no folders of splits.
             folder = root / "val" if any((root / name).exists() for name in ("train", "val")) else root
         if not folder.is_dir():
             found = shorten(path.name for path in root.glob("[!.]*") if path.is_dir())
-            raise one_line_error(f"{folder} is no folder: {layout}, found the folders: {found}; {way_out}")
+            raise one_line_error(f"{folder} is not a folder: {layout}, found the folders: {found}; {way_out}")
         return folder

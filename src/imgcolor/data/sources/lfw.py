@@ -1,4 +1,4 @@
-"""Faces from Labeled Faces in the Wild."""
+"""Faces of Labeled Faces in the Wild (LFW)."""
 
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -12,11 +12,11 @@ from imgcolor.utils.errors import check_positive, one_line_error, reason_of
 
 
 class LFWSource:
-    """Labeled Faces in the Wild: 9,525 images to train on; val and test are the 3,708 of other people.
+    """Labeled Faces in the Wild: 9,525 training images; val and test are 3,708 images of other people.
 
     Attributes:
-        CROP: The share of each side that is kept about the centre, 150 of the 250 pixels: the face without
-            most of its background.
+        CROP: Fraction of height and width that is kept around the centre, 150 of 250 pixels: the face without
+            most of the background.
     """
 
     CROP: ClassVar[float] = 150 / 250
@@ -27,16 +27,17 @@ class LFWSource:
         size: int,
         image_set: Literal["original", "funneled", "deepfunneled"] = "funneled",
     ) -> None:
-        """Name the folder; nothing is read yet.
+        """Choose the folder; nothing is read yet.
 
         Args:
-            root: The folder that holds `lfw-py`, as torchvision lays it out: the lists `peopleDevTrain.txt`
-                and `peopleDevTest.txt`, and the images' folder.
-            size: Height and width of the images it gives.
-            image_set: How the faces are aligned; their folder is `lfw`, `lfw_funneled` or `lfw-deepfunneled`.
+            root: The folder with ``lfw-py``, in torchvision's layout: the lists ``peopleDevTrain.txt`` and
+                ``peopleDevTest.txt``, and the folder of the images.
+            size: Height and width of the images in pixels.
+            image_set: Alignment of the faces; the folders are ``lfw``, ``lfw_funneled`` and
+                ``lfw-deepfunneled``.
 
         Raises:
-            ImgcolorError: `size` is not at least 1, or there is no such image set.
+            ImgcolorError: If ``size`` is below 1, or the image set is unknown.
         """
         check_positive("image size", size)
         if image_set not in LFWPeople.file_dict:
@@ -47,18 +48,18 @@ class LFWSource:
         self.image_set = image_set
 
     def load(self, split: Split) -> ImageSet:
-        """Read the images of everybody on a split's list, in its order.
+        """Read the images of all people on the list of a split, in its order.
 
-        They are cut to the middle `CROP` and resized with Lanczos, as in `read_image`.
+        The images are cropped to ``CROP`` around the centre and resized with Lanczos.
 
         Returns:
-            uint8 [N, 3, size, size], named such as `George_W_Bush/George_W_Bush_0001.jpg`.
+            uint8 [N, 3, size, size], with names such as ``George_W_Bush/George_W_Bush_0001.jpg``.
 
         Raises:
-            ImgcolorError: The list or an image is missing or damaged.
+            ImgcolorError: If the list or an image is missing or damaged.
         """
-        # LFWPeople wants the packed archive too, with the md5 of a download that is no longer offered.
-        # What it does with the list is little enough to do here, for any copy of the images.
+        # torchvision's LFWPeople needs the archive of a download that no longer exists, so the list is read
+        # here.
         base = self.root / LFWPeople.base_folder
         folder = base / LFWPeople.file_dict[self.image_set][0]
         people = base / f"peopleDev{'Train' if split == 'train' else 'Test'}.txt"
@@ -71,11 +72,11 @@ class LFWSource:
                 )
         except (OSError, ValueError) as error:
             raise one_line_error(
-                f"{base}: expected Labeled Faces in the Wild, placed by hand: the lists peopleDevTrain.txt and "
-                f"peopleDevTest.txt, and the images as {folder}/NAME/NAME_0001.jpg; found {reason_of(error)}. "
-                "The data set has no automatic download any more: copy the two lists and unpack "
-                f"{LFWPeople.file_dict[self.image_set][1]} there from a copy of it, pass another --data.root, "
-                "or use --data.source folder or --data.source synthetic, which need none"
+                f"{base}: expected Labeled Faces in the Wild: the lists peopleDevTrain.txt and peopleDevTest.txt, and "
+                f"the images as {folder}/NAME/NAME_0001.jpg; found {reason_of(error)}. "
+                "The data set can no longer be downloaded automatically: copy the two lists and unpack "
+                f"{LFWPeople.file_dict[self.image_set][1]} there, pass another --data.root, "
+                "or use --data.source folder or --data.source synthetic, which need no download"
             ) from error
         pixels = torch.empty((len(names), 3, self.size, self.size), dtype=torch.uint8)
         read_images([folder / name for name in names], pixels, split, self.CROP)
@@ -83,7 +84,7 @@ class LFWSource:
 
 
 def _lfw_names(people: Path) -> list[str]:
-    """Return the images that a list of people stands for: their number, then each one's name and images."""
+    """Return the names of the images of a list: the number of people, then name and number of images of each."""
     if not people.parent.is_dir():
         raise FileNotFoundError(f"no folder {people.parent}")
     if not people.is_file():
@@ -96,7 +97,7 @@ def _lfw_names(people: Path) -> list[str]:
         raise ValueError(f"{people} damaged ({error})") from error
     if not persons or count != len(persons):
         raise ValueError(f"{people} damaged ({count} people announced, {len(persons)} listed)")
-    # Four digits; a list of as many names as any number says would take all memory.
+    # Names have four digits, and a damaged number could otherwise take all memory.
     if not all(1 <= images <= 9999 for _, images in persons):
         raise ValueError(f"{people} damaged (a person without images, or with more than 9,999)")
     return [f"{name}/{name}_{number:04d}.jpg" for name, images in persons for number in range(1, images + 1)]

@@ -1,4 +1,4 @@
-"""Drawn images, the same ones for the same seed."""
+"""Drawn images."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from imgcolor.utils.errors import check_positive
 
 
 class SyntheticSource:
-    """Drawn images, the same ones for the same seed; no files and no download."""
+    """Drawn images, which depend only on the seed; no files and no download."""
 
     def __init__(
         self,
@@ -19,17 +19,17 @@ class SyntheticSource:
         val_images: int = 500,
         seed: int = 0,
     ) -> None:
-        """Hand in the drawing function; nothing is drawn yet.
+        """Choose the drawing function; nothing is drawn yet.
 
         Args:
-            draw: `draw(count, size, seed)` -> uint8 [count, 3, size, size].
+            draw: Function of count, size and seed that returns uint8 [count, 3, size, size].
             size: Height and width of the images.
-            train_images: Number of images of "train".
-            val_images: Number of images of "val", and of "test".
-            seed: Another seed gives other images in every split.
+            train_images: Number of images of ``train``.
+            val_images: Number of images of ``val`` and of ``test``.
+            seed: Seed of all splits.
 
         Raises:
-            ImgcolorError: `size` or a number of images is not at least 1.
+            ImgcolorError: If ``size`` or a number of images is below 1.
         """
         check_positive("image size", size)
         check_positive("train_images", train_images)
@@ -40,15 +40,15 @@ class SyntheticSource:
         self.seed = seed
 
     def load(self, split: Split) -> ImageSet:
-        """Draw a split's images, named `train_00000`, `train_00001`, ...
+        """Draw the images of a split, named ``train_00000``, ``train_00001`` and so on.
 
         Returns:
             uint8 [N, 3, size, size].
 
         Raises:
-            ImgcolorError: `draw` returned another number of images, or no uint8 images.
+            ImgcolorError: If ``draw`` returns another number of images, or another type.
         """
         count = self.counts[split]
-        # Three seeds a source: no split draws another's images, nor those of the next seed.
+        # Three seeds per source, so that no split has the images of another split or of the next seed.
         pixels = self.draw(count, self.size, 3 * self.seed + list(self.counts).index(split))
         return ImageSet(pixels, tuple(f"{split}_{index:05d}" for index in range(count)))

@@ -21,7 +21,7 @@ from imgcolor.metrics import (
 from imgcolor.utils.errors import ImgcolorError
 
 
-def test_colourfulness_by_numpy_and_hand() -> None:
+def test_colourfulness_equals_numpy_and_values_by_hand() -> None:
     images = torch.rand(3, 3, 9, 7)
     for image, found in zip(images, colourfulness(images), strict=True):
         red, green, blue = image.double().numpy() * 255
@@ -43,7 +43,7 @@ def test_colourfulness_is_averaged_over_images() -> None:
         colourfulness(images[:, :1])
 
 
-def test_psnr_is_scikit_images_and_counts_with_the_squared_error() -> None:
+def test_psnr_equals_scikit_image_and_shares_state_with_mse() -> None:
     prediction, target = torch.rand(2, 5, 3, 4, 6)
     both = MetricCollection({"mse": MeanSquaredError(), "psnr": PeakSignalNoiseRatio()})
     for part in (slice(0, 2), slice(2, 5)):
@@ -60,7 +60,7 @@ def test_psnr_is_scikit_images_and_counts_with_the_squared_error() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 60), st.integers(1, 5))
-def test_margin_curve_is_the_margin_accuracy_at_every_margin(seed: int, spread: int, images: int) -> None:
+def test_margin_curve_equals_the_margin_accuracy_at_each_margin(seed: int, spread: int, images: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     target = torch.randint(0, 256, (images, 3, 4, 5), generator=generator)
     noise = torch.randint(-spread, spread + 1, target.shape, generator=generator)
@@ -77,7 +77,7 @@ def test_margin_curve_is_the_margin_accuracy_at_every_margin(seed: int, spread: 
 
 
 @pytest.mark.parametrize("size", [(32, 32), (80, 80), (24, 40)])
-def test_similarity_is_scikit_images(size: tuple[int, int]) -> None:
+def test_ssim_equals_scikit_image_in_batches(size: tuple[int, int]) -> None:
     generator = torch.Generator().manual_seed(0)
     target = torch.rand(2, 3, *size, generator=generator)
     prediction = (target + 0.1 * torch.randn(target.shape, generator=generator)).clamp(0, 1)
@@ -92,7 +92,7 @@ def test_similarity_is_scikit_images(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", [(3, 3), (4, 4), (8, 8), (5, 64), (9, 9)])
-def test_similarity_of_small_images(size: tuple[int, int]) -> None:
+def test_ssim_of_small_images(size: tuple[int, int]) -> None:
     target = torch.rand(3, 3, *size)
     same, other = StructuralSimilarity(), StructuralSimilarity()
     same.update(target, target)
@@ -103,7 +103,7 @@ def test_similarity_of_small_images(size: tuple[int, int]) -> None:
         same.update(target[..., :2], target[..., :2])
 
 
-def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_missing_lpips_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A proxy that is not there, and an empty cache: no test reaches the network.
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
