@@ -42,7 +42,7 @@ class UsageError(ImgcolorError):
 class CommandParser(ArgumentParser):
     """A parser that raises :class:`UsageError` instead of ending the process.
 
-    Options may stand before, between and after positional arguments. Words after ``--`` are positional arguments.
+    Options may stand before, between and after positional arguments. All after ``--`` are positional arguments.
 
     Attributes:
         example: A whole command, which errors show.
@@ -51,7 +51,7 @@ class CommandParser(ArgumentParser):
     def __init__(self, prog: str) -> None:
         self.example: str | None = None
         self._option_strings: list[str] = []
-        # Two parsers, since argparse's own parse_intermixed_args forgets that words after "--" are no options.
+        # Two parsers, because argparse's parse_intermixed_args takes arguments after "--" as options.
         self._option_parser = _PartParser(self)
         self._positional_parser = _PartParser(self)
         super().__init__(prog, allow_abbrev=False)
@@ -66,29 +66,29 @@ class CommandParser(ArgumentParser):
             self._option_parser.add_argument(*args, **kwargs)
         return action
 
-    def parse(self, words: Sequence[str]) -> Namespace:
-        """Parse the words that follow the command's name.
+    def parse(self, given: Sequence[str]) -> Namespace:
+        """Parse the arguments that follow the command's name.
 
         Raises:
             UsageError: If they do not fit the command.
         """
-        end = list(words).index("--") if "--" in words else len(words)
-        before, after = words[:end], words[end + 1 :]
+        end = list(given).index("--") if "--" in given else len(given)
+        before, after = given[:end], given[end + 1 :]
         if "-h" in before or "--help" in before:
             self.print_help()
             self.exit()
         arguments, rest = self._option_parser.parse_known_args(before)
-        for word in rest:
-            if word.startswith("-") and word != "-":
-                self._refuse(word.partition("=")[0])
+        for argument in rest:
+            if argument.startswith("-") and argument != "-":
+                self._refuse(argument.partition("=")[0])
         rest += after
-        # After "--", argparse takes words that start with a dash as positional arguments.
+        # After "--", a leading dash does not make an option.
         arguments, surplus = self._positional_parser.parse_known_args(
             ["--", *rest] if rest else [], arguments
         )
-        for word in surplus:
-            if word != "--":
-                self._refuse(word)
+        for argument in surplus:
+            if argument != "--":
+                self._refuse(argument)
         return arguments
 
     def _refuse(self, option: str) -> NoReturn:

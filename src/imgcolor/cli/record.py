@@ -1,4 +1,4 @@
-"""imgcolor record: keep what runs ended with, as rows that a results page is made from."""
+"""imgcolor record: add the final metrics of runs to a table of results."""
 
 import json
 import shlex
@@ -67,7 +67,7 @@ def run(arguments: Namespace) -> None:
 
 
 def curves_of(table: Path) -> Path:
-    """Where the epochs of a table's runs are."""
+    """Return the path of the table with the metrics of every epoch."""
     return table.with_name(f"{table.stem}_curves.csv")
 
 
@@ -81,13 +81,13 @@ def _point(epoch: Mapping[str, str]) -> dict[str, str]:
 
 
 def _row_after(run: Path, whole: Mapping[str, Any], count: int) -> dict[str, Any]:
-    """The row of a run that ended after some of its epochs: what it logged then."""
+    """Return the row of a shorter run, from the metrics that a run logged after ``count`` epochs."""
     epochs = _epochs(run)
     config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     if config["model"]["init_args"].get("lr_scheduler") is not None:
         raise ImgcolorError(
-            f"{run}: epochs: expected a run without a schedule of the learning rate, found one: a shorter run's "
-            "epochs would have been others; leave out --epochs"
+            f"{run}: epochs: expected a run without a schedule of the learning rate, found one: the epochs of a "
+            "shorter run would differ; leave out --epochs"
         )
     if not 1 <= count <= len(epochs):
         raise ImgcolorError(
@@ -97,7 +97,7 @@ def _row_after(run: Path, whole: Mapping[str, Any], count: int) -> dict[str, Any
     logged = {name: float(value) for name, value in epochs[count - 1].items() if "/" in name and value}
     return {
         **{name: value for name, value in whole.items() if "/" not in name and name != "chosen_epoch"},
-        "overrides": _typed(overrides),
+        "overrides": _format_options(overrides),
         "epochs": count,
         "seconds": _seconds(epochs[:count]),
         "status": "finished",
@@ -106,10 +106,10 @@ def _row_after(run: Path, whole: Mapping[str, Any], count: int) -> dict[str, Any
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """Read a table of results: a dictionary a row, every value as text.
+    """Read a table of results. Each row is a dictionary, with every value as text.
 
     Raises:
-        ImgcolorError: If the file has no such rows.
+        ImgcolorError: If columns are missing.
     """
     rows = read_rows(path)
     if rows and not set(_FIRST) <= set(rows[0]):
@@ -152,19 +152,19 @@ def _seconds(epochs: Iterable[Mapping[str, str]]) -> float:
     return round(sum(float(epoch["seconds"]) for epoch in epochs), 1)
 
 
-def read_options(words: Iterable[str]) -> dict[str, str]:
-    """Options as they are typed, `--name=value --name value`: name to value."""
-    rest = iter(words)
+def read_options(arguments: Iterable[str]) -> dict[str, str]:
+    """Map the names of options (``--name=value`` or ``--name value``) to their values."""
+    rest = iter(arguments)
     options: dict[str, str] = {}
-    for word in rest:
-        option, given, value = word.partition("=")
-        options[option] = value if given else next(rest, "")
+    for argument in rest:
+        option, equals, value = argument.partition("=")
+        options[option] = value if equals else next(rest, "")
     return options
 
 
-def _experiment(words: list[str]) -> tuple[str, str]:
-    """The experiment and the overrides as typed, from the words of a fit."""
-    options = read_options(words)
+def _experiment(arguments: list[str]) -> tuple[str, str]:
+    """Return the experiment and the overrides of a fit. A resumed run has those of the run before it."""
+    options = read_options(arguments)
     config = options.get("--config", "")
     resumed = Path(config).with_name(RUN_FILE)
     if Path(config).name == "config.yaml" and resumed.is_file():
@@ -175,19 +175,19 @@ def _experiment(words: list[str]) -> tuple[str, str]:
 
 
 def _experiment_of(config: str, options: dict[str, str]) -> tuple[str, str]:
-    # What says where files lie, and how much is printed or drawn, changes no figure; other columns have the rest.
+    # These options change no metric, or have their own columns.
     elsewhere = ("--config", "--seed_everything", "--data.source", "--data.root", "--ckpt_path")
-    aside = (*elsewhere, "--trainer.logger.", "--trainer.enable_", "--images.")
-    kept = {name: value for name, value in options.items() if not name.startswith(aside)}
-    return _from_repository(config), _typed(kept)
+    ignored = (*elsewhere, "--trainer.logger.", "--trainer.enable_", "--images.")
+    kept = {name: value for name, value in options.items() if not name.startswith(ignored)}
+    return _from_repository(config), _format_options(kept)
 
 
-def _typed(options: Mapping[str, str]) -> str:
+def _format_options(options: Mapping[str, str]) -> str:
     return " ".join(f"{name}={shlex.quote(value)}" for name, value in options.items())
 
 
 def _from_repository(path: str) -> str:
-    """An experiment's path from the repository's root, however it was given."""
+    """Return the path of an experiment relative to the repository."""
     parts = Path(path).parts
     return "/".join(parts[parts.index("experiments") :]) if "experiments" in parts else path
 

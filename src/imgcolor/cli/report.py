@@ -1,4 +1,4 @@
-"""imgcolor report: the results page, made from the tables of results alone."""
+"""imgcolor report: write the results page from the tables of results."""
 
 import math
 import shlex
@@ -49,13 +49,13 @@ def run(arguments: Namespace) -> None:
 
 
 def render(results: Path) -> str:
-    """The results page as Markdown.
+    """Return the results page as Markdown.
 
     Args:
         results: The folder of page.yaml and of the tables.
 
     Returns:
-        The text. A row that the page names and no run has filled says so.
+        The text. Rows without a run say "not run yet".
 
     Raises:
         ImgcolorError: If the page or a table cannot be read.
@@ -87,7 +87,7 @@ def _page(path: Path) -> dict[str, Any]:
 
 @dataclass
 class _Plot:
-    """An image that a table asks for."""
+    """A plot of a table."""
 
     path: Path
     title: str
@@ -99,7 +99,7 @@ class _Plot:
 
 
 def _plots(results: Path, table: Mapping[str, Any]) -> Iterator[_Plot]:
-    """`curves` draws metrics over epochs, a line a row; `swept` draws them over the values of the first key."""
+    """Yield a table's plots: ``curves`` over epochs, one line per row, and ``swept`` over values of the first key."""
     folder = results / "plots"
     named = table.get("plots", table["results"])
     what = " and ".join(table["keys"].values())
@@ -124,13 +124,13 @@ def _plots(results: Path, table: Mapping[str, Any]) -> Iterator[_Plot]:
 
 def _curves(results: Path, table: Mapping[str, Any]) -> dict[str, dict[str, list[tuple[int, float]]]]:
     path = curves_of(results / f"{table['results']}.csv")
-    points = _counted(read_rows(path)) if path.is_file() else []
+    points = _real_runs(read_rows(path)) if path.is_file() else []
     lines: dict[str, dict[str, list[tuple[int, float]]]] = {}
     runs = {", ".join(map(str, row["values"])): _runs_of(row, points, points, table) for row in table["rows"]}
     drawn = {name: found for name, found in runs.items() if found}
-    splits = ("train", "val") if len(drawn) < 3 else ("val",)  # more lines cannot be told apart
+    splits = ("train", "val") if len(drawn) < 3 else ("val",)  # more lines cannot be reported apart
     for name, found in drawn.items():
-        # One line a row: of several seeds the first.
+        # Of several seeds, the first one is drawn.
         names = ("overrides", "images", "seed")
         first = [point for point in found if all(point[name] == found[0][name] for name in names)]
         columns = {
@@ -145,71 +145,71 @@ def _curves(results: Path, table: Mapping[str, Any]) -> dict[str, dict[str, list
 def _points(
     results: Path, table: Mapping[str, Any]
 ) -> dict[str, dict[str, list[tuple[float | str, float, float]]]]:
-    """Figure to series, named by the other keys' values, to (swept value, mean, report's figure or NaN)."""
+    """Map metric and series (the values of the other keys) to (swept value, mean, report's value or NaN)."""
     path = results / f"{table['results']}.csv"
-    every = read_table(path) if path.is_file() else []
+    all_runs = read_table(path) if path.is_file() else []
     points: dict[str, dict[str, list[tuple[float | str, float, float]]]] = {}
     for metric in table["swept"]:
         series: dict[str, list[tuple[float | str, float, float]]] = {}
         for row in table["rows"]:
-            same = _runs_of(row, every, _counted(every), table)
+            same = _runs_of(row, all_runs, _real_runs(all_runs), table)
             values = [float(run[metric]) for run in same if run.get(metric)]
             if values and all(math.isfinite(value) for value in values):
-                told = row.get("report", {}).get(metric)
-                told = float(told) if isinstance(told, int | float) else math.nan
+                reported = row.get("report", {}).get(metric)
+                reported = float(reported) if isinstance(reported, int | float) else math.nan
                 swept, *others = row["values"]
                 names = [
                     f"{label} {v}" for label, v in zip(list(table["keys"].values())[1:], others, strict=True)
                 ]
-                series.setdefault(", ".join(names), []).append((swept, statistics.fmean(values), told))
+                series.setdefault(", ".join(names), []).append((swept, statistics.fmean(values), reported))
         points[metric] = series
     return points
 
 
-def _counted(runs: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """Without drawn and held-out images, which are no results on the validation images."""
+def _real_runs(runs: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the runs on the real validation images: no drawn and no held-out images."""
     return [run for run in runs if run["images"] != "synthetic" and "--data.holdout" not in run["overrides"]]
 
 
 def _runs_of(
     row: Mapping[str, Any],
-    every: Sequence[dict[str, str]],
+    all_runs: Sequence[dict[str, str]],
     counted: Sequence[dict[str, str]],
     table: Mapping[str, Any],
 ) -> list[dict[str, str]]:
-    """The runs that a row of the page means."""
-    if "overrides" in row:  # the values are a name for all that was changed
-        return [run for run in every if run["overrides"] == row["overrides"]]
+    """Return the runs of a row of the page."""
+    if "overrides" in row:  # the values only describe these
+        return [run for run in all_runs if run["overrides"] == row["overrides"]]
     same = [run for run in counted if _is(run, row, table)]
     different = {tuple(sorted(read_options(shlex.split(run["overrides"])).items())) for run in same}
     if len(different) > 1:
         found = " and ".join(sorted({run["overrides"] or "none" for run in same}))
         raise ImgcolorError(
             f"{table['results']}.csv: the row {row['values']} of the page: expected runs that differ in the seed "
-            f"alone, found the options {found}; say in the row's match which are meant, or take a run out"
+            f"alone, found the options {found}; name the options in the row's match, or remove a run"
         )
     return same
 
 
 def _table(results: Path, table: Mapping[str, Any]) -> list[str]:
-    """A table with the report's figures beside ours, the baselines' rows, and the commands."""
+    """Return a table with the report's and our values, the rows of the baselines, and the commands."""
     path = results / f"{table['results']}.csv"
-    every = read_table(path) if path.is_file() else []
-    runs = _counted(every)
+    all_runs = read_table(path) if path.is_file() else []
+    runs = _real_runs(all_runs)
     keys: dict[str, str] = table["keys"]
     metrics: dict[str, str] = table["metrics"]
     head = [*keys.values()]
-    told = {quantity for row in table["rows"] for quantity in row.get("report", {})}
+    reported = {quantity for row in table["rows"] for quantity in row.get("report", {})}
     for quantity, name in metrics.items():
-        head += [f"{name}, the report", f"{name}, here"] if quantity in told else [name]
+        head += [f"{name}, the report", f"{name}, here"] if quantity in reported else [name]
     lines = [head, ["---"] * len(head)]
     used: list[dict[str, str]] = []
     for row in table["rows"]:
-        same = _runs_of(row, every, runs, table)
+        same = _runs_of(row, all_runs, runs, table)
         used += same
         cells = [str(value) for value in row["values"]]
         for quantity in metrics:
-            if quantity in told:
+            if quantity in reported:
                 cells.append(_shown(row.get("report", {}).get(quantity)))
             cells.append(_mean(same, quantity))
         lines.append(cells)
@@ -220,14 +220,14 @@ def _table(results: Path, table: Mapping[str, Any]) -> list[str]:
             split, _, metric = quantity.rpartition("/")
             # The baselines are measured on the validation images alone.
             value = "" if split == "train" else _mean(finished[:1], f"baseline/{name}/{metric}")
-            cells += [""] * (quantity in told) + [value]
+            cells += [""] * (quantity in reported) + [value]
         lines.append(cells)
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return [text, _commands(used)] if used else [text]
 
 
 def _is(run: Mapping[str, str], row: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
-    # A key that is no option is a name for what the row's own match says.
+    # A key without a dot is a description, and the row has its own match.
     values = {key: value for key, value in zip(table["keys"], row["values"], strict=True) if "." in key}
     found = read_options(shlex.split(run["overrides"]))
     wanted = {**table.get("match", {}), **row.get("match", {}), **values}
@@ -267,7 +267,7 @@ def _shown(value: float | str | None) -> str:
 
 
 def _commands(runs: Sequence[Mapping[str, str]]) -> str:
-    """The runs' commands, with commit, hardware and seconds, folded away."""
+    """Return the commands of the runs with commit, hardware and seconds, in a collapsed block."""
     origins = sorted({f"commit {run['commit']}, {run['hardware']}" for run in runs})
     lines = [
         f"imgcolor fit --config {run['experiment']} {run['overrides']} --seed_everything={run['seed'] or 0}"

@@ -1,4 +1,4 @@
-"""A run's figures beside their baseline, as a table for the terminal."""
+"""Tables of metrics for the terminal."""
 
 from collections.abc import Mapping
 
@@ -8,14 +8,14 @@ from imgcolor.baselines.comparison import HIGHER_IS_BETTER, baselines_of, best_b
 
 
 def result_table(title: str, metrics: Mapping[str, float]) -> Table:
-    """Set a network's figures beside the best that needs no network.
+    """Return a table of a network's metrics and the best baseline of each.
 
     Args:
-        title: Stands above the table.
+        title: The title of the table.
         metrics: Name to value, as in ``metrics.json``: ``train/...``, ``val/...``, ``test/...``, ``baseline/...``.
 
     Returns:
-        A row a figure, a column a split, and the best of the baselines with its name.
+        One row per metric, one column per split, then the value and the name of the best baseline.
     """
     splits = [split for split in ("train", "val", "test") if any(n.startswith(f"{split}/") for n in metrics)]
     baselines = best_baselines(metrics)
@@ -37,20 +37,22 @@ def result_table(title: str, metrics: Mapping[str, float]) -> Table:
             cells = [f"{metrics[f'{split}/colourfulness']:.4g}" if other == split else "" for other in splits]
             truth = metrics[f"{split}/colourfulness_target"]
             baseline = _nearest_colourfulness(truth, metrics)
-            beside = (f"{baseline[1]:.4g}", f"{baseline[0]}; the truth has {truth:.4g}") if baseline else ()
-            table.add_row("colourfulness", *cells, *beside)
+            reference = (
+                (f"{baseline[1]:.4g}", f"{baseline[0]}; the truth has {truth:.4g}") if baseline else ()
+            )
+            table.add_row("colourfulness", *cells, *reference)
     return table
 
 
 def baseline_table(title: str, metrics: Mapping[str, float]) -> Table:
-    """Set the baselines beside each other.
+    """Return a table of the metrics of all baselines.
 
     Args:
-        title: Stands above the table.
+        title: The title of the table.
         metrics: ``baseline/NAME/METRIC`` to value.
 
     Returns:
-        A row a baseline, a column a figure.
+        One row per baseline, one column per metric.
     """
     names = list(dict.fromkeys(key.split("/")[1] for key in metrics))
     shown = [f for f in [*HIGHER_IS_BETTER, "colourfulness"] if any(key.endswith(f"/{f}") for key in metrics)]
@@ -65,6 +67,6 @@ def baseline_table(title: str, metrics: Mapping[str, float]) -> Table:
 
 
 def _nearest_colourfulness(truth: float, metrics: Mapping[str, float]) -> tuple[str, float] | None:
-    """The baseline that is about as colourful as the truth: its name and value."""
+    """Return name and value of the baseline whose colourfulness is nearest to that of the originals."""
     found = baselines_of("colourfulness", metrics)
     return min(found, key=lambda pair: abs(pair[1] - truth)) if found else None

@@ -1,4 +1,4 @@
-"""`--ckpt_path last`: the checkpoint of the newest run."""
+"""``--ckpt_path last``: find the last checkpoint of the newest run."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,36 +17,37 @@ _MAY_DIFFER = (
     "trainer.enable_progress_bar",
     "trainer.enable_model_summary",
 )
-"""Options that a resumed run may have otherwise: how long it goes on, and what it shows."""
+"""Options that a resumed run may change: its length and what it prints."""
 
 
 def last_checkpoint(config: Mapping[str, Any], *, fit: bool) -> Path:
-    """The checkpoint that ``--ckpt_path last`` means: that of the newest fit in the experiment's folder.
+    """Return the last checkpoint of the newest fit in the experiment's folder.
 
-    Never an older run's: where the newest has none, or a fit would go on with other options, that is an error.
+    An older run is never used. It is an error if the newest run has no checkpoint, or if a fit would continue it with
+    other options.
 
     Args:
         config: The command's configuration, as plain data.
-        fit: Whether the command is fit, which must then have the options of the run.
+        fit: Whether the command is ``fit``, which must have the options of the run.
 
     Returns:
-        Its path.
+        The path of the checkpoint.
 
     Raises:
-        ImgcolorError: If there is no fit, its checkpoint is missing, or its options are others.
+        ImgcolorError: If there is no run, its checkpoint is missing, or its options are different.
     """
     folder = _experiment_folder(config)
     runs = sorted((path.parent for path in folder.glob(f"version_*/{RUN_FILE}")), key=_number)
     if not runs:
         raise ImgcolorError(
             f"--ckpt_path last: expected a run of `imgcolor fit` in {folder}, found none; leave it out to "
-            "begin one"
+            "start one"
         )
     path = runs[-1] / "checkpoints" / "last.ckpt"
     if not path.is_file():
         raise ImgcolorError(
             f"--ckpt_path last: expected {path}, found none: {runs[-1]}, the newest run, ended before its first "
-            "epoch did; leave --ckpt_path out to begin anew, or give an older run's checkpoint by its path"
+            "epoch did; leave --ckpt_path out to start again, or give an older run's checkpoint by its path"
         )
     if fit:
         _refuse_other_options(runs[-1], path, config)
@@ -62,18 +63,18 @@ def _refuse_other_options(run: Path, path: Path, config: Mapping[str, Any]) -> N
             f"{file}: expected the newest run's configuration, found none ({error})"
         ) from error
     given = dict(_options(config))
-    # An option that an older version of imgcolor did not have is no difference.
+    # Options that are new since the version of the run are ignored.
     for name in saved:
         if name not in _MAY_DIFFER and saved[name] != given.get(name):
             raise ImgcolorError(
                 f"--ckpt_path last: expected the options of {run}, the newest run, found {name} "
-                f"{given.get(name)!r}, where it has {saved[name]!r}; to go on from it with other options, give "
+                f"{given.get(name)!r}, where it has {saved[name]!r}; to continue it with other options, give "
                 f"--ckpt_path {path}"
             )
 
 
 def _options(config: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """An option's whole name and its value, one after the other."""
+    """Yield the full name and the value of each option."""
     if isinstance(config, Mapping) and config:
         for key, value in config.items():
             yield from _options(value, f"{name}.{key}" if name else str(key))

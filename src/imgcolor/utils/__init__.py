@@ -1,1 +1,1 @@
-"""Errors, files and small helpers that everything else uses."""
+"""Errors, files and small helpers. This package imports no other package of imgcolor."""

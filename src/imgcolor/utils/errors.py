@@ -1,8 +1,8 @@
-"""The errors that imgcolor raises on purpose for its users."""
+"""Errors that report bad input to the user."""
 
 
 class ImgcolorError(Exception):
-    """Bad input, said in one line: what is wrong and where, what was expected, what was found, the way out.
+    """Bad input. The message is one line: where the problem is, what was expected, what was found, what to do.
 
     The command line prints the message without a traceback; in Python it is an ordinary exception.
 
@@ -20,7 +20,7 @@ class DivergedError(ImgcolorError):
 
 
 def one_line_error(message: str) -> ImgcolorError:
-    """Return an error whose message is on one line, whatever file names and other libraries' messages hold."""
+    """Return an error with a message of one line, even if a file name or another library's text has several."""
     return ImgcolorError(" ".join(message.splitlines()))
 
 

@@ -1,4 +1,4 @@
-"""Reading tables, and writing files so that nothing half-written is ever left under a final name."""
+"""Read and write CSV and JSON files. A file is complete as soon as it has its final name."""
 
 import csv
 import errno
@@ -12,19 +12,19 @@ from typing import Any
 from imgcolor.utils.errors import ImgcolorError
 
 RUN_FILE = "run.json"
-"""What the file that says where a run comes from is called, in the run's folder."""
+"""Name of the file in a run folder with the command, commit, versions and hardware of the run."""
 
 
 def atomic_write(path: Path, content: str | bytes | memoryview, *, durable: bool = False) -> None:
-    """Write a file beside its place and move it there when it is whole; folders are made as needed.
+    """Write a file under a temporary name, then rename it. Missing folders are created.
 
     Args:
-        path: The file; one of that name is replaced.
+        path: The file. An existing one is replaced.
         content: Text, written as UTF-8, or bytes.
-        durable: Whether to wait until the disk has it, so that it outlives a power failure too.
+        durable: Whether to wait until the file is on the disk, so that it survives a power failure.
 
     Raises:
-        ImgcolorError: If it cannot be written, such as on a full disk. A file of that name is then as it was.
+        ImgcolorError: If the file cannot be written, for example to a full disk. An existing file is then unchanged.
     """
     temporary = path.with_name(f"{path.name}.part")
     try:
@@ -42,29 +42,29 @@ def atomic_write(path: Path, content: str | bytes | memoryview, *, durable: bool
         raise ImgcolorError(cannot_write(error, path)) from error
 
 
-_WAYS_OUT = {
+_HINTS = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there",
     errno.EROFS: "it is mounted read-only",
-    errno.EACCES: "ask for the right to write there",
-    errno.EPERM: "ask for the right to write there",
-    errno.ENOTDIR: "a file has the place of a folder: move it away",
-    errno.EEXIST: "a file has the place of a folder: move it away",
+    errno.EACCES: "get permission to write there",
+    errno.EPERM: "get permission to write there",
+    errno.ENOTDIR: "there is a file where a folder is needed: move it away",
+    errno.EEXIST: "there is a file where a folder is needed: move it away",
 }
 
-ONLY_WRITING = frozenset(_WAYS_OUT) - {errno.EACCES, errno.EPERM}
-"""Those ``OSError.errno`` that only writing gives, never reading."""
+ONLY_WRITING = frozenset(_HINTS) - {errno.EACCES, errno.EPERM}
+"""Values of ``OSError.errno`` that occur only in writing, never in reading."""
 
 
 def cannot_write(error: OSError, path: Path | None = None) -> str:
-    """Say in one line what could not be written, why, and the way out.
+    """Describe in one line which file could not be written, why, and what to do.
 
     Args:
-        error: What the system said.
-        path: The file, where the error does not know it.
+        error: The error of the system.
+        path: The file, if the error does not name it.
     """
     place = path or error.filename or "a file of the run"
-    hint = _WAYS_OUT.get(error.errno or 0, "see what is wrong there")
+    hint = _HINTS.get(error.errno or 0, "check this path")
     return (
         f"{place}: cannot be written ({error.strerror}); {hint}, or write elsewhere (--output; runs: "
         "--trainer.logger.save_dir FOLDER)"
@@ -72,26 +72,26 @@ def cannot_write(error: OSError, path: Path | None = None) -> str:
 
 
 def write_metrics(path: Path, metrics: Mapping[str, float]) -> None:
-    """Write figures as JSON, whole: name to number.
+    """Write metrics as JSON: name to value.
 
-    The PSNR of images without an error is infinite, which JSON has no word for; readers take 1e999 for it.
+    JSON has no infinity, which the PSNR of equal images is. It is written as 1e999, which is read as infinity.
     """
     atomic_write(path, json.dumps(metrics, indent=1).replace(": Infinity", ": 1e999") + "\n")
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read a CSV file: a dictionary a row, column to text."""
+    """Read a CSV file. Each row is a dictionary from column to text."""
     with path.open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
-    """Write a CSV file, whole.
+    """Write a CSV file.
 
     Args:
         path: The file.
-        rows: Column to value; rows may lack columns.
-        columns: Their order; by default the order in which the rows bring them.
+        rows: Column to value. Rows may lack columns.
+        columns: The order of the columns; by default that of their first occurrence.
     """
     names = columns or list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO(newline="")

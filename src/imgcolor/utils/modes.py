@@ -1,4 +1,4 @@
-"""The modes that a network runs in."""
+"""Training and evaluation mode of modules."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from torch import nn
 
 @contextmanager
 def eval_mode(module: nn.Module) -> Iterator[None]:
-    """Run a block in evaluation mode without gradients; every submodule's own mode comes back after it."""
+    """Run a block in evaluation mode without gradients, then restore the mode of each submodule."""
     training = [inner for inner in module.modules() if inner.training]
     module.eval()
     try:

@@ -1,24 +1,24 @@
-"""Whether half precision is worth it on what a run computes on."""
+"""Support of devices for bfloat16."""
 
 import torch
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 by itself.
+    """Return whether a device has bfloat16 arithmetic.
 
-    A processor that does not, such as one with AVX2 alone, or a GPU before NVIDIA's Ampere, imitates it: correct,
-    but slower than float32, on a processor many times.
+    Other processors, such as those with AVX2 only, and NVIDIA GPUs before Ampere emulate it. The results are correct,
+    but it is slower than float32, many times slower on a processor.
 
     Args:
-        device: Where tensors lie.
+        device: The device of the tensors.
 
     Returns:
-        What oneDNN knows of the processor, or CUDA of the GPU; True for everything else.
+        The answer of oneDNN for a processor and of CUDA for a GPU; True for other devices.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return True
-    # Private, and the only place in torch that knows without parsing the processor's name.
+    # A private function, but torch has no public one.
     known = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
     return bool(known is not None and known())

@@ -1,4 +1,4 @@
-"""The commit and the hardware that a run or a measurement was made with."""
+"""The commit and the hardware of a run or a measurement."""
 
 import os
 import platform
@@ -6,24 +6,24 @@ import subprocess
 from pathlib import Path
 
 SWEPT = "IMGCOLOR_SWEPT"
-"""The variable of a trial's environment that names the options which the sweep tries, with commas between."""
+"""Environment variable of a trial: the options that differ between the trials of its sweep, comma-separated."""
 
 
 def commit(folder: Path) -> str | None:
-    """The commit that a folder is checked out at.
+    """Return the commit of a folder.
 
     Args:
-        folder: A folder of a Git repository.
+        folder: A folder in a Git repository.
 
     Returns:
-        Its short name, with ``+`` where tracked files of the folder have changed since; None outside a repository.
+        The short hash, with ``+`` if tracked files in the folder have changed; None outside a repository.
     """
     try:
         name, changed = (
             subprocess.run(
-                ["git", *words], cwd=folder, capture_output=True, text=True, check=True
+                ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
             ).stdout.strip()
-            for words in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "-uno", "--", "."])
+            for arguments in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "-uno", "--", "."])
         )
     except (OSError, subprocess.CalledProcessError):
         return None
@@ -31,8 +31,8 @@ def commit(folder: Path) -> str | None:
 
 
 def hardware() -> str:
-    """What a run computes on: processor, threads, and the GPU where torch sees one."""
-    import torch  # here: SWEPT and commit() need it not
+    """Return the names of the processor and the GPU, if there is one, and the number of threads."""
+    import torch  # slow; commit() does not need it
 
     model = platform.processor() or platform.machine()
     described = Path("/proc/cpuinfo")
