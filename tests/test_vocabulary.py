@@ -27,7 +27,7 @@ REPLACED_IN_TASKS = {r"\bscores\b": "logits", r"\bshares\b": "probabilities"}
 
 ALLOWED = [
     r"math\.floor|\.floor\(\)|torch\.floor",  # rounding down
-    r"\bmatplotlib\.figure\b|\bFigure\b|\bfigure\s*[=.,:)]|pyplot\.figure|_save\(figure|keeps figures",  # a plot of matplotlib
+    r"\bmatplotlib\.figure\b|\bFigure\b|\bfigure\s*[=.,:)]|pyplot\.figure|_save\(figure|keeps figures",  # of matplotlib
     r"\(CENG 483, figure \d\)|figures \d to \d|\bIn the figure\b|draws the figure",  # a figure with a number
     r"public\s+figures",  # people
     r"instead of ending",  # the verb
