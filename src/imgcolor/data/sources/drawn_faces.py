@@ -1,4 +1,4 @@
-"""Drawn portraits, to learn colour from where nothing can be downloaded."""
+"""Drawn portraits, for training without a download."""
 
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ SKINS = (  # skin, lips; from light to dark
     ((78, 52, 40), (82, 48, 46)),
 )
 
-DARK_HAIRS, DARK_IRISES = 4, 2  # how many of each go with dark skin too
+DARK_HAIRS, DARK_IRISES = 4, 2  # number of rows of each that dark skin is combined with
 
 HAIRS = (  # the dark ones and grey first
     ((26, 22, 22),),  # black
@@ -73,7 +73,7 @@ EYE_WHITE = (228.0, 224.0, 218.0)
 
 TEETH = (234.0, 228.0, 212.0)
 
-LIGHTS = (  # the colour that white takes
+LIGHTS = (  # the colour of white
     ((255, 252, 246),),
     ((255, 240, 216),),  # bulbs
     ((255, 228, 190),),  # warm bulbs
@@ -83,30 +83,30 @@ LIGHTS = (  # the colour that white takes
 
 
 def draw_faces(count: int, size: int = 80, seed: int = 0) -> Tensor:
-    """Draw portraits: head and shoulders before a blurred background.
+    """Draw portraits: head and shoulders in front of a blurred background.
 
-    Image i depends on the seed, i and the size alone: a longer set begins with the shorter one. Another size
-    shows the same people, but for the grain. The global random state is neither used nor changed.
+    Image i depends only on the seed, i and the size, so a larger set starts with the smaller one. Other sizes
+    show the same people, except for the noise. The global random state is neither used nor changed.
 
     Args:
-        count: The number of images, at least 1.
-        size: The images' height and width in pixels, at least 8.
-        seed: Says which images.
+        count: Number of images, at least 1.
+        size: Height and width of the images in pixels, at least 8.
+        seed: Seed of the images.
 
     Returns:
         RGB images, uint8 [count, 3, size, size] in [0, 255].
 
     Raises:
-        ImgcolorError: If count or size is too small.
+        ImgcolorError: If ``count`` or ``size`` is too small.
     """
     return draw("draw_faces", _portraits, count, size, seed, chunk=16)
 
 
 def _portraits(canvas: Canvas, dice: Dice, grain: torch.Generator) -> Tensor:
-    """One chunk of faces, uint8 [N, 3, H, W]."""
+    """Draw one chunk of faces: uint8 [N, 3, H, W]."""
     noise = torch.rand(dice.images, 1, canvas.size, canvas.size, generator=grain) - 0.5
-    person = _Person.rolled(dice)
-    pose = _Pose.rolled(canvas, dice)
+    person = _Person.random(dice)
+    pose = _Pose.random(canvas, dice)
     image = _backdrop(canvas, dice)
     _behind(dice, image, person, pose)
     _shoulders(dice, image, person, pose)
@@ -118,7 +118,7 @@ def _portraits(canvas: Canvas, dice: Dice, grain: torch.Generator) -> Tensor:
 
 
 class _Person(NamedTuple):
-    """What stays with a person: colours [N, 3, 1, 1] and, as [N, 1, 1, 1], 1 for long hair and for a bald head."""
+    """Colours of a person [N, 3, 1, 1], and whether the hair is long or the head bald: 1 or 0, [N, 1, 1, 1]."""
 
     skin: Tensor
     lips: Tensor
@@ -128,8 +128,8 @@ class _Person(NamedTuple):
     bald: Tensor
 
     @classmethod
-    def rolled(cls, dice: Dice) -> "_Person":
-        """Roll a chunk of people; dark skin goes with dark or grey hair and brown eyes."""
+    def random(cls, dice: Dice) -> "_Person":
+        """Choose people at random; dark skin is combined with dark or grey hair and brown eyes."""
         complexion = dice.row(SKINS)
         skin, lips = (dice.tinted(colour) for colour in columns(SKINS, complexion))
         dark = complexion >= len(SKINS) // 2
@@ -147,16 +147,16 @@ class _Person(NamedTuple):
 
 
 class _Pose(NamedTuple):
-    """The head's own frame: u to the right, v down, from crown v = -0.5 to chin v = 0.5, eyes near v = 0.
+    """Coordinates of the head: u to the right, v down, with the crown at v = -0.5 and the chin at v = 0.5.
 
     Attributes:
         u: [N, 1, H, W].
         v: [N, 1, H, W].
-        face: u from the middle of the face, which moves as the head turns, [N, 1, H, W].
-        mirrored: How far from that middle on either side: what is drawn in it appears twice, [N, 1, H, W].
-        pixel: The width of a pixel, [N, 1, 1, 1].
-        height: The head's height in images, [N, 1, 1, 1].
-        lamp: Where the light comes from: -1 left to 1 right, [N, 1, 1, 1].
+        face: u relative to the middle of the face, which moves if the head turns, [N, 1, H, W].
+        mirrored: The absolute value of ``face``, for what both sides have, [N, 1, H, W].
+        pixel: Width of a pixel, [N, 1, 1, 1].
+        height: Height of the head relative to the image, [N, 1, 1, 1].
+        lamp: Direction of the light, from -1 (left) to 1 (right), [N, 1, 1, 1].
     """
 
     u: Tensor
@@ -168,8 +168,8 @@ class _Pose(NamedTuple):
     lamp: Tensor
 
     @classmethod
-    def rolled(cls, canvas: Canvas, dice: Dice) -> "_Pose":
-        """Roll where the heads are, how large, how tilted and how turned."""
+    def random(cls, canvas: Canvas, dice: Dice) -> "_Pose":
+        """Choose position, size, tilt and turn of the heads at random."""
         height = dice.between(0.58, 0.95)
         tilt, turn = dice.between(-0.16, 0.16), dice.between(-0.06, 0.06)
         across = (canvas.x - dice.between(0.44, 0.56)) / height
@@ -180,12 +180,12 @@ class _Pose(NamedTuple):
         return cls(u, v, face, face.abs(), 1 / (height * canvas.size), height, dice.between(-1, 1))
 
     def cover(self, distance: Tensor) -> Tensor:
-        """How much of each pixel a shape covers, from the distance to its edge in this frame."""
+        """Return the fraction of each pixel that a shape covers, from the distance to its edge."""
         return (0.5 - distance / self.pixel).clamp_(0, 1)
 
 
 def _backdrop(canvas: Canvas, dice: Dice) -> Tensor:
-    """What is behind: a tone above, one below, and two soft blobs of a third, out of focus."""
+    """Draw the background: one colour above, one below, and two blurred blobs of a third."""
     top, low, spot = (dice.tinted(colour) for colour in columns(ROOMS, dice.row(ROOMS)))
     edge = dice.between(0.3, 0.8)
     image = torch.lerp(top, low, ((canvas.y - edge) / dice.between(0.15, 0.8) + 0.5).clamp(0, 1))
@@ -198,7 +198,7 @@ def _backdrop(canvas: Canvas, dice: Dice) -> Tensor:
 
 
 def _behind(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
-    """Long hair behind the neck, down to the shoulders or beyond."""
+    """Draw long hair behind the neck."""
     length = dice.between(0.5, 0.95)
     wide = dice.between(0.41, 0.5)
     fall = torch.where(pose.v < 0, pose.v / 0.54, pose.v / length)
@@ -207,7 +207,7 @@ def _behind(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
 
 
 def _shoulders(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
-    """Clothes on the shoulders, an open collar or one with a tie, and the neck in the chin's shadow."""
+    """Draw clothes, collar and neck."""
     outer, inner, tie = (dice.tinted(colour) for colour in columns(CLOTHES, dice.row(CLOTHES)))
     u, v = pose.u, pose.v
     slope = (u.abs() - 0.2).clamp_(min=0) * dice.between(0.25, 0.55)
@@ -221,14 +221,14 @@ def _shoulders(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
     thick = dice.between(0.19, 0.25)
     neck = union(
         torch.maximum(u.abs() - thick, (v - 0.4).abs() - 0.2),
-        oval(u, v - 0.4, thick, dice.between(0.28, 0.36)),  # ends round in the collar
+        oval(u, v - 0.4, thick, dice.between(0.28, 0.36)),  # a round end in the collar
     )
     shade = (0.58 + 0.9 * (v - 0.5)).clamp(0.5, 0.85) + 0.4 * pose.lamp * u
     image.lerp_(person.skin * shade, pose.cover(neck))
 
 
 def _head(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
-    """Ears and the bare head: lit from one side, darker towards its edge, redder on the cheeks."""
+    """Draw ears and head, lit from one side, darker towards the edge, redder on the cheeks."""
     u, v = pose.u, pose.v
     wide = dice.between(0.35, 0.4)
     narrowing = 1 - dice.between(0.2, 0.45) * v.clamp(min=0)
@@ -244,13 +244,13 @@ def _head(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
 
 
 def _features(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
-    """Eyes, brows, nose and mouth; a beard on some, glasses on others."""
+    """Draw eyes, brows, nose and mouth, and beard or glasses in some images."""
     face, side, v = pose.face, pose.mirrored, pose.v
 
     def soft(u0: Tensor, v0: Tensor, wide: float, high: float) -> Tensor:
         return (1 - (u0 / wide).square() - (v0 / high).square()).clamp_(0, 1)
 
-    # Shades: the sockets, one flank of the nose and what lies below it, the chin's hollow.
+    # Shades: eye sockets, one side of the nose, below the nose, above the chin.
     eyes = 0.15
     flank = face + pose.lamp.sign() * 0.045
     shade = soft(side - eyes + 0.02, v + 0.015, 0.13, 0.09) * 0.35
@@ -264,7 +264,7 @@ def _features(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
     )
     image.mul_(1 - shade + glow)
 
-    # Mouth: the corners rise with a smile, and the lips may part over the teeth.
+    # Mouth: the corners rise with a smile, and the lips can be open.
     smile, parted = dice.between(-0.2, 1.2), dice.between(-0.05, 0.045).clamp(min=0)
     wide = 0.11 + 0.03 * smile
     mouth = v - 0.29 + smile * (side / 0.14).clamp(max=1).square() * 0.025
@@ -278,7 +278,7 @@ def _features(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
     teeth = oval(face, mouth + 0.006, wide * 0.8, (parted - 0.005).clamp(min=1e-3))
     image.lerp_(torch.tensor(TEETH).view(1, 3, 1, 1), pose.cover(teeth) * (parted > 0.012))
 
-    # Eyes: the lid's line, the white, iris and pupil inside it.
+    # Eyes: lid, white, iris and pupil.
     lids = dice.between(0.02, 0.034)
     gaze = dice.between(-0.02, 0.02) * face.sign()
     image.lerp_(person.skin * 0.35, pose.cover(oval(side - eyes, v + 0.008, 0.07, lids + 0.006)))
@@ -300,11 +300,11 @@ def _features(dice: Dice, image: Tensor, person: _Person, pose: _Pose) -> None:
 
 
 def _haircut(dice: Dice, image: Tensor, person: _Person, pose: _Pose, noise: Tensor) -> None:
-    """Hair over the head but for the face: a cap, more where it is long, a fringe of hair where it is bald."""
+    """Draw the hair: a cap around the face, longer for long hair, only at the sides for a bald head."""
     u, v = pose.u, pose.v
     outside = oval(u, v + 0.06, dice.between(0.385, 0.44), dice.between(0.46, 0.53))
     parting = dice.between(-0.1, 0.1)
-    brow = dice.between(0.34, 0.45) + 0.5 * person.bald  # how far up the forehead is bare
+    brow = dice.between(0.34, 0.45) + 0.5 * person.bald  # height of the bare forehead
     wide = dice.between(0.31, 0.345)
     bare = oval(
         u - parting * (-v).clamp(min=0) * 2,

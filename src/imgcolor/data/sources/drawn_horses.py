@@ -1,8 +1,8 @@
-"""Drawn horses, to learn colour from where nothing can be downloaded.
+"""Drawn horses, for training without a download.
 
-A scene is painted back to front (sky, distance, field, shadow, horse) in relative coordinates, so a seed shows
-the same scenes at every size. The palettes overlap in brightness on purpose: the grey of a pale sky is also that
-of sand and of a grey coat, so a network has to see what a pixel belongs to before it can colour it.
+A scene is painted from back to front (sky, distance, field, shadow, horse) in relative coordinates, so a seed
+shows the same scenes at each size. The colours overlap in brightness on purpose: a pale sky, sand and a grey
+coat have the same grey, so a network has to recognise the object to colour it.
 """
 
 from itertools import pairwise
@@ -12,17 +12,17 @@ from torch import Tensor
 
 from imgcolor.data.sources.drawing import Canvas, Dice, columns, draw, paint, union
 
-# Colours are RGB in [0, 255]. A row is one kind of sky, field, ...; its columns belong together.
-SKIES = (  # at the top, at the horizon, the light that it casts
+# Colours are RGB in [0, 255]. A row is one kind of sky, field and so on.
+SKIES = (  # at the top, at the horizon, colour of the light
     ((96, 136, 184), (190, 206, 218), (255, 253, 246)),  # clear
     ((74, 106, 152), (146, 172, 196), (255, 252, 244)),  # deep blue
     ((144, 170, 194), (222, 225, 222), (252, 252, 250)),  # hazy
     ((186, 189, 193), (224, 224, 221), (238, 241, 246)),  # overcast
-    ((134, 138, 145), (186, 186, 186), (222, 228, 236)),  # rain on its way
+    ((134, 138, 145), (186, 186, 186), (222, 228, 236)),  # before rain
     ((118, 118, 140), (222, 178, 140), (255, 236, 216)),  # evening
 )
 
-SUNNY = (1.0, 1.0, 0.7, 0.15, 0.0, 0.5)  # how hard a shadow each sky casts
+SUNNY = (1.0, 1.0, 0.7, 0.15, 0.0, 0.5)  # strength of the shadow for each sky
 
 FIELDS = (  # far, near
     ((128, 146, 92), (98, 124, 64)),  # meadow
@@ -52,25 +52,25 @@ COATS = (  # body, mane and tail, lower legs
 def draw_horses(count: int, size: int = 32, seed: int = 0) -> Tensor:
     """Draw horses in fields.
 
-    Image i depends on the seed, i and the size alone: a longer set begins with the shorter one. Another size
-    shows the same scenes, but for the grain. The global random state is neither used nor changed.
+    Image i depends only on the seed, i and the size, so a larger set starts with the smaller one. Other sizes
+    show the same scenes, except for the noise. The global random state is neither used nor changed.
 
     Args:
-        count: The number of images, at least 1.
-        size: The images' height and width in pixels, at least 8.
-        seed: Says which images.
+        count: Number of images, at least 1.
+        size: Height and width of the images in pixels, at least 8.
+        seed: Seed of the images.
 
     Returns:
         RGB images, uint8 [count, 3, size, size] in [0, 255].
 
     Raises:
-        ImgcolorError: If count or size is too small.
+        ImgcolorError: If ``count`` or ``size`` is too small.
     """
     return draw("draw_horses", _scenes, count, size, seed, chunk=64)
 
 
 def _scenes(canvas: Canvas, dice: Dice, grain: torch.Generator) -> Tensor:
-    """One chunk of images, uint8 [N, 3, H, W]."""
+    """Draw one chunk of images: uint8 [N, 3, H, W]."""
     weather = dice.row(SKIES)
     horizon = dice.between(0.22, 0.58)
     noise = torch.rand(dice.images, 1, canvas.size, canvas.size, generator=grain) - 0.5
@@ -79,12 +79,12 @@ def _scenes(canvas: Canvas, dice: Dice, grain: torch.Generator) -> Tensor:
     image = _field(canvas, dice, image, horizon, noise)
     image = _horse(canvas, dice, image, torch.tensor(SUNNY)[weather].view(-1, 1, 1, 1))
     light = columns(SKIES, weather)[2] / 255 * dice.between(0.8, 1.12)
-    across = 1 + (canvas.x - 0.5) * dice.between(-0.2, 0.2)  # one side is a little nearer to the light
+    across = 1 + (canvas.x - 0.5) * dice.between(-0.2, 0.2)  # one side is a little brighter
     return image.mul_(light).mul_(across).add_(noise, alpha=6).clamp_(0, 255).round_().to(torch.uint8)
 
 
 def _sky(canvas: Canvas, dice: Dice, weather: Tensor, horizon: Tensor) -> Tensor:
-    """The sky, paler towards the horizon, with a soft bank of cloud in some."""
+    """Draw the sky, paler towards the horizon, with a cloud in some images."""
     top, low, _ = (dice.tinted(colour) for colour in columns(SKIES, weather))
     sky = torch.lerp(top, low, (canvas.y / horizon).clamp(0, 1))
     across = (canvas.x - dice.between(0, 1)) / dice.between(0.2, 0.5)
@@ -94,7 +94,7 @@ def _sky(canvas: Canvas, dice: Dice, weather: Tensor, horizon: Tensor) -> Tensor
 
 
 def _distance(canvas: Canvas, dice: Dice, image: Tensor, horizon: Tensor, noise: Tensor) -> Tensor:
-    """Trees or hills along the horizon in most images: two waves, short for trees and long for hills."""
+    """Draw trees or hills along the horizon in most images, as sums of two waves."""
     kind = dice.row(TREES + HILLS)
     hills = (kind >= len(TREES)).float().view(-1, 1, 1, 1)
     pace = torch.lerp(dice.between(16, 30), dice.between(4, 8), hills)
@@ -108,7 +108,7 @@ def _distance(canvas: Canvas, dice: Dice, image: Tensor, horizon: Tensor, noise:
 
 
 def _field(canvas: Canvas, dice: Dice, image: Tensor, horizon: Tensor, noise: Tensor) -> Tensor:
-    """The ground, from far to near, in broad uneven patches, with a grain that grows towards the viewer."""
+    """Draw the ground in uneven patches, with noise that grows towards the viewer."""
     far, near = (dice.tinted(colour) for colour in columns(FIELDS, dice.row(FIELDS)))
     nearness = (canvas.y - horizon) / (1 - horizon)
     ground = torch.lerp(far, near, nearness.clamp(0, 1))
@@ -118,20 +118,20 @@ def _field(canvas: Canvas, dice: Dice, image: Tensor, horizon: Tensor, noise: Te
 
 
 def _horse(canvas: Canvas, dice: Dice, image: Tensor, sunny: Tensor) -> Tensor:
-    """The horse and its shadow.
+    """Draw the horse and its shadow.
 
-    It has a frame of its own: u is the way that it looks, v the height above its hooves. Its withers stand at
-    v = 1, so every length below is in heights of a horse.
+    The coordinates of the horse are u, in the direction in which it looks, and v, the height above its
+    hooves. The unit is the height of the horse.
     """
     height = dice.between(0.42, 0.62)
     hooves = dice.between(0.8, 0.96)
     facing = dice.chance(0.5) * 2 - 1
-    middle = 0.14  # of nose and tail, since the nose reaches farther
+    middle = 0.14  # between nose and tail
     u = (canvas.x - dice.between(0.42, 0.58)) * facing / height + middle
     v = (hooves - canvas.y) / height
 
     def limb(*joints: tuple[Tensor | float, Tensor | float, float]) -> Tensor:
-        """Distance to tapered capsules that join points (u, v, radius) in a row, negative inside."""
+        """Return the distance to tapered capsules between points (u, v, radius); negative inside."""
         distances = []
         for (u0, v0, thick), (u1, v1, thin) in pairwise(joints):
             du, dv = u1 - u0, v1 - v0
@@ -142,11 +142,11 @@ def _horse(canvas: Canvas, dice: Dice, image: Tensor, sunny: Tensor) -> Tensor:
         return union(*distances)
 
     coat, hair, socks = (dice.tinted(colour) for colour in columns(COATS, dice.row(COATS)))
-    lit = coat * (0.68 + 0.4 * ((v - 0.45) / 0.5).clamp(0, 1))  # the belly lies in its own shade
+    lit = coat * (0.68 + 0.4 * ((v - 0.45) / 0.5).clamp(0, 1))  # the belly is in the shade
     legs = torch.lerp(socks, coat * 0.85, ((v - 0.25) / 0.2).clamp(0, 1))
 
     grazing = dice.chance(0.35) * 0.9 + dice.between(-0.1, 0.15)  # 0: head up, 1: head down
-    poll_u, poll_v = 0.60 + 0.16 * grazing, 1.22 - 0.76 * grazing  # where the neck carries the head
+    poll_u, poll_v = 0.60 + 0.16 * grazing, 1.22 - 0.76 * grazing  # where neck and head meet
     ear_u, ear_v = poll_u + 0.13 * grazing, poll_v + 0.14 - 0.1 * grazing
     nose_u, nose_v = poll_u + 0.26 - 0.2 * grazing, poll_v - 0.17 - 0.17 * grazing
     step, other = dice.between(-0.12, 0.12), dice.between(-0.12, 0.12)
