@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from imgcolor.colour import ChromaCoding, chroma_of, luma_of
 from imgcolor.data import LumaGrey
 from imgcolor.networks import ChromaUNet
 from imgcolor.pipelines import Hint, PhotoColourizer
+from imgcolor.pipelines.export import ExportedNetwork, write_onnx
 from imgcolor.utils.errors import ImgcolorError
 
 
@@ -104,3 +107,9 @@ def test_other_colourizers_take_a_saturation_too() -> None:
     faces, grey = imgcolor.load("faces"), grey_image(80, 80)
     assert torch.allclose(faces.colourize(grey, saturation=0), grey.expand(3, -1, -1), atol=1e-6)
     assert torch.allclose(faces.colourize(grey, saturation=1), faces.colourize(grey), atol=0.02)
+
+
+def test_the_network_is_exported_as_onnx(colourizer: PhotoColourizer, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    write_onnx(ExportedNetwork(colourizer), tmp_path / "photo.onnx")  # compares the outputs for several sizes
+    assert (tmp_path / "photo.onnx").stat().st_size > 1000

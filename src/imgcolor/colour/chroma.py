@@ -107,10 +107,13 @@ def upsample_chroma(chroma: Tensor, luma: Tensor) -> Tensor:
 
 def _reduce(luma: Tensor, size: Sequence[int]) -> Tensor:
     """Reduce luma to a size: by block means for whole ratios, which ONNX supports, else by an antialiasing filter."""
-    (rows, row_rest), (columns, column_rest) = (
-        divmod(large, small) for large, small in zip(luma.shape[-2:], size, strict=True)
+    # As integers, because a trace for ONNX has tensors for the sizes.
+    sides = [(int(large), int(small)) for large, small in zip(luma.shape[-2:], size, strict=True)]
+    (rows, columns), rests = (
+        (large // small for large, small in sides),
+        [large % small for large, small in sides],
     )
-    if rows == columns > 0 and not row_rest and not column_rest:
+    if rows == columns > 0 and not any(rests):
         return F.avg_pool2d(luma, rows)
     return F.interpolate(luma, size, mode="bilinear", antialias=True)
 

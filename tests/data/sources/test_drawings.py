@@ -58,7 +58,11 @@ def test_other_sizes_show_the_same_scenes(draw):
 
 @pytest.mark.parametrize(
     ("count", "size", "message"),
-    [(0, 32, "count: .* 1, found 0"), (-1, 32, "count: .* 1, found -1"), (1, 7, "size: .* 8 pixels, found 7")],
+    [
+        (0, 32, "count: .* 1, found 0"),
+        (-1, 32, "count: .* 1, found -1"),
+        (1, 7, "size: .* 8 pixels, found 7"),
+    ],
 )
 @both
 def test_too_small_a_count_or_size_is_refused(draw, count, size, message):
