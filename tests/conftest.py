@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import lightning.pytorch  # noqa: F401  # first here: its log handler would keep a test's own stderr, soon closed
+import lightning.pytorch  # noqa: F401  # first: its log handler would otherwise keep the stderr of a test
 import pytest
 import torch
 
@@ -9,7 +9,7 @@ from imgcolor.cli.main import main
 
 REPOSITORY = Path(__file__).parents[1]
 
-# Small enough for every test, large enough for a batch that is not full.
+# Few images, and a last batch that is not full.
 TINY = [
     "--data.source=synthetic",
     "--data.train_images=24",
@@ -28,7 +28,7 @@ def repository() -> Path:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to run commands in; none of a test's runs lands in the repository."""
+    """Run the test in an empty folder, so that no run is written to the repository."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
     return tmp_path
@@ -36,7 +36,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def tiny_fit(workplace: Path) -> Callable[..., Path]:
-    """Run `imgcolor fit` on an experiment with tiny limits; gives the run's folder."""
+    """Return a function that runs `imgcolor fit` on few images and returns the run folder."""
 
     def fit(experiment: str, *options: str) -> Path:
         before = set(workplace.glob("lightning_logs/*/version_*"))
@@ -50,7 +50,7 @@ def tiny_fit(workplace: Path) -> Callable[..., Path]:
 
 @pytest.fixture(autouse=True)
 def _repeatable() -> None:
-    """The same random numbers in every run of a test."""
+    """Seed torch, so that each run of a test has the same random numbers."""
     torch.manual_seed(0)
-    # Tiny tensors are faster without threads, and two test processes do not fight over the cores.
+    # One thread is faster for tiny tensors, and test processes run in parallel.
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Several real processes on the CPU."""
+"""Distributed runs with several processes on the CPU."""
 
 import csv
 import json

@@ -8,7 +8,7 @@ EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_examples_run_and_say_how_it_went(example: Path, tmp_path: Path) -> None:
+def test_example_runs_and_prints_its_result(example: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(example)], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""Every experiment file works as it is, but for its size and its source."""
+"""Every experiment file runs, with fewer images and drawn ones."""
 
 import csv
 import json
@@ -54,7 +54,7 @@ def test_run_is_named_after_its_experiment(experiment: str, repository: Path) ->
 
 
 @pytest.mark.parametrize("name", SWEEPS)
-def test_commands_of_a_sweep_are_understood(
+def test_commands_of_a_sweep_are_valid(
     name: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(repository)

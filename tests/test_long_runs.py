@@ -54,7 +54,7 @@ def fit(workplace: Path, words: Sequence[str]) -> dict[str, list[float]]:
     return found
 
 
-def test_images_become_rarer_in_tensorboard() -> None:
+def test_image_logging_becomes_rarer_with_more_epochs() -> None:
     for every in (1, 5):
         kept = [(epoch + 1) // every for epoch in range(10_000 * every) if is_kept(epoch, every)]
         assert kept[:22] == [*range(1, 21), 22, 24]
@@ -63,7 +63,7 @@ def test_images_become_rarer_in_tensorboard() -> None:
 
 
 @pytest.mark.slow
-def test_memory_stays_flat_over_200_epochs(workplace: Path, repository: Path) -> None:
+def test_memory_does_not_grow_over_200_epochs(workplace: Path, repository: Path) -> None:
     memory = fit(
         workplace,
         [
@@ -86,7 +86,7 @@ def test_memory_stays_flat_over_200_epochs(workplace: Path, repository: Path) ->
 
 
 @pytest.mark.slow
-def test_a_folder_of_a_hundred_thousand_files(workplace: Path, repository: Path) -> None:
+def test_folder_of_100000_files(workplace: Path, repository: Path) -> None:
     noise = np.random.default_rng(0)
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "BMP")

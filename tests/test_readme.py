@@ -1,4 +1,4 @@
-"""What the README and the pages in docs/ show works as it is printed."""
+"""The examples in the README and in docs/ run, and the files that they name exist."""
 
 import re
 import subprocess
@@ -43,7 +43,7 @@ def test_readme_is_short(repository: Path) -> None:
     assert len(text.split()) <= 1000
 
 
-def test_files_and_commands_that_it_names_are_there(repository: Path) -> None:
+def test_named_files_and_make_targets_exist(repository: Path) -> None:
     text = (repository / "README.md").read_text()
     for path in re.findall(r"\]\(([\w./]+)\)", text) + re.findall(r"experiments/\S+\.yaml", text):
         assert (repository / path).exists(), path
@@ -53,7 +53,7 @@ def test_files_and_commands_that_it_names_are_there(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_files_that_a_page_names_are_there(page: str, repository: Path) -> None:
+def test_files_named_in_a_page_exist(page: str, repository: Path) -> None:
     text = (repository / "docs" / page).read_text()
     for path in re.findall(r"\]\(([\w./]+)\)", text):
         assert (repository / "docs" / path).exists(), path
@@ -88,7 +88,7 @@ NETWORKS: list[nn.Module] = [
 ]
 
 
-def test_the_networks_page_counts_right_and_its_example_runs(repository: Path) -> None:
+def test_networks_page_has_the_right_parameter_counts(repository: Path) -> None:
     text = (repository / "docs" / "networks.md").read_text()
     rows = re.findall(r"^\|[^|]+\|[^|]+\| ([\d,]+) \|", text, re.MULTILINE)
     assert rows == [f"{sum(p.numel() for p in network.parameters()):,}" for network in NETWORKS]

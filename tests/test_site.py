@@ -1,4 +1,4 @@
-"""The documentation site, as `make docs` builds it."""
+"""The documentation site of `make docs`."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_command_and_every_public_module_has_its_place(site: Path, repository: Path) -> None:
+def test_reference_has_all_commands_and_public_modules(site: Path, repository: Path) -> None:
     commands = (site / "commands.html").read_text()
     for command in COMMANDS:
         assert f'id="imgcolor-{command}"' in commands, command
@@ -56,7 +56,7 @@ def test_every_command_and_every_public_module_has_its_place(site: Path, reposit
     assert not re.search(r":(func|class|meth|attr):<code>", documented)
 
 
-def test_cards_results_and_readme_are_pages(site: Path, repository: Path) -> None:
+def test_model_cards_results_and_readme_are_pages(site: Path, repository: Path) -> None:
     models = (site / "models.html").read_text()
     for name in ("faces", "horses", "horses_x4"):
         assert f'id="{name}"' in models
@@ -90,9 +90,7 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.mark.parametrize("opened_as_file", [True, False], ids=["file", "server"])
-def test_search_finds_a_class_without_other_hosts(
-    site: Path, browser: "Browser", opened_as_file: bool
-) -> None:
+def test_search_works_offline(site: Path, browser: "Browser", opened_as_file: bool) -> None:
     with served(site) as server:
         address = site.as_uri() if opened_as_file else server
         page = browser.new_page(viewport={"width": 390, "height": 844})
@@ -109,7 +107,7 @@ def test_search_finds_a_class_without_other_hosts(
     assert [url for url in requested if not url.startswith((address, "blob:", "data:"))] == []
 
 
-def test_no_line_of_code_is_cut_on_a_small_laptop(site: Path, browser: "Browser") -> None:
+def test_code_lines_fit_a_small_laptop(site: Path, browser: "Browser") -> None:
     page = browser.new_page(viewport={"width": 1366, "height": 768})
     cut = {}
     for path in sorted(site.glob("*.html")):

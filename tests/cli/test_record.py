@@ -1,13 +1,11 @@
 import csv
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from imgcolor.cli.main import main
-from imgcolor.utils.provenance import commit
 
 CNN = "experiments/horses/regression_cnn.yaml"
 
@@ -17,9 +15,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_run_says_where_it_comes_from_and_becomes_a_row(
-    tiny_fit: Callable[..., Path], workplace: Path
-) -> None:
+def test_row_has_the_origin_and_metrics_of_a_run(tiny_fit: Callable[..., Path], workplace: Path) -> None:
     folder = tiny_fit(CNN, "--model.network.base_channels=2", "--seed_everything=5")
     origin = json.loads((folder / "run.json").read_text())
     assert origin["command"].startswith("imgcolor fit --config ")
@@ -41,9 +37,7 @@ def test_a_run_says_where_it_comes_from_and_becomes_a_row(
     )
 
 
-def test_a_run_again_replaces_its_row_and_another_adds_one(
-    tiny_fit: Callable[..., Path], workplace: Path
-) -> None:
+def test_repeated_run_replaces_its_row(tiny_fit: Callable[..., Path], workplace: Path) -> None:
     folders = [
         tiny_fit(CNN, "--model.network.base_channels=2", f"--seed_everything={seed}") for seed in (1, 1, 2)
     ]
@@ -52,7 +46,7 @@ def test_a_run_again_replaces_its_row_and_another_adds_one(
     assert [row["seed"] for row in rows(workplace / "results.csv")] == ["1", "2"]
 
 
-def test_a_resumed_run_is_a_row_of_its_experiment(tiny_fit: Callable[..., Path], workplace: Path) -> None:
+def test_resumed_run_belongs_to_its_experiment(tiny_fit: Callable[..., Path], workplace: Path) -> None:
     folder = tiny_fit(CNN, "--model.network.base_channels=2")
     options = [
         "--config",
@@ -68,7 +62,7 @@ def test_a_resumed_run_is_a_row_of_its_experiment(tiny_fit: Callable[..., Path],
     assert "--trainer.max_epochs=3" in row["overrides"]
 
 
-def test_a_long_run_holds_the_rows_of_shorter_ones(tiny_fit: Callable[..., Path], workplace: Path) -> None:
+def test_epochs_adds_rows_of_shorter_runs(tiny_fit: Callable[..., Path], workplace: Path) -> None:
     options = ("--model.network.base_channels=2", "--model.optimizer.lr=0.01")
     long = tiny_fit(CNN, *options, "--trainer.max_epochs=3")
     short = tiny_fit(CNN, *options, "--trainer.max_epochs=1")
@@ -90,13 +84,17 @@ def test_a_long_run_holds_the_rows_of_shorter_ones(tiny_fit: Callable[..., Path]
     [
         ((), "3", "expected 1 to 2"),
         (
-            ("--model.lr_scheduler=OneCycleLR", "--model.lr_scheduler.max_lr=0.01"),
+            (
+                "--model.lr_scheduler=OneCycleLR",
+                "--model.lr_scheduler.max_lr=0.01",
+                "--model.lr_interval=step",
+            ),
             "1",
             "without a schedule",
         ),
     ],
 )
-def test_rows_of_shorter_runs_that_a_run_does_not_hold(
+def test_epochs_refuses_runs_that_do_not_contain_shorter_ones(
     options: tuple[str, ...],
     epochs: str,
     message: str,
@@ -110,7 +108,7 @@ def test_rows_of_shorter_runs_that_a_run_does_not_hold(
     assert not (workplace / "results.csv").exists()
 
 
-def test_a_diverged_run_is_a_row_too(workplace: Path, repository: Path) -> None:
+def test_diverged_run_is_recorded(workplace: Path, repository: Path) -> None:
     small = ["--data.source=synthetic", "--data.train_images=24", "--data.val_images=10"]
     options = ["--model.optimizer.lr=1e9", "--trainer.enable_progress_bar=false", "--data.batch_size=4"]
     assert main(["fit", "--config", str(repository / CNN), *small, *options]) == 3
@@ -121,24 +119,7 @@ def test_a_diverged_run_is_a_row_too(workplace: Path, repository: Path) -> None:
     assert (row["status"], row["epochs"]) == ("diverged", "0")
 
 
-def test_a_folder_without_a_run_is_refused(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folder_without_a_run_is_refused(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["record", "results.csv", str(workplace)]) == 1
     assert "run.json" in capsys.readouterr().err
     assert not (workplace / "results.csv").exists()
-
-
-def test_commit_names_the_checked_out_one_and_changes(tmp_path: Path) -> None:
-    def git(*words: str) -> None:
-        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
-        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
-
-    assert commit(tmp_path) is None
-    git("init")
-    (tmp_path / "file").write_text("1")
-    git("add", "file")
-    git("commit", "-m", "one")
-    clean = commit(tmp_path)
-    assert clean is not None
-    assert len(clean) >= 7
-    (tmp_path / "file").write_text("2")
-    assert commit(tmp_path) == f"{clean}+"

@@ -99,7 +99,7 @@ def cells(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_tables_set_the_reports_figures_beside_ours_and_the_baseline(results: Path) -> None:
+def test_table_has_values_of_the_report_ours_and_the_baselines(results: Path) -> None:
     text = render(results)
     head, _, diverged, both, default, missing, baseline = cells(text)
     assert head == ["learning rate", "MSE, the report", "MSE, here", "accuracy, the report", "accuracy, here"]
@@ -110,7 +110,7 @@ def test_tables_set_the_reports_figures_beside_ours_and_the_baseline(results: Pa
     assert baseline == ["*baseline: table*", "", "0.003", "", ""]
 
 
-def test_runs_of_other_options_are_no_seeds_of_one(results: Path) -> None:
+def test_runs_with_different_options_are_not_averaged(results: Path) -> None:
     other = ["e.yaml", "--model.optimizer.lr=0.1 --trainer.precision=bf16-mixed", *ROWS[0][2:]]
     with (results / "rates.csv").open("a", newline="") as file:
         csv.writer(file).writerow(other)
@@ -118,7 +118,7 @@ def test_runs_of_other_options_are_no_seeds_of_one(results: Path) -> None:
         render(results)
 
 
-def test_training_figures_have_no_baseline(results: Path) -> None:
+def test_training_metrics_have_no_baseline(results: Path) -> None:
     page = (results / "page.yaml").read_text()
     (results / "page.yaml").write_text(page.replace("val/accuracy", "train/mse"))
     *_, baseline = cells(render(results))
@@ -134,7 +134,7 @@ def test_every_row_has_its_command_and_origin(results: Path) -> None:
     assert text.index("# Results") < text.index("## Learning rates") < text.index("High ones diverge.")
 
 
-def test_the_command_writes_the_page(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_writes_the_page(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--folder", str(results.parent)]) == 0
     page = (results.parent / "RESULTS.md").read_text()
     assert page == render(results)
@@ -147,6 +147,6 @@ def test_the_command_writes_the_page(results: Path, capsys: pytest.CaptureFixtur
     assert "page.yaml" in capsys.readouterr().err
 
 
-def test_the_page_in_the_repository_is_what_its_tables_give(repository: Path) -> None:
+def test_results_page_is_up_to_date(repository: Path) -> None:
     page = repository / "experiments" / "RESULTS.md"
     assert page.read_text() == render(repository / "experiments" / "results")

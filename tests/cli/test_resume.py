@@ -1,4 +1,4 @@
-"""Runs that are ended before their time, by real signals to real processes, full disks and closed folders."""
+"""Interrupted runs: signals to real processes, full disks and unwritable folders."""
 
 import csv
 import os
@@ -138,7 +138,9 @@ def newest(workplace: Path) -> Path:
     return max((workplace / RUNS).iterdir(), key=lambda run: int(run.name.removeprefix("version_")))
 
 
-def test_killed_and_resumed_equals_uninterrupted(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_killed_and_resumed_run_equals_an_uninterrupted_one(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(FIT) == 0
     expected = result(newest(workplace))
     # In the middle of the third epoch, and again while the resumed run writes its first checkpoint.
@@ -152,7 +154,7 @@ def test_killed_and_resumed_equals_uninterrupted(workplace: Path, capsys: pytest
 
 
 @pytest.mark.slow
-def test_killed_at_twenty_moments(workplace: Path) -> None:
+def test_run_killed_at_twenty_moments_can_be_resumed(workplace: Path) -> None:
     """Runs that are killed and resumed until they reach their end, each at another moment."""
     assert main(FIT) == 0
     expected = result(newest(workplace))
@@ -180,7 +182,7 @@ def test_killed_at_twenty_moments(workplace: Path) -> None:
 
 
 @pytest.mark.parametrize(("by", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_ended_by_hand_says_how_to_go_on(workplace: Path, by: str, status: int) -> None:
+def test_signal_prints_the_command_to_resume(workplace: Path, by: str, status: int) -> None:
     done = fit_ended(f"step:{STEPS_AN_EPOCH + 2}", by)
     assert done.returncode == status, done.stderr
     last = RUNS / "version_0" / "checkpoints" / "last.ckpt"
@@ -193,7 +195,7 @@ def test_ended_by_hand_says_how_to_go_on(workplace: Path, by: str, status: int) 
     assert read_checkpoint(last)["epoch"] == 0
 
 
-def test_ended_before_the_first_checkpoint(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_signal_before_the_first_checkpoint(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It does not go on from an older run, of which it may not be the continuation."""
     (workplace / RUNS / "version_0" / "checkpoints").mkdir(parents=True)
     (workplace / RUNS / "version_0" / "run.json").write_text("{}")
@@ -206,7 +208,7 @@ def test_ended_before_the_first_checkpoint(workplace: Path, capsys: pytest.Captu
     assert error.count("\n") == 1
 
 
-def test_last_is_this_experiments_with_these_options(
+def test_last_is_the_newest_run_with_the_same_options(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     once = [*FIT, "--trainer.max_epochs=1"]
@@ -224,7 +226,7 @@ def test_last_is_this_experiments_with_these_options(
     assert "OneCycleLR" in capsys.readouterr().err
 
 
-def test_best_checkpoint_outlives_the_break(workplace: Path) -> None:
+def test_best_checkpoint_is_kept_after_a_resume(workplace: Path) -> None:
     """The best epoch is before the break: the learning rate then ruins the weights."""
     options = ["--model.lr_scheduler=null", "--trainer.callbacks=null"]
     assert main([*FIT, *options, "--trainer.max_epochs=1"]) == 0
@@ -237,7 +239,7 @@ def test_best_checkpoint_outlives_the_break(workplace: Path) -> None:
     assert_same(carried["state_dict"], best["state_dict"])
 
 
-def test_resume_command_keeps_the_words() -> None:
+def test_resume_command_keeps_the_arguments() -> None:
     words = ["fit", "--ckpt_path", "old one.ckpt", "--data.root", "my photos", "--ckpt_path=older.ckpt"]
     assert resume_command(words, Path("new.ckpt")) == (
         "imgcolor fit --data.root 'my photos' --ckpt_path new.ckpt"
@@ -285,7 +287,7 @@ def test_full_disk(mounted: Path) -> None:
     assert f"--ckpt_path {checkpoints / 'last.ckpt'}" in done.stderr
 
 
-def test_disk_that_takes_nothing(mounted: Path) -> None:
+def test_disk_without_space(mounted: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(mounted)], check=True)
     done = fit_there(mounted)
     assert done.returncode == 1
@@ -295,7 +297,7 @@ def test_disk_that_takes_nothing(mounted: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_file_in_the_folders_place(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_file_in_place_of_the_run_folder(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("taken").write_text("")
     assert main([*FIT, "--trainer.logger.save_dir=taken"]) == 1
     error = capsys.readouterr().err.splitlines()[-1]

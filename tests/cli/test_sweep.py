@@ -31,7 +31,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_dry_run_lists_the_commands_of_every_combination(
+def test_dry_run_lists_the_command_of_each_combination(
     workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parameters = {"model.optimizer.lr": [0.1, 0.01], "seed_everything": [0, 1, 2]}
@@ -47,7 +47,7 @@ def test_dry_run_lists_the_commands_of_every_combination(
     assert not (workplace / "lightning_logs").exists()
 
 
-def test_variants_change_options_together_and_words_behind_dashes_change_all(
+def test_variants_change_options_together_and_extra_options_apply_to_all(
     workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     variants = {"base": {}, "wide": {"model.network.base_channels": 64, "data.batch_size": 50}}
@@ -73,7 +73,7 @@ def test_variants_change_options_together_and_words_behind_dashes_change_all(
         ({"parameters": {"a": [1]}, "experiment": "nowhere.yaml"}, "nowhere.yaml"),
     ],
 )
-def test_bad_files(
+def test_bad_sweep_file_is_refused(
     content: dict[str, object],
     message: str,
     workplace: Path,
@@ -111,7 +111,7 @@ sys.exit(main(["sweep", "plan.yaml", *sys.argv[1:]]))
 """
 
 
-def test_a_killed_sweep_goes_on_and_runs_each_trial_once(workplace: Path, repository: Path) -> None:
+def test_killed_sweep_resumes_and_runs_each_trial_once(workplace: Path, repository: Path) -> None:
     pytest.importorskip("ray")
     (workplace / "killer.py").write_text(KILLER)
     write(
@@ -160,7 +160,7 @@ def test_a_killed_sweep_goes_on_and_runs_each_trial_once(workplace: Path, reposi
     assert [option.name for option in options if option.differs] == ["model.network.kernel_size"]
 
 
-def test_a_diverged_and_a_failed_trial_do_not_stop_the_others(workplace: Path, repository: Path) -> None:
+def test_diverged_and_failed_trials_do_not_stop_the_others(workplace: Path, repository: Path) -> None:
     pytest.importorskip("ray")
     write(
         workplace / "plan.yaml",
@@ -203,7 +203,7 @@ class Meet(Callback):
 
 
 @pytest.mark.slow
-def test_a_sweep_uses_all_nodes_of_a_ray_cluster(workplace: Path, repository: Path) -> None:
+def test_sweep_uses_all_nodes_of_a_ray_cluster(workplace: Path, repository: Path) -> None:
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 

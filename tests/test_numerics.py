@@ -1,4 +1,4 @@
-"""Numbers to lean on: gradients, metrics in any precision and layout, and images where formulas end."""
+"""Numerical accuracy: gradients, metrics in each precision and memory layout, and constant images."""
 
 import json
 import math
@@ -57,7 +57,7 @@ LOSSES["classes {'rebalancing': 0.5, 'label_smoothing': 0.1}"].class_weights.cop
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_gradients_of_losses_are_those_of_differences(name: str) -> None:
+def test_gradients_of_losses_match_finite_differences(name: str) -> None:
     task = LOSSES[name]
     channels = 4 if isinstance(task, ColourClassification) else 3
     # Beyond the truth's range, where huber is linear, and never as near to the truth as a step of differences.
@@ -82,7 +82,7 @@ CONVERSIONS: dict[str, tuple[Callable[[Tensor], Tensor], Tensor]] = {
 
 
 @pytest.mark.parametrize("name", CONVERSIONS)
-def test_gradients_of_conversions_are_those_of_differences(name: str) -> None:
+def test_gradients_of_conversions_match_finite_differences(name: str) -> None:
     function, images = CONVERSIONS[name]
     assert function(images).dtype == torch.float64
     assert torch.autograd.gradcheck(function, images.clone().requires_grad_())
@@ -168,7 +168,7 @@ def measured(batches: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
     layouts=st.tuples(*[st.sampled_from(sorted(LAYOUTS))] * 2),
     spread=st.sampled_from([0.01, 0.1, 1.0]),
 )
-def test_metrics_are_those_of_numpy_and_scikit_image(
+def test_metrics_match_numpy_and_scikit_image(
     seed: int,
     shape: tuple[int, int, int],
     types: tuple[torch.dtype, torch.dtype],
@@ -197,7 +197,7 @@ def test_metrics_are_those_of_numpy_and_scikit_image(
 
 
 @pytest.mark.parametrize("kind", ["colours", "classes"])
-def test_figures_do_not_depend_on_the_batch(kind: str, tmp_path: Path) -> None:
+def test_metrics_do_not_depend_on_the_batch_size(kind: str, tmp_path: Path) -> None:
     network = ResidualUNet(3 if kind == "colours" else 4, hidden_channels=(4, 4), dropout=0.5)
     task = (
         ColourRegression(network)
@@ -282,7 +282,7 @@ def tasks(name: str) -> list[ColourTask]:
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("colour", PLAIN)
-def test_plain_images_give_numbers_and_gradients(name: str, colour: str) -> None:
+def test_constant_images_give_finite_metrics_and_gradients(name: str, colour: str) -> None:
     original = torch.tensor(PLAIN[colour]).view(1, 3, 1, 1).expand(2, 3, 16, 16).clone()
     factor = NETWORKS[name][1]
     degradation = MeanGrey() if factor == 1 else BoxDownsample(factor)
@@ -327,7 +327,7 @@ def test_plain_images_give_numbers_and_gradients(name: str, colour: str) -> None
         ],
     ],
 )
-def test_a_fit_of_plain_images_writes_numbers(options: list[str], workplace: Path) -> None:
+def test_fit_of_constant_images_writes_finite_metrics(options: list[str], workplace: Path) -> None:
     for split in ("train", "val"):
         for number, colour in enumerate(PLAIN.values()):
             path = workplace / "photos" / split / f"{number}.png"
@@ -363,7 +363,9 @@ def test_a_fit_of_plain_images_writes_numbers(options: list[str], workplace: Pat
         (["--config=experiments/horses/colour_unet.yaml", "--model.network.base_channels=4"], "val/loss"),
     ],
 )
-def test_mixed_precision_is_near_single(experiment: list[str], metric: str, workplace: Path) -> None:
+def test_mixed_precision_is_close_to_single_precision(
+    experiment: list[str], metric: str, workplace: Path
+) -> None:
     """bf16-mixed ends within 1 % of float32's figures."""
     found = []
     for number, precision in enumerate(("32-true", "bf16-mixed")):

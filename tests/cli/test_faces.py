@@ -28,7 +28,7 @@ def faces(tmp_path: Path) -> Path:
     return root
 
 
-def test_predict_writes_estimations_that_evaluate_scores(
+def test_evaluate_reads_the_estimations_of_predict(
     tiny_fit: Callable[..., Path], faces: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tiny_fit(FACES, "--data.source=folder", f"--data.root={faces}")
@@ -70,7 +70,7 @@ def test_error_curve_is_logged_for_train_and_validation(tiny_fit: Callable[..., 
     assert len(list((folder / "images" / "pairs").glob("*.png"))) >= 5
 
 
-def test_pair_is_prediction_and_target(tiny_fit: Callable[..., Path]) -> None:
+def test_image_grid_shows_prediction_and_target(tiny_fit: Callable[..., Path]) -> None:
     folder = tiny_fit(FACES, "--images.count=2")
     images = [np.asarray(Image.open(path)) for path in sorted((folder / "images" / "pairs").glob("*.png"))]
     truth = draw_faces(10, 80, 1)  # the synthetic source's validation images
@@ -81,7 +81,7 @@ def test_pair_is_prediction_and_target(tiny_fit: Callable[..., Path]) -> None:
 
 
 @pytest.mark.parametrize("model", ["--model.optimizer.lr=1e20", "--model.optimizer.lr=1e38"])
-def test_divergence_ends_at_once_and_keeps_the_last_good_checkpoint(
+def test_diverging_fit_stops_and_keeps_the_last_finite_checkpoint(
     tiny_fit: Callable[..., Path],
     workplace: Path,
     repository: Path,
@@ -118,7 +118,7 @@ def test_divergence_ends_at_once_and_keeps_the_last_good_checkpoint(
         (None, "a.png\n", ["estimations.npy"]),
     ],
 )
-def test_evaluate_names_what_is_wrong(
+def test_evaluate_reports_bad_files(
     workplace: Path,
     capsys: pytest.CaptureFixture[str],
     array: np.ndarray | None,
