@@ -12,7 +12,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 def keep_freed_memory() -> None:
     """Make glibc keep freed memory for the next step instead of returning it to the system.
 
-    Without this, the pages of large tensors are mapped again in each step, which takes 2 to 9 % of the processor
+    Without this, the pages of large tensors are mapped again in each step, which takes 1.5 to 9 % of the processor
     time of a step (benchmarks/README.md). Does nothing with another C library.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
