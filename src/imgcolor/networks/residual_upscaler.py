@@ -94,6 +94,8 @@ class ResidualUpscaler(nn.Module):
         Returns:
             Float [B, out_channels, h * scale_factor, w * scale_factor], unbounded.
         """
+        # The weights are in this memory format too; torch.cat is slow if the formats differ.
+        images = images.contiguous(memory_format=torch.channels_last)
         bicubic = F.interpolate(images, scale_factor=self.scale_factor, mode="bicubic", align_corners=False)
         maps = self.shuffle(self.body(self.stem(images)))
         maps = self.fine(F.relu(self.join(torch.cat([maps, bicubic], dim=1))))
