@@ -30,7 +30,7 @@ COMMANDS = {
     "record": "add the final metrics of runs to a table of results",
     "report": "write the results page from the tables of results",
     "export": "write a trained network as ONNX, TorchScript or small weights",
-    "evaluate": "compare images with their originals: PSNR, SSIM, CIEDE2000, 12-margin",
+    "evaluate": "compare images with their originals: PSNR, SSIM, margin accuracy",
     "palette": "fit a palette of colours to images, write and draw it",
     "activations": "draw and measure the activation maps of a trained network",
 }
