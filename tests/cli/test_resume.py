@@ -302,4 +302,4 @@ def test_file_in_place_of_the_run_folder(workplace: Path, capsys: pytest.Capture
     assert main([*FIT, "--trainer.logger.save_dir=taken"]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert "taken" in error
-    assert "a file has the place of a folder" in error
+    assert "is a file where a folder is needed" in error
