@@ -84,7 +84,7 @@ def test_python_round_trip_is_bit_for_bit(make: Callable[[], ColourTask], tmp_pa
         assert loaded.checkpoint_entry() == task.checkpoint_entry()
     parts = load_parts(path, allow_import=[Scaled.__module__])
     with torch.no_grad():
-        output = run_network(parts.network, parts.coding.network_input(grey), parts.flip_tta)
+        output = run_network(parts.network, parts.coding.network_input(grey), flip_tta=parts.flip_tta)
     assert torch.equal(parts.coding.to_rgb(output), expected)
     assert isinstance(parts.degradation, MeanGrey)
     assert parts.image_size == 32

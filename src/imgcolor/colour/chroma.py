@@ -108,13 +108,10 @@ def upsample_chroma(chroma: Tensor, luma: Tensor) -> Tensor:
 def _reduce(luma: Tensor, size: Sequence[int]) -> Tensor:
     """Reduce luma to a size: by block means for whole ratios, which ONNX supports, else by an antialiasing filter."""
     # As integers, because a trace for ONNX has tensors for the sizes.
-    sides = [(int(large), int(small)) for large, small in zip(luma.shape[-2:], size, strict=True)]
-    (rows, columns), rests = (
-        (large // small for large, small in sides),
-        [large % small for large, small in sides],
-    )
-    if rows == columns > 0 and not any(rests):
-        return F.avg_pool2d(luma, rows)
+    (height, width), (rows, columns) = map(int, luma.shape[-2:]), map(int, size)
+    ratio = height // rows
+    if (height, width) == (ratio * rows, ratio * columns):
+        return F.avg_pool2d(luma, ratio)
     return F.interpolate(luma, size, mode="bilinear", antialias=True)
 
 
@@ -161,12 +158,15 @@ class ChromaCoding(OutputCoding):
         """
         return F.avg_pool2d(chroma_of(original), self.reduction)
 
-    def to_rgb(self, output: Tensor, degraded: Tensor | None = None) -> Tensor:
+    def to_rgb(
+        self, output: Tensor, degraded: Tensor | None = None, saturation: float | None = None
+    ) -> Tensor:
         """Join chroma with the luma of the input.
 
         Args:
             output: Float [B, 2, h, w]: Cb and Cr.
             degraded: Float [B, 1, H, W] in [0, 1]: the luma that the result keeps.
+            saturation: Factor of the chroma; None for the coding's own.
 
         Returns:
             Float [B, 3, H, W] in [0, 1].
@@ -176,4 +176,5 @@ class ChromaCoding(OutputCoding):
         """
         if degraded is None:
             raise ValueError("degraded: expected the grey images that the chroma is joined with, found None")
-        return join_luma_chroma(degraded, upsample_chroma(self.saturation * output, degraded))
+        factor = self.saturation if saturation is None else saturation
+        return join_luma_chroma(degraded, upsample_chroma(factor * output, degraded))

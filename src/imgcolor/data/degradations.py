@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imgcolor.colour.chroma import LUMA_WEIGHTS
 from imgcolor.utils.errors import ImgcolorError
 
 
@@ -28,7 +29,7 @@ class MeanGrey(nn.Module):
 class LumaGrey(nn.Module):
     """Grey as in Pillow's mode L: ITU-R BT.601 luma, 0.299 R + 0.587 G + 0.114 B in whole levels."""
 
-    weights = (0.299, 0.587, 0.114)
+    weights = LUMA_WEIGHTS
     """The weights of red, green and blue."""
 
     def forward(self, images: Tensor) -> Tensor:

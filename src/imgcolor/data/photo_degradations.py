@@ -1,4 +1,4 @@
-"""Degradations of photos: bicubic reduction as in super-resolution benchmarks, JPEG compression."""
+"""Degradations of photos: bicubic downsampling as in super-resolution benchmarks, JPEG compression."""
 
 import io
 
@@ -15,7 +15,7 @@ _MARGIN = 4
 
 
 class BicubicDownsample(nn.Module):
-    """Reduce images by bicubic interpolation with antialiasing, as MATLAB's ``imresize`` does.
+    """Downsample images by bicubic interpolation with antialiasing, as MATLAB's ``imresize`` does.
 
     The low-resolution images of Set5, Set14, B100 and other benchmarks were made in this way. The result is rounded to
     256 levels.
@@ -34,7 +34,7 @@ class BicubicDownsample(nn.Module):
         self.scale_factor = scale_factor
 
     def forward(self, images: Tensor) -> Tensor:
-        """Reduce a batch.
+        """Downsample a batch.
 
         Args:
             images: Float [B, 3, H, W] in [0, 1]; rows and columns beyond a multiple of the factor are cut off.

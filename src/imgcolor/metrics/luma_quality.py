@@ -89,7 +89,17 @@ def _inner_luma(prediction: Tensor, target: Tensor, border: int, smallest: int) 
     return luma_levels(prediction.float())[inside], luma_levels(target.float())[inside]
 
 
-class LumaPSNR(ImageMean):
+class _LumaMean(ImageMean):
+    """Base of the classes below: a mean over images, without a border."""
+
+    higher_is_better = True
+
+    def __init__(self, border: int, sync_on_compute: bool = True) -> None:
+        super().__init__(sync_on_compute)
+        self.border = border
+
+
+class LumaPSNR(_LumaMean):
     """Mean over images of :func:`luma_psnr`.
 
     Args:
@@ -97,30 +107,13 @@ class LumaPSNR(ImageMean):
         sync_on_compute: Whether :meth:`compute` adds up the counts of all ranks of a distributed run.
     """
 
-    higher_is_better = True
-
-    def __init__(self, border: int, sync_on_compute: bool = True) -> None:
-        super().__init__(sync_on_compute)
-        self.border = border
-
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Count a batch: float [B, 3, H, W] in [0, 1], both."""
         self.count(luma_psnr(prediction, target, self.border))
 
 
-class LumaSSIM(ImageMean):
-    """Mean over images of :func:`luma_ssim`.
-
-    Args:
-        border: Pixels left out at each side; by convention the scale factor.
-        sync_on_compute: Whether :meth:`compute` adds up the counts of all ranks of a distributed run.
-    """
-
-    higher_is_better = True
-
-    def __init__(self, border: int, sync_on_compute: bool = True) -> None:
-        super().__init__(sync_on_compute)
-        self.border = border
+class LumaSSIM(_LumaMean):
+    """Mean over images of :func:`luma_ssim`; the arguments are those of :class:`LumaPSNR`."""
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Count a batch: float [B, 3, H, W] in [0, 1], both."""

@@ -91,7 +91,7 @@ class Pipeline:
         height, width = degraded.shape[-2:]
         images = self.coding.network_input(pad_to_multiple(degraded, multiple))
         try:
-            output = run_network(self.network, images, self.flip_tta)
+            output = run_network(self.network, images, flip_tta=self.flip_tta)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:

@@ -45,7 +45,7 @@ class ExportedNetwork(nn.Module):
         """Restore float [B, channels, H, W] in [0, 1] to float [B, 3, H', W'] in [0, 1]."""
         height, width = images.shape[-2:]
         padded = pad_to_multiple(images, self.size_multiple)
-        output = run_network(self.network, self.coding.network_input(padded), self.flip_tta)
+        output = run_network(self.network, self.coding.network_input(padded), flip_tta=self.flip_tta)
         rgb: Tensor = self.coding.to_rgb(output, padded).clamp(0, 1)
         if self.size_multiple > 1:
             rgb = rgb[..., : height * self.scale_factor, : width * self.scale_factor]

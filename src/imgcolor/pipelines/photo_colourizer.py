@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from imgcolor.colour import ChromaCoding, chroma_of, join_luma_chroma, upsample_chroma
+from imgcolor.colour import ChromaCoding, chroma_of
 from imgcolor.networks.flip_tta import run_network
 from imgcolor.pipelines.base import MAX_BATCH_PIXELS
 from imgcolor.pipelines.colourizer import Colourizer, Scale
@@ -65,14 +65,10 @@ class PhotoColourizer(Colourizer):
                 )
         most = max(1, 4 * MAX_BATCH_PIXELS // (height * width))
         parts = [
-            self._colourize_part(part, hints, self.coding.saturation if saturation is None else saturation)
+            self.coding.to_rgb(self.predict_chroma(part, hints), part, saturation)
             for part in torch.split(grey, most)
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-    def _colourize_part(self, grey: Tensor, hints: Sequence[Hint], saturation: float) -> Tensor:
-        chroma = self.predict_chroma(grey, hints)
-        return join_luma_chroma(grey, upsample_chroma(saturation * chroma, grey))
 
     @torch.no_grad()
     def predict_chroma(self, grey: Tensor, hints: Sequence[Hint] = ()) -> Tensor:
@@ -90,13 +86,12 @@ class PhotoColourizer(Colourizer):
         predicted = []
         for size in sizes:
             small = F.interpolate(grey, size, mode="bilinear", antialias=True).clamp(0, 1)
+            inputs = [small]
             if hints:
                 grid = [side // self.coding.reduction for side in size]
                 planes = _hint_planes(hints, full_size, grid).to(grey.device)
-                planes = planes.expand(len(small), -1, -1, -1)
-                predicted.append(_run_with_hints(self.network, small, planes, self.flip_tta))
-            else:
-                predicted.append(run_network(self.network, small, self.flip_tta))
+                inputs.append(planes.expand(len(small), -1, -1, -1))
+            predicted.append(run_network(self.network, *inputs, flip_tta=self.flip_tta))
         largest = predicted[-1].shape[-2:]
         return torch.stack([F.interpolate(chroma, largest, mode="bilinear") for chroma in predicted]).mean(
             dim=0
@@ -111,13 +106,6 @@ class PhotoColourizer(Colourizer):
             for side in (height, width)
         )
         return rows, columns
-
-
-def _run_with_hints(network: nn.Module, grey: Tensor, planes: Tensor, flip_tta: bool) -> Tensor:
-    chroma: Tensor = network(grey, planes)
-    if flip_tta:
-        chroma = (chroma + network(grey.flip(-1), planes.flip(-1)).flip(-1)) / 2
-    return chroma
 
 
 def _hint_planes(hints: Sequence[Hint], full_size: Sequence[int], grid: Sequence[int]) -> Tensor:

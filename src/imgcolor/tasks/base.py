@@ -97,7 +97,7 @@ class ColourTask(CheckpointedModule, ABC):
     def run_network(self, degraded: Tensor) -> Tensor:
         """Return the network's output for degraded images, float [B, C, h, w] in [0, 1]."""
         flip = self.flip_tta and not self.training
-        return run_network(self.network, self.coding.network_input(degraded), flip)
+        return run_network(self.network, self.coding.network_input(degraded), flip_tta=flip)
 
     def training_output(self, batch: Batch) -> Tensor:
         """Return the network's output for a training batch."""
