@@ -1,13 +1,44 @@
-"""Help texts of LightningCLI's commands."""
+"""The parser of LightningCLI's commands: shorter help, and experiments that come with the package."""
 
 import re
+from pathlib import Path
 from typing import Any
 
+from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]  # public, though not in its __all__
 from lightning.pytorch.cli import LightningArgumentParser
+
+import imgcolor
+
+
+class ExperimentFile(ActionConfigFile):
+    """The option ``--config``, which also finds the experiments of the package by ``experiments/...``."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+        """Read a configuration."""
+        super().__call__(parser, cfg, _find_experiment(values), option_string)  # type: ignore[no-untyped-call]  # jsonargparse has no types here
+
+
+def _find_experiment(path: Any) -> Any:
+    """Return the path of a packaged experiment for ``experiments/...``, unless that exists here."""
+    if not str(path).startswith("experiments/") or Path(path).exists():
+        return path
+    package = Path(imgcolor.__file__)
+    # In a wheel the experiments are in the package, in a checkout at the top.
+    folders = (package.parent, package.parents[2])
+    return next((str(folder / path) for folder in folders if (folder / path).exists()), path)
 
 
 class ShortHelpParser(LightningArgumentParser):
-    """Lightning's parser with shorter help: of all known modules only imgcolor's networks are listed."""
+    """Lightning's parser with shorter help, in which of all known modules only imgcolor's networks are listed.
+
+    Its option for configuration files is :class:`ExperimentFile`.
+    """
+
+    def add_argument(self, *args: Any, **kwargs: Any) -> Any:
+        """Add an argument; see :meth:`argparse.ArgumentParser.add_argument`."""
+        if kwargs.get("action") is ActionConfigFile:
+            kwargs["action"] = ExperimentFile
+        return super().add_argument(*args, **kwargs)
 
     def format_help(self, *args: Any, **kwargs: Any) -> str:
         """Return the help text, in which a list of more than 12 subclasses has only imgcolor's networks."""

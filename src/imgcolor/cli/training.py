@@ -11,11 +11,6 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-import imgcolor
-import imgcolor.data.augmentations
-import imgcolor.data.faces
-import imgcolor.data.horses
-import imgcolor.networks  # these imports let options name networks and DataModules without their packages
 from imgcolor.callbacks import (
     BaselineMetrics,
     BestCheckpoint,
@@ -173,7 +168,6 @@ def run(arguments: list[str]) -> None:
     """
     quieten_lightning()
     keep_freed_memory()
-    arguments = [arguments[0], *map(_find_experiment, arguments[1:])]
     import_from_here()
     lost = LostRank()
     try:
@@ -222,16 +216,3 @@ def _run_cli(arguments: list[str], lost: LostRank) -> None:
 @rank_zero_only
 def _print_note(line: str) -> None:
     print(line, file=sys.stderr)
-
-
-def _find_experiment(argument: str) -> str:
-    """Return the argument with the path of a packaged experiment, if ``experiments/...`` does not exist here."""
-    option, equals, path = argument.rpartition("=")
-    if not path.startswith("experiments/") or Path(path).exists():
-        return argument
-    package = Path(imgcolor.__file__)
-    # In a wheel the experiments are in the package, in a checkout at the top.
-    for folder in (package.parent, package.parents[2]):
-        if (folder / path).exists():
-            return f"{option}{equals}{folder / path}"
-    return argument
