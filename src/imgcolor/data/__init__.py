@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imgcolor.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from imgcolor.data.augmentations import FlipAndShift
+    from imgcolor.data.augmentations import FlipAndShift, RandomSquareCrop
     from imgcolor.data.batch import Batch
     from imgcolor.data.datamodule import ImageDataModule
     from imgcolor.data.degradations import BoxDownsample, LumaGrey, MeanGrey
@@ -16,19 +16,22 @@ if TYPE_CHECKING:
     from imgcolor.data.horses import HorseColourizationDataModule, HorseSuperResolutionDataModule
     from imgcolor.data.photo_augmentations import PhotoVariation, RandomPhotoCrop
     from imgcolor.data.photo_degradations import BicubicDownsample, JPEGCompression
+    from imgcolor.data.photos import PhotoColourizationDataModule, PhotoSuperResolutionDataModule
     from imgcolor.data.sources import (
         Cifar10Source,
         FolderSource,
         ImageSet,
         ImageSource,
         LFWSource,
+        MixedFolderSource,
+        PhotoPatchSource,
         SyntheticSource,
     )
 else:
     __getattr__ = lazy_exports(
         __name__,
         {
-            "augmentations": ["FlipAndShift"],
+            "augmentations": ["FlipAndShift", "RandomSquareCrop"],
             "batch": ["Batch"],
             "datamodule": ["ImageDataModule"],
             "degradations": ["BoxDownsample", "LumaGrey", "MeanGrey"],
@@ -36,12 +39,15 @@ else:
             "horses": ["HorseColourizationDataModule", "HorseSuperResolutionDataModule"],
             "photo_augmentations": ["PhotoVariation", "RandomPhotoCrop"],
             "photo_degradations": ["BicubicDownsample", "JPEGCompression"],
+            "photos": ["PhotoColourizationDataModule", "PhotoSuperResolutionDataModule"],
             "sources": [
                 "Cifar10Source",
                 "FolderSource",
                 "ImageSet",
                 "ImageSource",
                 "LFWSource",
+                "MixedFolderSource",
+                "PhotoPatchSource",
                 "SyntheticSource",
             ],
         },
@@ -64,7 +70,12 @@ __all__ = [
     "LFWSource",
     "LumaGrey",
     "MeanGrey",
+    "MixedFolderSource",
+    "PhotoColourizationDataModule",
+    "PhotoPatchSource",
+    "PhotoSuperResolutionDataModule",
     "PhotoVariation",
     "RandomPhotoCrop",
+    "RandomSquareCrop",
     "SyntheticSource",
 ]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.errors import ImgcolorError, check_positive
 
 
 class FlipAndShift(nn.Module):
@@ -60,3 +60,55 @@ class FlipAndShift(nn.Module):
         start = torch.randint(-self.shift, self.shift + 1, (count, 1), device=device)
         sources = (torch.arange(length, device=device) + start).abs()
         return torch.where(sources < length, sources, 2 * (length - 1) - sources)
+
+
+class RandomSquareCrop(nn.Module):
+    """Crop, flip and rotate images at random: the usual augmentation for super-resolution.
+
+    Each image is cropped at a place of its own, and half of the images are flipped left to right, half upside
+    down, and half transposed, so that all eight symmetries of the square occur. The random numbers come from
+    torch's global generator.
+
+    Args:
+        size: Height and width of the crops.
+
+    Raises:
+        ImgcolorError: If ``size`` is below 1.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        check_positive("size of the crops", size)
+        self.size = size
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Augment a batch.
+
+        Args:
+            pixels: uint8 [B, C, H, W], on any device.
+
+        Returns:
+            uint8 [B, C, size, size], a new tensor.
+
+        Raises:
+            ImgcolorError: If the images are smaller than ``size``.
+        """
+        count, channels, height, width = pixels.shape
+        if min(height, width) < self.size:
+            raise ImgcolorError(
+                f"data.crop_size: expected at most the images' {height}×{width} pixels, found {self.size}"
+            )
+        device = pixels.device
+        rows, columns = (self._places(count, side, device) for side in (height, width))
+        images = torch.arange(count, device=device)[:, None, None, None]
+        layers = torch.arange(channels, device=device)[None, :, None, None]
+        crops = pixels[images, layers, rows[:, None, :, None], columns[:, None, None, :]]
+        transposed = torch.rand(count, 1, 1, 1, device=device) < 0.5
+        return torch.where(transposed, crops.mT, crops)
+
+    def _places(self, count: int, length: int, device: torch.device) -> Tensor:
+        """Return the source row (or column) of each row of the crops, half reversed: int64 [count, size]."""
+        start = torch.randint(length - self.size + 1, (count, 1), device=device)
+        places = torch.arange(self.size, device=device) + start
+        reversed_ = torch.rand(count, 1, device=device) < 0.5
+        return torch.where(reversed_, places.flip(1), places)

@@ -53,6 +53,9 @@ class ImageDataModule(LightningDataModule):
             smoothly, which ``EpsilonPatience`` needs.
         augmentation: A module that changes training images, from uint8 [B, 3, H, W] to the same, such as
             :class:`~imgcolor.data.FlipAndShift`.
+        variations: Modules that change the degraded training images at random, one after the other, from float [B, C,
+            h, w] in [0, 1] to the same, such as :class:`~imgcolor.data.PhotoVariation`. The original stays, so a
+            network learns to undo them.
         holdout: Fraction of the training images, in [0, 1), that a fit validates on, in place of the
             validation images, and does not train on. It is the same in every run. Use it to choose settings,
             so that the validation images stay unused.
@@ -76,6 +79,7 @@ class ImageDataModule(LightningDataModule):
         seed: int | None = None,
         shuffle: bool = True,
         augmentation: nn.Module | None = None,
+        variations: list[nn.Module] | None = None,
         holdout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -95,6 +99,7 @@ class ImageDataModule(LightningDataModule):
         self.seed = seed
         self.shuffle = shuffle
         self.augmentation = augmentation
+        self.variations = variations or []
         self.holdout = holdout
         self.source = self.make_source(source) if isinstance(source, str) else source
         self._loaded: dict[Split, ImageSet] = {}
@@ -113,6 +118,10 @@ class ImageDataModule(LightningDataModule):
             ImgcolorError: If the name is unknown.
         """
         raise ImgcolorError(f"data.source: expected an object with a method load(split), found {name!r}")
+
+    def group_weights(self) -> list[float] | None:
+        """Return how often each group of training images is used; None where all images are used equally often."""
+        return None
 
     # Images and batches
 
@@ -184,22 +193,29 @@ class ImageDataModule(LightningDataModule):
         self._copied_to_gpu.clear()
 
     def on_after_batch_transfer(self, batch: Tensor | Batch, dataloader_idx: int) -> Batch:
-        """Augment (in training only) and degrade a batch that has arrived on the device of the model."""
+        """Degrade a batch that has arrived on the device of the model; in training, augment and vary it too."""
         if isinstance(batch, Batch):
             return batch
-        training = self.trainer is not None and self.trainer.training
-        return self.batch(self.augmentation(batch) if self.augmentation and training else batch)
+        if self.trainer is None or not self.trainer.training:
+            return self.batch(batch)
+        degraded, original = self.batch(self.augmentation(batch) if self.augmentation else batch)
+        for variation in self.variations:
+            degraded = variation(degraded)
+        return Batch(degraded, original)
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the training images."""
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if self.seed is None else self.seed
         images = self._on_device_of_model("train")
+        weights = self.group_weights()
         self._training_sampler = TrainingSampler(
             len(images),
             self.batch_size,
             shuffle=self.shuffle,
             seed=seed,
             device=images.pixels.device,
+            groups=None if weights is None else self.images("train").groups,
+            weights=weights,
             **self._replicas(),
         )
         return _loader(images, self._training_sampler)

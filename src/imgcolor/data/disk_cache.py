@@ -34,6 +34,9 @@ def read_or_map(
     shape: tuple[int, int, int],
     read: Callable[[torch.Tensor], None],
     memory_limit: float | None = None,
+    *,
+    count: int | None = None,
+    settings: str = "",
 ) -> torch.Tensor:
     """Read images into memory or, if they need more than a limit, into a memory-mapped file.
 
@@ -43,6 +46,8 @@ def read_or_map(
         read: Function that fills a tensor, uint8 [N, *shape].
         memory_limit: Limit in GiB for this process; half of the free memory by default. Several processes on
             one machine each read the images, unless these exceed the limit.
+        count: Number of images N, where it is not the number of files.
+        settings: What else the images depend on, as text.
 
     Returns:
         uint8 [N, *shape].
@@ -50,14 +55,14 @@ def read_or_map(
     Raises:
         ImgcolorError: If the cache file cannot be written.
     """
-    images = (len(files), *shape)
+    images = (len(files) if count is None else count, *shape)
     size = torch.Size(images).numel()
     limit = free_memory() / 2 if memory_limit is None else memory_limit * _GIB
     if size <= limit:
         pixels = torch.empty(images, dtype=torch.uint8)
         read(pixels)
         return pixels
-    location = _location(files, shape)
+    location = _location(files, f"{shape}{settings}")
     path = cache_folder() / f"{location}-{_state(files)}.uint8"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +78,7 @@ def read_or_map(
             "free some space, set XDG_CACHE_HOME to another folder, or raise --data.memory_limit"
         ) from error
     _print(
-        f"{len(files):,} images take {size / _GIB:.2f} GiB, more than the memory limit of {limit / _GIB:.2f}: "
+        f"{images[0]:,} images take {size / _GIB:.2f} GiB, more than the memory limit of {limit / _GIB:.2f}: "
         f"they are read from {'' if exists else 'the new file '}{path}",
         file=sys.stderr,
     )
@@ -96,9 +101,9 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "imgcolor"
 
 
-def _location(files: Sequence[Path], shape: tuple[int, ...]) -> str:
+def _location(files: Sequence[Path], settings: str) -> str:
     """Return the part of the file's name that stays the same if the images change."""
-    return _hash([os.path.commonpath([file.absolute().parent for file in files]), str(shape), str(_VERSION)])
+    return _hash([os.path.commonpath([file.absolute().parent for file in files]), settings, str(_VERSION)])
 
 
 def _state(files: Sequence[Path]) -> str:

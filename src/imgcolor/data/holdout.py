@@ -41,4 +41,6 @@ def split_holdout(images: ImageSet, fraction: float) -> tuple[ImageSet, ImageSet
 
 
 def _select(images: ImageSet, indices: np.ndarray) -> ImageSet:
-    return ImageSet(images.pixels[torch.from_numpy(indices)], tuple(images.names[index] for index in indices))
+    chosen = torch.from_numpy(indices)
+    groups = None if images.groups is None else images.groups[chosen]
+    return ImageSet(images.pixels[chosen], tuple(images.names[index] for index in indices), groups)

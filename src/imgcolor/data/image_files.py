@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from imgcolor.utils.errors import ImgcolorError, one_line_error, reason_of
 
@@ -29,6 +29,9 @@ WRITABLE_FORMATS = {
 
 _LARGE = 2**25
 """Images with more pixels are decoded one at a time. In parallel they could fill the memory."""
+
+_TURNED = (5, 6, 7, 8)
+"""Values of the EXIF orientation that exchange width and height."""
 
 _large_image_lock = threading.Lock()
 
@@ -73,13 +76,15 @@ def decode(
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return width and height of an image file as stored, before EXIF rotation, without decoding it.
+    """Return width and height of an image file, after EXIF rotation, without decoding it.
 
     Raises:
         ImgcolorError: If the file is missing, empty, not an image, or has more than :data:`MAX_PIXELS` pixels.
     """
     with _open(path) as file:
-        return file.size
+        width, height = file.size
+        turned = file.getexif().get(ExifTags.Base.Orientation) in _TURNED
+        return (height, width) if turned else (width, height)
 
 
 def image_files(folder: Path, hint: str = "pass another folder") -> list[Path]:

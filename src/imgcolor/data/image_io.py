@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -55,23 +55,34 @@ def read_images(files: Sequence[Path], pixels: torch.Tensor, what: str, crop: fl
     Raises:
         ImgcolorError: As :func:`read_image`, or if a file has changed since this function was called.
     """
-    from rich.console import Console  # here: commands that read few files start sooner
-    from rich.progress import track
-
     expected_bytes = [_bytes(file) for file in files]
 
     def read(index: int) -> None:
         pixels[index] = _read(files[index], pixels.shape[-1], crop, expected_bytes[index])
 
+    read_in_parallel(read, len(files), what)
+
+
+def read_in_parallel(read: Callable[[int], None], count: int, what: str) -> None:
+    """Call a function for each of many files, in threads, with a progress bar.
+
+    Args:
+        read: A function that reads the file of an index.
+        count: Number of files.
+        what: The name of the images in the progress bar.
+    """
+    from rich.console import Console  # here: commands that read few files start sooner
+    from rich.progress import track
+
     console = Console(stderr=True)
-    hidden = len(files) <= _PROGRESS_FROM or not console.is_terminal
+    hidden = count <= _PROGRESS_FROM or not console.is_terminal
     pool = ThreadPoolExecutor(os.cpu_count())  # Pillow releases the interpreter's lock while it decodes
     # In parts: the pool would keep an object for each of a million files.
-    parts = (range(start, min(start + _AT_ONCE, len(files))) for start in range(0, len(files), _AT_ONCE))
+    parts = (range(start, min(start + _AT_ONCE, count)) for start in range(0, count, _AT_ONCE))
     try:
         with quiet_pillow():
             done = itertools.chain.from_iterable(pool.map(read, part) for part in parts)
-            for _ in done if hidden else track(done, f"Reading {what}", len(files), console=console):
+            for _ in done if hidden else track(done, f"Reading {what}", count, console=console):
                 pass
     finally:
         pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C, do not read the other files

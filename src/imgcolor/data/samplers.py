@@ -1,6 +1,7 @@
 """Samplers: they choose the images of each batch from the seed, the epoch and the rank alone."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -41,6 +42,9 @@ class TrainingSampler(DistributedSampler[Tensor]):
     get equally many images, so that the mean of their gradients is that of all images. For this, the last
     images of an epoch, at most R - 1, are left out. The last batch can be smaller.
 
+    With weights, an epoch has as many images as without, but each group has a share of them that is proportional to its
+    weight: of a group with fewer images, each is used several times; of a group with more, each epoch draws some.
+
     Args:
         images: Number of images.
         batch_size: Number of images per batch and rank.
@@ -49,9 +53,11 @@ class TrainingSampler(DistributedSampler[Tensor]):
         num_replicas: Number of ranks.
         rank: The rank that uses this sampler.
         device: Device of the images. The order of an epoch is copied there once.
+        groups: Integer [images]: the group of each image.
+        weights: The weight of each group, above 0. None uses each image once in an epoch.
 
     Raises:
-        ImgcolorError: If there are fewer images than ranks.
+        ImgcolorError: If there are fewer images than ranks, or weights that do not fit the groups.
     """
 
     def __init__(
@@ -64,9 +70,13 @@ class TrainingSampler(DistributedSampler[Tensor]):
         num_replicas: int = 1,
         rank: int = 0,
         device: torch.device | str = "cpu",
+        groups: Tensor | None = None,
+        weights: Sequence[float] | None = None,
     ) -> None:
         _check_image_count(images, num_replicas)
         super().__init__(InMemoryImages(torch.empty(images)), num_replicas, rank, shuffle=shuffle, seed=seed)
+        self.members = None if weights is None else _members(groups, weights)
+        self.weights = weights
         self.images = images
         self.batch_size = batch_size
         self.used = images - images % num_replicas
@@ -76,12 +86,26 @@ class TrainingSampler(DistributedSampler[Tensor]):
         return -(-self.used // (self.batch_size * self.num_replicas))
 
     def __iter__(self) -> Iterator[Tensor]:
-        order = np.arange(self.images)
+        random = np.random.default_rng((self.seed, self.epoch))
+        order = np.arange(self.images) if self.members is None else self._draw(random)
         if self.shuffle:
-            order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
+            order = random.permutation(order)
         order_on_device = torch.from_numpy(order[: self.used]).to(self.device)
         for batch in torch.split(order_on_device, self.batch_size * self.num_replicas):
             yield batch[self.rank :: self.num_replicas]
+
+    def _draw(self, random: np.random.Generator) -> np.ndarray:
+        """Return the images of a weighted epoch: int64 [images], group by group."""
+        assert self.members is not None
+        assert self.weights is not None
+        ends = np.rint(np.cumsum(self.weights) / np.sum(self.weights) * self.images).astype(int)
+        counts = np.diff(ends, prepend=0)
+        parts = []
+        for members, count in zip(self.members, counts, strict=True):
+            rounds = -(-count // len(members))
+            rows = [random.permutation(members) if self.shuffle else members for _ in range(rounds)]
+            parts.append(np.concatenate(rows)[:count] if rows else members[:0])
+        return np.concatenate(parts)
 
 
 class EvaluationSampler(DistributedSampler[Tensor]):
@@ -115,6 +139,19 @@ class EvaluationSampler(DistributedSampler[Tensor]):
 
     def __iter__(self) -> Iterator[slice]:  # type: ignore[override]  # whole batches, not single images
         return iter(self.batches)
+
+
+def _members(groups: Tensor | None, weights: Sequence[float]) -> list[np.ndarray]:
+    """Return the images of each group, int64."""
+    number = 1 if groups is None else int(groups.max()) + 1
+    if len(weights) != number or not all(0 < weight < math.inf for weight in weights):
+        raise ImgcolorError(
+            f"data.weights: expected one number above 0 for each of the {number} folders in data.roots, found "
+            f"{list(weights)}"
+        )
+    if groups is None:
+        raise ImgcolorError("data.weights: expected images of several folders (data.roots), found one source")
+    return [np.flatnonzero(groups.numpy() == group) for group in range(number)]
 
 
 def _check_image_count(images: int, num_replicas: int) -> None:

@@ -18,6 +18,7 @@ from imgcolor.networks.flip_tta import run_network
 from imgcolor.tasks.checkpointing import CheckpointedModule
 from imgcolor.tasks.fitting import fit_tables, restart_weight_averaging
 from imgcolor.tasks.schedules import LRInterval, LRSchedulerCallable, scheduler_config
+from imgcolor.tasks.transfer import init_network
 from imgcolor.utils.errors import DivergedError, ImgcolorError
 
 OptimizerCallable = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -45,6 +46,8 @@ class ColourTask(CheckpointedModule, ABC):
             ``OneCycleLR`` needs no ``total_steps``.
         flip_tta: Whether validation, test and prediction use the mean of the outputs for an image and for its
             mirror image: twice the work for a little more accuracy.
+        init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
+            path of a checkpoint. Weights with the same name and shape are taken.
     """
 
     log_train_metrics = True
@@ -58,12 +61,14 @@ class ColourTask(CheckpointedModule, ABC):
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: LRInterval = "epoch",
         flip_tta: bool = False,
+        init_from: str | None = None,
     ) -> None:
         super().__init__()
         # Convolutions on the CPU take half the time with their weights in this order.
         self.network = network.to(memory_format=torch.channels_last)
         self.coding = coding
         self.flip_tta = flip_tta
+        self.init_from = init_from
         self._make_optimizer = optimizer
         self._make_lr_scheduler = lr_scheduler
         self._lr_interval = lr_interval
@@ -194,7 +199,7 @@ class ColourTask(CheckpointedModule, ABC):
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     def setup(self, stage: str) -> None:
-        """Keep the datamodule's degradation and, before a fit, fit what is taken from the training images."""
+        """Keep the datamodule's degradation; before a fit, take given weights and fit tables to the training images."""
         datamodule = getattr(self.trainer, "datamodule", None)
         self.degradation = getattr(datamodule, "degradation", self.degradation)
         if stage != "fit":
@@ -203,7 +208,9 @@ class ColourTask(CheckpointedModule, ABC):
         datamodule = datamodule if isinstance(datamodule, ImageDataModule) else None
         if datamodule is not None:
             self.image_size = datamodule.images("train").pixels.shape[-2]
-        if self.fit(datamodule):
+        if self.init_from is not None:
+            init_network(self.network, self.init_from)
+        if self.fit(datamodule) or self.init_from is not None:
             restart_weight_averaging(self.trainer, self)
 
     def fit(self, datamodule: ImageDataModule | None) -> bool:

@@ -29,7 +29,7 @@ class CheckpointedModule(LightningModule):
     """
 
     # The network has its own config; the others are functions, and only training needs them.
-    not_in_config = ("network", "optimizer", "lr_scheduler", "lr_interval")
+    not_in_config = ("network", "optimizer", "lr_scheduler", "lr_interval", "init_from")
 
     network: nn.Module
     coding: OutputCoding

@@ -37,6 +37,8 @@ class ColourClassification(ColourTask):
         lr_scheduler: Builds a scheduler from the optimizer.
         lr_interval: Whether the scheduler steps once an ``epoch`` or once a batch (``step``).
         flip_tta: Whether the mean of the outputs for an image and its mirror image is taken, except in training.
+        init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
+            path of a checkpoint. Weights with the same name and shape are taken.
 
     Raises:
         ImgcolorError: If the palette cannot be read.
@@ -61,6 +63,7 @@ class ColourClassification(ColourTask):
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: LRInterval = "epoch",
         flip_tta: bool = False,
+        init_from: str | None = None,
     ) -> None:
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing: expected a share in [0, 1), found {label_smoothing}")
@@ -71,7 +74,7 @@ class ColourClassification(ColourTask):
         elif not isinstance(palette, Palette):
             palette = Palette.load(palette)
         coding = PaletteCoding(palette, decoding, temperature)
-        super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta)
+        super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta, init_from)
         self.label_smoothing = label_smoothing
         self.rebalancing = rebalancing
         self.decoding = decoding

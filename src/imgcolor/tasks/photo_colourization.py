@@ -44,6 +44,8 @@ class PhotoColourization(ColourTask):
         lr_scheduler: Builds a scheduler from the optimizer.
         lr_interval: Whether the scheduler steps once an ``epoch`` or once a batch (``step``).
         flip_tta: Whether the mean of the outputs for an image and its mirror image is taken, except in training.
+        init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
+            path of a checkpoint. Weights with the same name and shape are taken.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -63,9 +65,10 @@ class PhotoColourization(ColourTask):
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: LRInterval = "epoch",
         flip_tta: bool = False,
+        init_from: str | None = None,
     ) -> None:
         coding = ChromaCoding(reduction, working_sizes, saturation)
-        super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta)
+        super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta, init_from)
         if criterion not in ("mse", "mixed"):
             raise ValueError(f"criterion: expected mse or mixed, found {criterion!r}")
         if not 0 <= hint_share <= 1:

@@ -34,6 +34,8 @@ class ColourRegression(ColourTask):
         space: Colour space of output and loss: ``rgb``, or ``lab`` for L*, a* and b* of CIE Lab, each divided by
             100, where equal differences look about equally large. The network's input is grey or RGB in both
             cases.
+        init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
+            path of a checkpoint. Weights with the same name and shape are taken.
 
     Raises:
         ValueError: If ``criterion``, ``value_range`` or ``space`` has another value, or ``lab`` is combined with
@@ -50,10 +52,10 @@ class ColourRegression(ColourTask):
         lr_interval: LRInterval = "epoch",
         flip_tta: bool = False,
         space: Space = "rgb",
+        init_from: str | None = None,
     ) -> None:
-        super().__init__(
-            network, RGBCoding(value_range, space), optimizer, lr_scheduler, lr_interval, flip_tta
-        )
+        coding = RGBCoding(value_range, space)
+        super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta, init_from)
         if criterion not in _LOSSES:
             raise ValueError(f"criterion: expected one of {', '.join(_LOSSES)}, found {criterion!r}")
         if space == "lab" and getattr(network, "luminance", None) is not None:

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from imgcolor.data.sources.cifar10 import Cifar10Source
     from imgcolor.data.sources.drawn_faces import draw_faces
     from imgcolor.data.sources.drawn_horses import draw_horses
-    from imgcolor.data.sources.folder import FolderSource
+    from imgcolor.data.sources.folder import FolderSource, MixedFolderSource
     from imgcolor.data.sources.lfw import LFWSource
+    from imgcolor.data.sources.photo_patches import PhotoPatchSource
     from imgcolor.data.sources.synthetic import SyntheticSource
 else:
     __getattr__ = lazy_exports(
@@ -23,8 +24,9 @@ else:
             "cifar10": ["Cifar10Source"],
             "drawn_faces": ["draw_faces"],
             "drawn_horses": ["draw_horses"],
-            "folder": ["FolderSource"],
+            "folder": ["FolderSource", "MixedFolderSource"],
             "lfw": ["LFWSource"],
+            "photo_patches": ["PhotoPatchSource"],
             "synthetic": ["SyntheticSource"],
         },
     )
@@ -35,6 +37,8 @@ __all__ = [
     "ImageSet",
     "ImageSource",
     "LFWSource",
+    "MixedFolderSource",
+    "PhotoPatchSource",
     "Split",
     "SyntheticSource",
     "draw_faces",

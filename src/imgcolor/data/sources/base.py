@@ -17,13 +17,16 @@ class ImageSet:
     Attributes:
         pixels: uint8 [N, 3, H, W], RGB, N at least 1.
         names: One name per image, in the order of ``pixels``.
+        groups: Integer [N]: the number of the folder that each image is from, counted from 0, where images of several
+            folders are mixed; otherwise None.
 
     Raises:
-        ImgcolorError: If the pixels have another type or shape, or the number of names differs.
+        ImgcolorError: If the pixels have another type or shape, or the number of names or groups differs.
     """
 
     pixels: torch.Tensor
     names: tuple[str, ...]
+    groups: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         """Check the images of a source, which can come from another project."""
@@ -34,6 +37,8 @@ class ImageSet:
             found = f"{pixels.dtype} {list(pixels.shape)}"
         elif len(self.names) != len(pixels):
             found = f"{len(pixels)} images and {len(self.names)} names"
+        elif self.groups is not None and self.groups.shape != (len(pixels),):
+            found = f"{len(pixels)} images and groups of the shape {list(self.groups.shape)}"
         else:
             return
         raise one_line_error(

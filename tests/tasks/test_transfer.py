@@ -1,0 +1,71 @@
+"""Training that starts from the weights of another model."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from imgcolor.checkpoints import read_checkpoint
+from imgcolor.cli.main import main
+from imgcolor.networks import RegressionCNN
+from imgcolor.tasks.transfer import init_network
+from imgcolor.utils.errors import ImgcolorError
+
+EXPERIMENT = "experiments/horses/regression_cnn.yaml"
+
+
+@pytest.fixture
+def first(tiny_fit: Callable[..., Path]) -> Path:
+    """Return the last checkpoint of a short fit."""
+    return tiny_fit(EXPERIMENT) / "checkpoints" / "last.ckpt"
+
+
+def test_training_starts_from_the_weights(first: Path, tiny_fit: Callable[..., Path]) -> None:
+    folder = tiny_fit(
+        EXPERIMENT,
+        f"--model.init_from={first}",
+        "--model.optimizer=torch.optim.SGD",
+        "--model.optimizer.lr=0",
+    )
+    before, after = (read_checkpoint(p)["state_dict"] for p in (first, folder / "checkpoints" / "last.ckpt"))
+    weights = [name for name in before if name.endswith("weight") and name.startswith("network.")]
+    assert weights
+    assert all(torch.equal(before[name], after[name]) for name in weights)
+
+
+def test_the_run_keeps_where_it_started_and_its_checkpoint_does_not_need_it(
+    first: Path, tiny_fit: Callable[..., Path]
+) -> None:
+    folder = tiny_fit(EXPERIMENT, f"--model.init_from={first}")
+    assert f"init_from: {first}" in (folder / "config.yaml").read_text()
+    first.unlink()
+    assert main(["validate", "--ckpt_path", str(folder / "checkpoints" / "last.ckpt"), "--config",
+                 str(folder / "config.yaml"), "--model.init_from=null"]) == 0  # fmt: skip
+    assert json.loads((folder / "metrics.json").read_text())
+
+
+def test_other_shapes_are_named_and_newly_initialised(first: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="lightning.pytorch")
+    torch.manual_seed(1)
+    network = RegressionCNN(base_channels=32, kernel_size=5)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    init_network(network, first)
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed
+    assert not any(
+        network.state_dict()[name].ndim == 4 for name in changed
+    )  # convolutions have another kernel
+    assert "of another shape" in caplog.text
+
+
+def test_a_model_of_another_network_is_refused(first: Path) -> None:
+    with pytest.raises(ImgcolorError, match="expected weights that fit Linear"):
+        init_network(torch.nn.Linear(3, 7), first)
+
+
+def test_a_shipped_model_is_found_by_its_name() -> None:
+    network = RegressionCNN()
+    with pytest.raises(ImgcolorError, match="expected one of photos"):
+        init_network(network, "no_such_model")
