@@ -169,7 +169,8 @@ def test_ranks_that_a_launcher_starts(launcher: str, witness: Path) -> None:
     assert_trains_as_one_rank_with_twice_the_batch_size(witness, one, two)
 
 
-@pytest.mark.parametrize("killed", [1, pytest.param(0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
 def test_a_killed_rank_ends_the_others_with_a_message(killed: int, witness: Path) -> None:
     done = run("imgcolor", *FIT, "--data.batch_size=5", *TWO, KILLED=str(killed))
     # Its output is closed, so no process is left.

@@ -111,6 +111,7 @@ sys.exit(main(["sweep", "plan.yaml", *sys.argv[1:]]))
 """
 
 
+@pytest.mark.slow
 def test_killed_sweep_resumes_and_runs_each_trial_once(workplace: Path, repository: Path) -> None:
     pytest.importorskip("ray")
     (workplace / "killer.py").write_text(KILLER)
