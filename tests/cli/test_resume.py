@@ -181,7 +181,9 @@ def test_run_killed_at_twenty_moments_can_be_resumed(workplace: Path) -> None:
     assert ends > 0
 
 
-@pytest.mark.parametrize(("by", "status"), [("SIGINT", 130), pytest.param("SIGTERM", 143, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("by", "status"), [("SIGINT", 130), pytest.param("SIGTERM", 143, marks=pytest.mark.slow)]
+)
 def test_signal_prints_the_command_to_resume(workplace: Path, by: str, status: int) -> None:
     done = fit_ended(f"step:{STEPS_AN_EPOCH + 2}", by)
     assert done.returncode == status, done.stderr

@@ -12,15 +12,15 @@ import pytest
 from PIL import Image
 
 from imgcolor.cli.main import main
-from imgcolor.pipelines import load
+from imgcolor.pipelines import Hint, load
 
 gradio_client = pytest.importorskip("gradio_client")
 
 
-def show(address: str, photo: Any, model: str, folder: Path) -> list[Any]:
-    """Return what the page gets when a user chooses a photo and a model; its files are put in the folder."""
+def show(address: str, photo: Any, model: str, folder: Path, hints: str = "") -> list[Any]:
+    """Return what the page gets when a user chooses a photo, a model and hints; its files are put in the folder."""
     client = gradio_client.Client(address, verbose=False, analytics_enabled=False, download_files=folder)
-    outputs: list[Any] = list(client.predict(photo, model, api_name="/show"))
+    outputs: list[Any] = list(client.predict(photo, model, hints, api_name="/show"))
     return outputs
 
 
@@ -31,7 +31,7 @@ def http(address: str) -> Iterator[httpx.Client]:
 
 
 def test_a_photo_is_colourized(address: str, face: Path, tmp_path: Path) -> None:
-    message, slider, download, remarks, original, metrics, about = show(
+    message, slider, download, remarks, original, metrics, about, *_ = show(
         address, gradio_client.handle_file(face), "faces", tmp_path
     )
     assert not message["visible"]
@@ -45,6 +45,29 @@ def test_a_photo_is_colourized(address: str, face: Path, tmp_path: Path) -> None
     assert "| CIEDE2000 |" in metrics["value"]
     assert "likely ones, not the true ones" in remarks
     assert "Labeled Faces in the Wild" in about
+
+
+def test_hints_change_the_colours_as_on_the_command_line(address: str, face: Path, tmp_path: Path) -> None:
+    photo, lines = gradio_client.handle_file(face), "20,20,#3060c0\n5,40,#00a000"
+    _, _, download, *_, panel, canvas = show(address, photo, "photos", tmp_path, lines)
+    with Image.open(download["value"]) as result:
+        hints = [Hint.parse(line) for line in lines.splitlines()]
+        expected = load("photos").colourize(Image.open(face), hints=hints)
+        np.testing.assert_array_equal(np.asarray(result), np.asarray(expected))
+    assert panel["visible"]
+    with Image.open(canvas["value"]) as marked:
+        assert marked.getpixel((20, 20)) == (0x30, 0x60, 0xC0)
+        assert marked.size == (40, 48)
+
+
+def test_a_hint_outside_the_photo_gives_a_message(address: str, face: Path, tmp_path: Path) -> None:
+    message, *_ = show(address, gradio_client.handle_file(face), "photos", tmp_path, "40,20,#3060c0")
+    assert "40×48 pixels, found 40,20" in message["value"]
+
+
+def test_other_models_show_no_hints(address: str, face: Path, tmp_path: Path) -> None:
+    *_, panel, _canvas = show(address, gradio_client.handle_file(face), "faces", tmp_path, "20,20,#3060c0")
+    assert not panel["visible"]
 
 
 @pytest.mark.parametrize("content", [b"no image", b""])

@@ -1,6 +1,7 @@
 """The page in Chromium, with real files."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,3 +105,25 @@ def test_choosing_a_drawing_selects_its_model(page: playwright.Page, tmp_path: P
     result = download(page, "160×160", tmp_path)
     assert result.shape == (160, 160, 3)
     assert (tmp_path / "drawing_2_horses.png").exists()
+
+
+def test_a_click_gives_a_hint_that_can_be_taken_back(
+    page: playwright.Page, face: Path, tmp_path: Path
+) -> None:
+    page.get_by_label("photos:").click()
+    drop(page, face)
+    without = download(page, "40×48", tmp_path)
+    page.get_by_text("A wrong colour?").click()
+    canvas, hints = page.locator(".hint-canvas img"), page.get_by_label("Hints:")
+    before = canvas.get_attribute("src")
+    assert before is not None
+    canvas.click()
+    playwright.expect(hints).to_have_value(re.compile(r"^\d+,\d+,#3060c0$"))
+    playwright.expect(canvas).not_to_have_attribute("src", before)
+    after = canvas.get_attribute("src")
+    assert after is not None
+    assert np.abs(download(page, "40×48", tmp_path).astype(int) - without).max() > 20
+    page.get_by_text("Undo the last hint").click()
+    playwright.expect(hints).to_have_value("")
+    playwright.expect(canvas).not_to_have_attribute("src", after)
+    np.testing.assert_array_equal(download(page, "40×48", tmp_path), without)

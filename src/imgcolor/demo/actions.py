@@ -1,6 +1,6 @@
 """Run a model on a photo, and compare the result with baselines and with the photo's own colours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from imgcolor.baselines import Interpolation
 from imgcolor.data.image_files import quiet_pillow
 from imgcolor.metrics import colourfulness, delta_e, margin_accuracy, peak_signal_noise_ratio
-from imgcolor.pipelines import Colourizer, Photo, Upscaler
+from imgcolor.pipelines import Colourizer, Hint, Photo, Upscaler
 from imgcolor.utils.errors import ImgcolorError
 
 MAX_READ_PIXELS = 2**25
@@ -60,16 +60,17 @@ class DemoResult:
     original_size: tuple[int, int] | None = None
 
 
-def run_model(path: Path, pipeline: Colourizer | Upscaler) -> DemoResult:
+def run_model(path: Path, pipeline: Colourizer | Upscaler, hints: Sequence[Hint] = ()) -> DemoResult:
     """Colourize or enlarge a photo file.
 
     Args:
         path: A file in one of :data:`FORMATS`, with any extension.
         pipeline: The model.
+        hints: Colours that are known, at places of the result; for models that take hints.
 
     Raises:
         ImgcolorError: If the file is not a photo, has more than :data:`MAX_READ_PIXELS` pixels, or is longer than
-            :data:`MAX_ASPECT_RATIO`. The message names the file without its folder.
+            :data:`MAX_ASPECT_RATIO`, or if a hint lies outside it. The message names the file without its folder.
     """
     try:
         with quiet_pillow():
@@ -90,7 +91,7 @@ def run_model(path: Path, pipeline: Colourizer | Upscaler) -> DemoResult:
     else:
         photo = full.shrink_to(MAX_COLOURIZED_PIXELS)
         before = pipeline.to_grey(photo.pixels[None])
-        after = pipeline.colourize_batch(before)
+        after = pipeline.colourize_batch(before, hints=hints)
         original = photo.to_image() if _has_colour(photo) else None
         metrics = _measure(pipeline, before, after, photo) if original and _is_opaque(photo) else {}
     return DemoResult(

@@ -2,19 +2,20 @@
 
 import html
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import gradio as gr
 from fastapi import Depends, HTTPException, Request
-from PIL import Image
+from PIL import Image, ImageColor, ImageDraw
 
 from imgcolor.data.sources.drawn_faces import draw_faces
 from imgcolor.data.sources.drawn_horses import draw_horses
 from imgcolor.demo.actions import METRICS, DemoResult, run_model
-from imgcolor.pipelines import Colourizer, Upscaler
+from imgcolor.pipelines import Colourizer, Hint, PhotoColourizer, Upscaler
 from imgcolor.pretrained import Card, cards
 from imgcolor.utils.errors import ImgcolorError
 
@@ -36,6 +37,7 @@ _CSS = """
 .notice {
   margin: 0; padding: 0.7em 1em; border-radius: var(--radius-lg); background: var(--block-background-fill);
 }
+.hint-canvas img { cursor: crosshair; }
 .fault { border-left: 4px solid var(--error-icon-color); }
 .metrics table { width: 100%; font-size: 0.9em; font-variant-numeric: tabular-nums; }
 .metrics :is(th, td) { padding: 0.4em 0.5em !important; overflow-wrap: normal; word-break: normal; }
@@ -53,20 +55,23 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
     gr.set_static_paths(examples)  # Gradio serves files from there, and does not delete them
     described = {name: card for name, card in cards().items() if name in models}
 
-    def show(upload: dict[str, Any] | None, name: str) -> list[Any]:
+    def show(upload: dict[str, Any] | None, name: str, hint_lines: str) -> list[Any]:
         if name not in models:
             raise gr.Error(f"expected one of {', '.join(models)}, found {name!r}")
         if upload is None:
             return _nothing(_HINT)
         path = Path(upload["path"])
         try:
-            result = run_model(path, models[name])
+            hints = [Hint.parse(line) for line in hint_lines.splitlines()]
+            takes_hints = isinstance(models[name], PhotoColourizer)
+            result = run_model(path, models[name], hints if takes_hints else [])
         except ImgcolorError as error:
             return _nothing(str(error), fault=True)
         place = results / uuid4().hex
         before = _write(result.before, place / "before.png")
         after = _write(result.after, place / f"{path.stem}_{name}.png")
         original = _write(result.original, place / "original.png") if result.original else None
+        canvas = _write(_mark(result.after, hints), place / "hints.png") if takes_hints else None
         start = "bicubic enlargement" if isinstance(models[name], Upscaler) else "grey"
         return [
             gr.HTML(visible=False),
@@ -77,6 +82,8 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
             gr.Image(original, visible=original is not None),
             gr.Markdown(_table(result), visible=bool(result.metrics)),
             _about(described[name]),
+            gr.Accordion(visible=takes_hints),
+            gr.Image(canvas),
         ]
 
     page = gr.Blocks(
@@ -102,6 +109,20 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
                 with gr.Column(visible=False) as shown:
                     slider = gr.ImageSlider(interactive=False, buttons=["fullscreen"], format="png")
                     download = gr.DownloadButton(variant="primary")
+                    with gr.Accordion("A wrong colour? Show the right one", open=False) as hint_panel:
+                        gr.Markdown("Choose a colour, then click on a place that has it.")
+                        colour = gr.ColorPicker("#3060c0", label="Colour")
+                        canvas = gr.Image(
+                            label="Click here", interactive=False, buttons=[], elem_classes="hint-canvas"
+                        )
+                        hints = gr.Textbox(
+                            label="Hints: column, row, colour; as for imgcolor colourize --hint",
+                            interactive=False,
+                            placeholder="none",
+                        )
+                        with gr.Row():
+                            undo = gr.Button("Undo the last hint", size="sm")
+                            clear = gr.Button("Clear all hints", size="sm")
                     remarks = gr.Markdown()
                     original = gr.Image(
                         label="The photo's own colours", interactive=False, buttons=[], height=300
@@ -109,11 +130,14 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
                     metrics = gr.Markdown(elem_classes="metrics")
                     with gr.Accordion("About this model", open=False):
                         about = gr.Markdown()
+        canvas.select(_add_hint, [hints, colour], hints, api_visibility="undocumented")
+        undo.click(_without_last, hints, hints, api_visibility="undocumented")
+        gr.on([clear.click, photo.change], lambda: "", None, hints, api_visibility="undocumented")
         gr.on(
-            [photo.change, model.change],
+            [photo.change, model.change, hints.change],
             show,
-            [photo, model],
-            [message, shown, slider, download, remarks, original, metrics, about],
+            [photo, model, hints],
+            [message, shown, slider, download, remarks, original, metrics, about, hint_panel, canvas],
             preprocess=False,  # Gradio's own decoding supports neither 16 bits nor errors in files
             trigger_mode="always_last",
             concurrency_limit=1,
@@ -166,12 +190,40 @@ def _has_url(value: Any) -> bool:
 
 def _nothing(notice: str, fault: bool = False) -> list[Any]:
     """Return the outputs that hide the results and show a notice instead."""
-    return [gr.HTML(_notice(notice, fault), visible=True), gr.Column(visible=False), *[gr.skip()] * 6]
+    return [gr.HTML(_notice(notice, fault), visible=True), gr.Column(visible=False), *[gr.skip()] * 8]
 
 
 def _notice(text: str, fault: bool = False) -> str:
     kind = 'class="notice fault" role="alert"' if fault else 'class="notice"'
     return f"<p {kind}>{html.escape(text)}</p>"
+
+
+def _add_hint(event: gr.SelectData, lines: str, colour: str) -> str:
+    """Add the clicked place, with the chosen colour, to the lines of hints."""
+    column, row = event.index
+    return "\n".join([*lines.splitlines(), f"{column},{row},{_hex(colour)}"])
+
+
+def _without_last(lines: str) -> str:
+    return "\n".join(lines.splitlines()[:-1])
+
+
+def _hex(colour: str) -> str:
+    """Return a colour of Gradio's colour picker, such as ``rgba(12.5, 80, 255, 1)``, as ``#RRGGBB``."""
+    numbers = re.findall(r"[\d.]+", colour) if colour.startswith("rgb") else ImageColor.getrgb(colour)
+    return "#" + "".join(f"{round(float(number)):02x}" for number in numbers[:3])
+
+
+def _mark(image: Image.Image, hints: Sequence[Hint]) -> Image.Image:
+    """Return an image with a dot of its colour at each hint."""
+    marked = image.convert("RGB")
+    draw = ImageDraw.Draw(marked)
+    radius = max(2, min(marked.size) // 60)
+    for hint in hints:
+        draw.circle((hint.x, hint.y), radius + 2, fill="black")
+        draw.circle((hint.x, hint.y), radius + 1, fill="white")
+        draw.circle((hint.x, hint.y), radius, fill=hint.colour)
+    return marked
 
 
 def _write(image: Image.Image, path: Path) -> str:
