@@ -1,8 +1,10 @@
 """Compare a folder of images with a folder of their originals."""
 
 import math
+import os
 import statistics
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -35,16 +37,17 @@ def compare_folders(originals: Path, results: Path, output: Path | None = None) 
         ImgcolorError: If a folder is missing or empty, no names match, or two images differ in size.
     """
     pairs = _pairs(originals, results)
-    rows: list[dict[str, float | str]] = []
-    with quiet_pillow():
-        for name, original, result in track(pairs, console=Console(stderr=True), transient=True):
-            first, second = _read(original), _read(result)
-            if first.shape != second.shape:
-                raise ImgcolorError(
-                    f"{result}: expected the size of its original, {first.shape[2]}×{first.shape[1]}, found "
-                    f"{second.shape[2]}×{second.shape[1]}"
-                )
-            rows.append({"image": name, **image_scores(second, first)})
+    threads = torch.get_num_threads()
+    # One image per thread: on small images, threads inside each of the many operations take longer than they save.
+    pool = ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        with quiet_pillow():
+            console = Console(stderr=True)
+            found = pool.map(_score, pairs)
+            rows = list(track(found, "Scoring", len(pairs), console=console, transient=True))
+    finally:
+        pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C, do not score the other images
+        torch.set_num_threads(threads)
     if output is not None:
         write_rows(output, rows)
     Console(width=100).print(_table(f"{len(rows)} images of {results} against {originals}", rows))
@@ -67,6 +70,18 @@ def _pairs(originals: Path, results: Path) -> list[tuple[str, Path, Path]]:
             print(f"left out: {len(alone)} images of {folder} without a counterpart in {other}: "
                   f"{', '.join(alone[:_NAMES_SHOWN])}{more}")  # fmt: skip
     return [(name, found[originals][name], found[results][name]) for name in common]
+
+
+def _score(pair: tuple[str, Path, Path]) -> dict[str, float | str]:
+    """Return the name and the scores of one image."""
+    name, original, result = pair
+    first, second = _read(original), _read(result)
+    if first.shape != second.shape:
+        raise ImgcolorError(
+            f"{result}: expected the size of its original, {first.shape[2]}×{first.shape[1]}, found "
+            f"{second.shape[2]}×{second.shape[1]}"
+        )
+    return {"image": name, **image_scores(second, first)}
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
