@@ -23,7 +23,9 @@ from imgcolor.cli.main import main as imgcolor_main
 from imgcolor.data.sources import draw_faces
 from imgcolor.utils.files import write_rows
 
-PHOTOS = {80: 500, 1024: 24}
+MODEL = "photos"
+
+PHOTOS = {256: 500, 1024: 24}
 """Height and width of the photos, and their number."""
 
 
@@ -37,14 +39,14 @@ def draw(folder: Path, size: int, count: int) -> None:
 def command(folder: Path, output: Path) -> None:
     """Colour all files with the command."""
     with contextlib.redirect_stdout(io.StringIO()):
-        status = imgcolor_main(["colourize", str(folder), "--output", str(output)])
+        status = imgcolor_main(["colourize", str(folder), "--model", MODEL, "--output", str(output)])
     if status:
         raise SystemExit(status)
 
 
 def loop(folder: Path, output: Path) -> None:
     """Colour one file after the other."""
-    model = imgcolor.load("faces")
+    model = imgcolor.load(MODEL)
     output.mkdir()
     for path in sorted(folder.iterdir()):
         with Image.open(path) as photo:
@@ -55,7 +57,7 @@ def main() -> None:
     options = parser(__doc__, "inference.csv")
     options.add_argument("--rounds", type=int, default=3)
     arguments = options.parse_args()
-    imgcolor.load("faces").colourize(torch.rand(1, 80, 80))  # imports what is imported on first use
+    imgcolor.load(MODEL).colourize(torch.rand(1, 80, 80))  # imports what is imported on first use
     rows: list[Row] = []
     for size, count in PHOTOS.items():
         speeds: dict[str, list[float]] = {"loop": [], "command": []}
@@ -71,6 +73,7 @@ def main() -> None:
                     speeds[method.__name__].append(speed)
                     rows.append(
                         {
+                            "model": MODEL,
                             "size": size,
                             **origin(),
                             "method": method.__name__,

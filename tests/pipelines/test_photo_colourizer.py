@@ -113,3 +113,26 @@ def test_the_network_is_exported_as_onnx(colourizer: PhotoColourizer, tmp_path: 
     pytest.importorskip("onnxruntime")
     write_onnx(ExportedNetwork(colourizer), tmp_path / "photo.onnx")  # compares the outputs for several sizes
     assert (tmp_path / "photo.onnx").stat().st_size > 1000
+
+
+PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "sr" / "val"
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="needs ../shared/data")
+def test_ten_hints_gain_three_decibels(photos: PhotoColourizer) -> None:
+    random = np.random.default_rng(0)
+    errors: dict[str, list[float]] = {"without": [], "with": []}
+    for path in sorted(PHOTOS.iterdir()):
+        photo = Image.open(path).convert("RGB")
+        true, grey = np.asarray(photo, float), photo.convert("L")
+        hints = []
+        for _ in range(10):
+            x, y = (int(random.integers(3, side - 3)) for side in photo.size)
+            red, green, blue = true[y - 3 : y + 4, x - 3 : x + 4].mean((0, 1)).round().astype(int).tolist()
+            hints.append(Hint(x, y, (red, green, blue)))
+        for name, given in (("without", []), ("with", hints)):
+            result = np.asarray(photos.colourize(grey, hints=given), float)
+            errors[name].append(float(np.square(result - true).mean()))
+    gain = 10 * np.log10(np.mean(errors["without"]) / np.mean(errors["with"]))
+    assert gain >= 3, gain
