@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from imgcolor.cli.options import CommandParser, UsageError, add_allow_import, import_from_here
-from imgcolor.cli.photo_jobs import find_jobs
+from imgcolor.cli.photo_jobs import find_photos
 from imgcolor.data.image_files import WRITABLE_FORMATS
 from imgcolor.pipelines.hints import Hint
 from imgcolor.pretrained import weights_path
@@ -48,6 +48,21 @@ def add_photo_arguments(parser: CommandParser, model: str, output: str) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     parser.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave out photos whose results exist, such as those of a run that was stopped",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="stop at the first photo that is missing or cannot be done; otherwise the others are done",
+    )
+    parser.add_argument(
+        "--strip",
+        action="store_true",
+        help="leave out the photos' metadata: EXIF, XMP, resolution, description",
+    )
+    parser.add_argument(
         "--compare",
         action="store_true",
         help=f"also write comparison.png: the first {_COMPARED} photos next to their results",
@@ -69,17 +84,34 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
         raise UsageError(
             f"expected photos or folders, found no INPUT; for example: imgcolor {command} photo.jpg"
         )
+    if arguments.overwrite and arguments.skip_existing:
+        raise UsageError("expected --overwrite or --skip-existing, found both")
     output: Path = arguments.output
     comparison = output / "comparison.png" if arguments.compare else None
-    jobs = find_jobs(arguments.inputs, output, arguments.format, arguments.overwrite, comparison)
+    found_photos = find_photos(
+        arguments.inputs,
+        output,
+        arguments.format,
+        overwrite=arguments.overwrite,
+        skip_existing=arguments.skip_existing,
+        strict=arguments.strict,
+        comparison=comparison,
+    )
+    jobs = found_photos.jobs
+    already = f"; {found_photos.existing} were there already" if found_photos.existing else ""
+    total = len(jobs) + len(found_photos.missing)
     weights_path(arguments.model)
     hints = _hints(arguments, len(jobs)) if command == "colourize" else []
+    if not jobs:
+        print(f"0 of {total} photos in {output}{already}")
+        _raise_failures(found_photos.missing, total)
+        return
     if arguments.allow_import:
         import_from_here()
 
     from imgcolor.cli.runtime import keep_freed_memory
     from imgcolor.pipelines import PhotoColourizer, Upscaler, load
-    from imgcolor.pipelines.photo_conversion import convert_photos
+    from imgcolor.pipelines.photo_conversion import Conversion, convert_photos
 
     keep_freed_memory()
     pipeline = load(arguments.model, arguments.allow_import)
@@ -94,29 +126,44 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
         )
     if isinstance(pipeline, PhotoColourizer) and arguments.scale != "own":
         raise ImgcolorError(f"--scale {arguments.scale}: expected own with the model {arguments.model}")
-    convert = partial(convert_photos, jobs, previews=_COMPARED if comparison else 0)
-    with _progress_bar(len(jobs)) as advance:
-        if isinstance(pipeline, Upscaler):
-            conversion = convert(pipeline.upscale_batch, scale_factor=pipeline.scale_factor, advance=advance)
-        else:
-            conversion = convert(
-                lambda pixels: pipeline.colourize_batch(
-                    pipeline.to_grey(pixels), arguments.scale, hints, arguments.saturation
-                ),
-                preview_input=pipeline.to_grey,
-                advance=advance,
-            )
+    conversion = Conversion(failures=found_photos.missing)
+    convert = partial(
+        convert_photos,
+        jobs,
+        conversion=conversion,
+        keep_metadata=not arguments.strip,
+        strict=arguments.strict,
+        previews=_COMPARED if comparison else 0,
+    )
+    try:
+        with _progress_bar(len(jobs)) as advance:
+            if isinstance(pipeline, Upscaler):
+                factor = pipeline.scale_factor
+                convert(convert=pipeline.upscale_batch, scale_factor=factor, advance=advance)
+            else:
+                convert(
+                    convert=lambda pixels: pipeline.colourize_batch(
+                        pipeline.to_grey(pixels), arguments.scale, hints, arguments.saturation
+                    ),
+                    preview_input=pipeline.to_grey,
+                    advance=advance,
+                )
+    except KeyboardInterrupt:
+        print(
+            f"{conversion.done} of {len(jobs)} photos are done; the same command with --skip-existing goes on",
+            file=sys.stderr,
+        )
+        raise
     if comparison and conversion.previews:
-        from imgcolor.pipelines.photo import save_photo
+        from imgcolor.pipelines.photo import save_image
         from imgcolor.visualization.grids import comparison_sheet
 
-        save_photo(comparison_sheet(conversion.previews), comparison)
-    done = len(jobs) - len(conversion.failures)
+        save_image(comparison_sheet(conversion.previews), comparison)
     written = f", {comparison}" if conversion.previews else ""
-    print(f"{done} of {len(jobs)} photos in {output}{written}")
-    if done and command == "colourize":
+    print(f"{conversion.done} of {total} photos in {output}{written}{already}")
+    if conversion.done and command == "colourize":
         print(f"The colours are guesses of the model {arguments.model}, and no evidence of the true ones.")
-    _raise_failures(conversion.failures, len(jobs))
+    _raise_failures(conversion.failures, total)
 
 
 def _hints(arguments: Namespace, photos: int) -> list[Hint]:

@@ -4,18 +4,41 @@ import contextlib
 import glob
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from imgcolor.data.image_files import WRITABLE_FORMATS, image_files
+from imgcolor.data.image_files import WRITABLE_FORMATS, image_files, page_count
+from imgcolor.pipelines.jobs import PhotoJob
 from imgcolor.utils.errors import ImgcolorError
 
-Job = tuple[Path, Path]
-"""A photo file, and the file for its result."""
+_WITH_PAGES = (".tif", ".tiff")
 
 
-def find_jobs(
-    inputs: Sequence[str], output: Path, kind: str, overwrite: bool, comparison: Path | None = None
-) -> list[Job]:
+@dataclass
+class FoundPhotos:
+    """What :func:`find_photos` found.
+
+    Attributes:
+        jobs: The photos to convert.
+        missing: A message for each input that was not found or cannot be used.
+        existing: Number of photos whose results exist already and that are left out.
+    """
+
+    jobs: list[PhotoJob]
+    missing: list[str]
+    existing: int = 0
+
+
+def find_photos(
+    inputs: Sequence[str],
+    output: Path,
+    kind: str,
+    *,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    strict: bool = False,
+    comparison: Path | None = None,
+) -> FoundPhotos:
     """Find the photos, choose the files for the results, and check both before anything is read or written.
 
     Args:
@@ -23,40 +46,70 @@ def find_jobs(
         output: The folder for the results. Photos of an input folder that lie in it are left out.
         kind: Extension of the results, such as ``png``, or ``same``.
         overwrite: Whether results may replace existing files.
+        skip_existing: Whether photos whose results exist are left out.
+        strict: Whether an input that was not found is an error, although there are others.
         comparison: The file for the comparison of photos and results, if there will be one.
 
     Raises:
-        ImgcolorError: If an input does not exist, results would replace each other, a photo or an existing file,
-            or the output folder cannot be written.
+        ImgcolorError: If no input is found, results would replace each other, a photo or an existing file, or the
+            output folder cannot be written.
     """
     if output.suffix.lower() in WRITABLE_FORMATS and not output.is_dir():
         raise ImgcolorError(f"--output {output}: expected a folder, found the name of an image file")
-    jobs = [
-        (photo, output / _with_extension(name, kind))
-        for argument in inputs
-        for photo, name in _find_photos(argument, output)
-    ]
+    jobs: list[PhotoJob] = []
+    missing: list[str] = []
+    for argument in inputs:
+        try:
+            found = _find_photos(argument, output)
+        except ImgcolorError as error:
+            if strict or len(inputs) == 1:
+                raise
+            missing.append(str(error))
+            continue
+        jobs += [job for photo, name in found for job in _pages(photo, output / _with_extension(name, kind))]
     if not jobs:
-        raise ImgcolorError(f"{', '.join(inputs)}: expected photos, found none")
-    source_of: dict[Path, Path] = {}
-    for source, target in jobs:
-        if source_of.setdefault(target, source) != source:
+        raise ImgcolorError(
+            f"{', '.join(inputs)}: expected photos, found none{''.join(f'; {text}' for text in missing)}"
+        )
+    source_of: dict[Path, PhotoJob] = {}
+    for job in jobs:
+        first = source_of.setdefault(job.target, job)
+        if (first.source, first.page) != (job.source, job.page):
             raise ImgcolorError(
-                f"{source} and {source_of[target]} would both become {target}; --format same keeps their "
+                f"{first.name} and {job.name} would both become {job.target}; --format same keeps their "
                 "extensions, a folder as INPUT keeps their folders; or convert them separately, into two folders"
             )
     if comparison in source_of:
         raise ImgcolorError(
-            f"{source_of[comparison]}: its result {comparison} would have the name of the comparison; "
+            f"{source_of[comparison].name}: its result {comparison} would have the name of the comparison; "
             "rename the photo"
         )
-    targets = [*source_of, *([comparison] if comparison else [])]
-    _check_existing(targets, source_of.values(), overwrite)
+    existing = {target for target in source_of if skip_existing and target.exists()}
+    left = [job for target, job in source_of.items() if target not in existing]
+    targets = [job.target for job in left]
+    if comparison is not None and not skip_existing:
+        targets.append(comparison)
+    _check_existing(targets, [job.source for job in source_of.values()], overwrite)
     _check_writable(output)
-    return [(source, target) for target, source in source_of.items()]
+    return FoundPhotos(left, missing, len(existing))
 
 
-def _find_photos(argument: str, output: Path) -> list[Job]:
+def _pages(photo: Path, target: Path) -> list[PhotoJob]:
+    """Return the jobs of a file: one for each page of a TIFF file, ``NAME_page2.png``; one for other files."""
+    try:
+        pages = page_count(photo) if photo.suffix.lower() in _WITH_PAGES else 1
+    except ImgcolorError:  # reported when the file is read
+        pages = 1
+    if pages == 1:
+        return [PhotoJob(photo, target)]
+    digits = len(str(pages))
+    return [
+        PhotoJob(photo, target.with_stem(f"{target.stem}_page{page + 1:0{digits}}"), page)
+        for page in range(pages)
+    ]
+
+
+def _find_photos(argument: str, output: Path) -> list[tuple[Path, Path]]:
     """Return the photos of an input, each with the relative path for its result."""
     path = Path(argument)
     if not path.exists():
@@ -94,7 +147,7 @@ def _check_existing(targets: Sequence[Path], sources: Iterable[Path], overwrite:
     if existing and not overwrite:
         raise ImgcolorError(
             f"{existing[0]}: exists already ({len(existing)} of {len(targets)} results); choose another --output, "
-            "or --overwrite"
+            "--overwrite, or --skip-existing to go on where an earlier run stopped"
         )
 
 

@@ -1,6 +1,7 @@
 """Find, check and open image files with Pillow alone: NumPy and torch are not imported."""
 
 import contextlib
+import sys
 import threading
 import warnings
 from collections import deque
@@ -10,6 +11,7 @@ from typing import TypeVar
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from imgcolor.data.colour_profiles import ProfileFault, to_srgb
 from imgcolor.utils.errors import ImgcolorError, one_line_error, reason_of
 
 T = TypeVar("T")
@@ -30,6 +32,9 @@ WRITABLE_FORMATS = {
 _LARGE = 2**25
 """Images with more pixels are decoded one at a time. In parallel they could fill the memory."""
 
+_SEVERAL_FRAMES = {"TIFF": "pages", **dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF"), "frames")}
+"""Formats of files with several images, to what these are called."""
+
 _TURNED = (5, 6, 7, 8)
 """Values of the EXIF orientation that exchange width and height."""
 
@@ -37,6 +42,19 @@ _large_image_lock = threading.Lock()
 
 _EXTERNAL = {"BUFR", "EPS", "GRIB", "HDF5", "WMF"}
 """Formats that Pillow decodes with other programs, such as Ghostscript, which must not run on untrusted files."""
+
+
+_INSTALL_HEIF = "for HEIC files: pip install 'imgcolor[heif]'"
+
+OTHER_IMAGES = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), _INSTALL_HEIF),
+    ".avif": "for AVIF files: pip install --upgrade pillow",
+    **dict.fromkeys((".jxl", ".svg", ".psb", ".xcf", ".exr"), ""),
+    **dict.fromkeys((".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".pef"), ""),
+}
+"""Extension of images that Pillow does not read, or not everywhere, to what helps, if anything does."""
+
+_NAMES_SHOWN = 5
 
 
 class ImageFileFault(ImgcolorError):  # noqa: N818
@@ -49,8 +67,11 @@ def decode(
     max_pixels: int = MAX_PIXELS,
     formats: tuple[str, ...] | None = None,
     expected_bytes: int | None = None,
+    page: int | None = None,
 ) -> T:
-    """Open an image file, apply its EXIF rotation and convert the image.
+    """Open an image file, apply its EXIF rotation and its colour profile, and convert the image.
+
+    What is not used is said in one line on stderr: a profile that is damaged, pages, and frames of an animation.
 
     Args:
         path: The file.
@@ -58,6 +79,7 @@ def decode(
         max_pixels: Files with more pixels are refused before they are decoded.
         formats: Pillow's names of the accepted formats. By default, all formats that need no other program.
         expected_bytes: The size of the file when it was listed. A file of another size is refused.
+        page: The page of a TIFF file, from 0. None takes the first.
 
     Returns:
         The result of `convert`.
@@ -71,8 +93,44 @@ def decode(
             # Only verify() checks the checksums of the pixels, and the image cannot be decoded after it.
             with Image.open(path, formats=["PNG"]) as again:
                 again.verify()
+        if page:
+            file.seek(page)
+            _check_pixels(file, max_pixels)
+        elif page is None and file.format in _SEVERAL_FRAMES and getattr(file, "is_animated", False):
+            note(path, f"holds several {_SEVERAL_FRAMES[file.format]}: only the first is used")
         with _large_image_lock if file.width * file.height > _LARGE else contextlib.nullcontext():
-            return convert(ImageOps.exif_transpose(file))
+            if file.format == "TIFF":
+                _keep_tags(path, file)
+            upright = ImageOps.exif_transpose(file)
+            try:
+                return convert(to_srgb(upright))
+            except ProfileFault as error:
+                note(path, f"holds a colour profile that is not used: {error}")
+                upright.info.pop("icc_profile", None)
+                return convert(upright)
+
+
+def _keep_tags(path: Path, file: Image.Image) -> None:
+    """Keep the tags of a TIFF file as EXIF data, because a copy of the image loses them."""
+    try:
+        file.info["exif"] = file.getexif().tobytes()
+    except Exception as error:  # damaged tags make Pillow raise nearly anything
+        note(path, f"holds tags that are not used ({type(error).__name__}: {error})")
+
+
+def note(path: Path, text: str) -> None:
+    """Print a line about a file on stderr: what of it is not used."""
+    print(f"{path} {text}", file=sys.stderr)
+
+
+def page_count(path: Path) -> int:
+    """Return the number of pages of a TIFF file; 1 for files of other formats.
+
+    Raises:
+        ImgcolorError: See :func:`image_size`.
+    """
+    with _open(path) as file:
+        return getattr(file, "n_frames", 1) if file.format == "TIFF" else 1
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -112,6 +170,12 @@ def image_files(folder: Path, hint: str = "pass another folder") -> list[Path]:
             f"found {len(files)} other files, with the extensions: {found}; "
             f"put images there or {hint}"
         )
+    others = [file for file in files if file.suffix.lower() in OTHER_IMAGES.keys() - extensions]
+    if others:
+        names = ", ".join(str(file.relative_to(folder)) for file in others[:_NAMES_SHOWN])
+        more = f" and {len(others) - _NAMES_SHOWN} more" if len(others) > _NAMES_SHOWN else ""
+        ways = dict.fromkeys(filter(None, (OTHER_IMAGES[file.suffix.lower()] for file in others)))
+        note(folder, f"holds images that cannot be read: {names}{more}{''.join(f'; {way}' for way in ways)}")
     return images
 
 
@@ -153,8 +217,7 @@ def _open(
                 f"has changed since it was listed ({expected_bytes:,} bytes then, {before.st_size:,} now)"
             )
         with Image.open(path, formats=formats or _formats()) as file:
-            if file.width * file.height > max_pixels:
-                raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
+            _check_pixels(file, max_pixels)
             yield file
         after = path.stat()
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -162,8 +225,13 @@ def _open(
     except Exception as error:  # on damaged files, Pillow's decoders raise many kinds of exceptions
         raise one_line_error(
             f"{path} {_describe(error)}: expected a whole image, 8 or 16 bits a channel, of at most "
-            f"{max_pixels:,} pixels; replace the file or take it away"
+            f"{max_pixels:,} pixels; {_remedy(path, error)}"
         ) from error
+
+
+def _check_pixels(file: Image.Image, most: int) -> None:
+    if file.width * file.height > most:
+        raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
 
 
 def _check_file(path: Path) -> None:
@@ -175,6 +243,11 @@ def _check_file(path: Path) -> None:
         raise ImageFileFault("is no regular file")
     if path.stat().st_size == 0:
         raise ImageFileFault("is empty")
+
+
+def _remedy(path: Path, error: Exception) -> str:
+    way = OTHER_IMAGES.get(path.suffix.lower()) if isinstance(error, UnidentifiedImageError) else None
+    return way or "replace the file or take it away"
 
 
 def _describe(error: Exception) -> str:
@@ -215,4 +288,8 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _formats() -> list[str]:
     Image.init()
+    with contextlib.suppress(ImportError):  # an extra
+        import pillow_heif  # type: ignore[import-not-found,unused-ignore]  # may be missing
+
+        pillow_heif.register_heif_opener()
     return [kind for kind in Image.OPEN if kind not in _EXTERNAL]

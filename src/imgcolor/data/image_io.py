@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from imgcolor.data.colour_profiles import grey_curve
 from imgcolor.data.image_files import ImageFileFault, decode, quiet_pillow
 from imgcolor.utils.errors import check_positive
 
@@ -91,8 +92,11 @@ def read_in_parallel(read: Callable[[int], None], count: int, what: str) -> None
 def deep_grey(image: Image.Image) -> np.ndarray | None:
     """Return the values of a 16-bit grey image, [H, W] in 0..65535, or None for other images.
 
+    A colour profile is applied, as :func:`~imgcolor.data.colour_profiles.to_srgb` does for 8 bits.
+
     Raises:
         ImageFileFault: If the image holds floating-point values, or values outside 16 bits.
+        ProfileFault: If the image has a colour profile that cannot be used.
     """
     if image.mode == "F":
         raise ImageFileFault("holds floating-point values, whose white is unknown")
@@ -101,6 +105,10 @@ def deep_grey(image: Image.Image) -> np.ndarray | None:
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise ImageFileFault(f"holds values from {values.min()} to {values.max()}, beyond 16 bits")
+    curve = grey_curve(image.info["icc_profile"]) if image.info.get("icc_profile") else None
+    if curve is not None:
+        levels = np.interp(values, np.arange(256) * 257, np.asarray(list(curve)) * 257.0)
+        return np.asarray(levels.round(), np.uint16)
     return values
 
 

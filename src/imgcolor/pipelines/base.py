@@ -1,6 +1,7 @@
 """The base class of pipelines: a trained network for images of any size and kind."""
 
 import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
@@ -11,6 +12,7 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from imgcolor.colour import OutputCoding
+from imgcolor.data.colour_profiles import ProfileFault, to_srgb
 from imgcolor.networks.blocks import pad_to_multiple
 from imgcolor.networks.flip_tta import run_network
 from imgcolor.pipelines.photo import Photo
@@ -122,7 +124,7 @@ class Pipeline:
         """
         converted: Any
         if isinstance(image, Image.Image):
-            photo = Photo.from_image(ImageOps.exif_transpose(image))
+            photo = Photo.from_image(_upright_srgb(image))
             pixels = run(photo.pixels[None].to(self.device))[0]
             converted = photo.with_pixels(pixels.cpu()).to_image()
         elif isinstance(image, np.ndarray):
@@ -172,6 +174,17 @@ class Pipeline:
         result = run(batch.to(self.device)).to(image.device)
         result = result if images.ndim == 4 else result[0]
         return (result * 255).round().to(torch.uint8) if is_uint8 else result.to(image.dtype)
+
+
+def _upright_srgb(image: Image.Image) -> Image.Image:
+    """Apply the EXIF rotation and the colour profile of an image."""
+    upright = ImageOps.exif_transpose(image)
+    try:
+        return to_srgb(upright)
+    except ProfileFault as error:
+        warnings.warn(f"the image has a colour profile that is not used: {error}", stacklevel=4)
+        upright.info.pop("icc_profile", None)
+        return upright
 
 
 def wrong_degradation(

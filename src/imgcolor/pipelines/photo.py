@@ -1,7 +1,9 @@
-"""A photo in memory: its pixels as a tensor, and its alpha channel."""
+"""A photo in memory: its pixels as a tensor, its alpha channel, and what its file says about it."""
 
 import io
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from imgcolor.data.image_files import MAX_PIXELS, WRITABLE_FORMATS, decode
+from imgcolor.data.image_files import MAX_PIXELS, WRITABLE_FORMATS, decode, note
 from imgcolor.data.image_io import deep_grey
+from imgcolor.pipelines.deep_files import DEEP_FORMATS, encode_deep, read_deep_rgb
+from imgcolor.pipelines.metadata import Metadata
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import atomic_write
 
@@ -33,14 +37,22 @@ class Photo:
     Attributes:
         pixels: Float [1 or 3, H, W] in [0, 1].
         alpha: Pillow's alpha channel, or None.
+        bits: Bits per channel of the file, 8 or 16; the result is written with as many where its format can hold them.
+        metadata: What the file says about the photo; the result says it too.
     """
 
     pixels: Tensor
     alpha: Image.Image | None = None
+    bits: int = 8
+    metadata: Metadata = field(default_factory=Metadata)
 
     @classmethod
-    def from_image(cls, image: Image.Image) -> "Photo":
-        """Convert a Pillow image of any mode but ``F``. EXIF rotation is not applied.
+    def from_image(cls, image: Image.Image, note: Callable[[str], None] = lambda _: None) -> "Photo":
+        """Convert a Pillow image of any mode but ``F``. EXIF rotation and colour profile are not applied.
+
+        Args:
+            image: The image.
+            note: Called with the end of a sentence that starts with the file, if a part cannot be used.
 
         Raises:
             ImgcolorError: If the image holds floating-point values or values above 16 bits, or has no pixels.
@@ -49,17 +61,25 @@ class Photo:
             raise ImgcolorError(f"image: expected at least one pixel, found {image.width}x{image.height}")
         deep = deep_grey(image)
         if deep is not None:
-            return cls(torch.from_numpy(deep.astype(np.float32) / 65535)[None])
+            pixels = torch.from_numpy(deep.astype(np.float32) / 65535)[None]
+            return cls(pixels, bits=16, metadata=Metadata.from_image(image, note))
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
         image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
         pixels = torch.from_numpy(np.array(image)).float().div_(255)
-        return cls(pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1), alpha)
+        pixels = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
+        return cls(pixels, alpha, metadata=Metadata.from_image(image, note))
 
     @classmethod
     def read(
-        cls, path: Path, max_pixels: int = MAX_PIXELS, formats: tuple[str, ...] | None = None
+        cls,
+        path: Path,
+        max_pixels: int = MAX_PIXELS,
+        formats: tuple[str, ...] | None = None,
+        page: int | None = None,
     ) -> "Photo":
-        """Read an image file, with EXIF rotation applied.
+        """Read an image file, with EXIF rotation and colour profile applied.
+
+        What is not used, such as a damaged profile, is said in one line on stderr.
 
         Pillow warns about unusual files: see :func:`~imgcolor.data.image_files.quiet_pillow`.
 
@@ -67,11 +87,18 @@ class Photo:
             path: The file.
             max_pixels: Files with more pixels are refused before they are decoded.
             formats: Pillow's names of the accepted formats; all that it reads by default.
+            page: The page of a TIFF file, from 0. None takes the first.
 
         Raises:
             ImgcolorError: If the file is missing, damaged, not an image, not in an accepted format, or too large.
         """
-        return decode(path, cls.from_image, max_pixels, formats)
+        tell = partial(note, path)
+        photo = decode(path, partial(cls.from_image, note=tell), max_pixels, formats, page=page)
+        deep = read_deep_rgb(path, page or 0, tell) if len(photo.pixels) == 3 else None
+        if deep is None:
+            return photo
+        pixels = torch.from_numpy(deep.astype(np.float32) / 65535).permute(2, 0, 1)
+        return replace(photo, pixels=pixels, bits=16)
 
     def with_pixels(self, pixels: Tensor) -> "Photo":
         """Return this photo with other pixels, float [1 or 3, H, W] in [0, 1]; alpha is resized to fit."""
@@ -103,13 +130,14 @@ class Photo:
         return image
 
 
-def save_photo(image: Image.Image, path: Path) -> None:
-    """Write an image in the format of the file's extension; a file of that name is replaced.
+def save_photo(photo: Photo, path: Path) -> None:
+    """Write a photo in the format of the file's extension; a file of that name is replaced.
 
-    JPEG has no alpha channel, so transparent images are put on white there.
+    JPEG has no alpha channel, so transparent photos are put on white there. Photos of 16 bits keep them in PNG and TIFF
+    files. What the format cannot hold is said in one line on stderr.
 
     Args:
-        image: A Pillow image of mode ``L``, ``RGB``, ``LA`` or ``RGBA``.
+        photo: The photo.
         path: The file. Its extension is one of :data:`~imgcolor.data.image_files.WRITABLE_FORMATS`.
 
     Raises:
@@ -118,11 +146,42 @@ def save_photo(image: Image.Image, path: Path) -> None:
         ValueError: Likewise.
     """
     kind = WRITABLE_FORMATS[path.suffix.lower()]
+    tell = partial(note, path)
+    if photo.bits == 16 and kind in DEEP_FORMATS:
+        atomic_write(path, encode_deep(_deep_levels(photo), kind, photo.metadata, tell))
+        return
+    if photo.bits == 16:
+        tell(f"has 8 bits per channel, and the photo 16, because {kind} cannot hold more; PNG and TIFF can")
+    save_image(photo.to_image(), path, **photo.metadata.options(kind, len(photo.pixels) == 1, tell))
+
+
+def save_image(image: Image.Image, path: Path, **options: Any) -> None:
+    """Write a Pillow image in the format of the file's extension; see :func:`save_photo`.
+
+    Args:
+        image: An image of mode ``L``, ``RGB``, ``LA`` or ``RGBA``.
+        path: The file.
+        **options: Further options of Pillow's ``save``.
+
+    Raises:
+        ImgcolorError: See :func:`save_photo`.
+        OSError: Likewise.
+        ValueError: Likewise.
+    """
+    kind = WRITABLE_FORMATS[path.suffix.lower()]
     if kind == "JPEG":
         image = on_white(image)
     buffer = io.BytesIO()
-    image.save(buffer, format=kind, **_ENCODER_OPTIONS[kind])
+    image.save(buffer, format=kind, **(_ENCODER_OPTIONS[kind] | options))
     atomic_write(path, buffer.getvalue())
+
+
+def _deep_levels(photo: Photo) -> np.ndarray:
+    """Return the pixels and alpha of a photo as uint16 [H, W, channels]."""
+    levels = (photo.pixels * 65535).round_().cpu().numpy().astype(np.uint16).transpose(1, 2, 0)
+    if photo.alpha is None:
+        return levels
+    return np.dstack([levels, np.asarray(photo.alpha, np.uint16) * 257])
 
 
 def on_white(image: Image.Image) -> Image.Image:

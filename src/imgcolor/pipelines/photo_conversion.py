@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,11 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from imgcolor.data.image_files import MAX_PIXELS, image_size, quiet_pillow
+from imgcolor.pipelines.jobs import PhotoJob
+from imgcolor.pipelines.metadata import Metadata
 from imgcolor.pipelines.photo import Photo, on_white, save_photo
 from imgcolor.utils.errors import ImgcolorError
-
-Job = tuple[Path, Path]
-"""A photo file, and the file for its result."""
 
 _MAX_CHUNK_PIXELS = 8_000_000
 """Pixels of the results in memory at once. A larger photo is processed alone."""
@@ -33,58 +32,68 @@ class Conversion:
     """The outcome of :func:`convert_photos`.
 
     Attributes:
+        done: Number of photos whose results are written.
         failures: A message for each photo that could not be converted.
         previews: Path of a photo to small images of input and result.
     """
 
+    done: int = 0
     failures: list[str] = field(default_factory=list)
     previews: dict[str, tuple[Image.Image, Image.Image]] = field(default_factory=dict)
 
 
 def convert_photos(
-    jobs: Sequence[Job],
+    jobs: Sequence[PhotoJob],
     convert: Callable[[Tensor], Tensor],
+    conversion: Conversion,
     *,
     scale_factor: int = 1,
+    keep_metadata: bool = True,
+    strict: bool = False,
     previews: int = 0,
     preview_input: Callable[[Tensor], Tensor] = lambda pixels: pixels,
     advance: Callable[[int], None] = lambda _: None,
-) -> Conversion:
-    """Convert photo files. A file that cannot be read or written does not stop the others.
+) -> None:
+    """Convert photo files. A file that cannot be read or written does not stop the others, unless ``strict`` is set.
 
     Args:
         jobs: The photos and the files for the results, which are replaced if they exist.
         convert: From float [B, 1 or 3, H, W] in [0, 1] to the same with H and W times `scale_factor`.
+        conversion: Filled with the outcome, photo by photo, so that it is known also after Ctrl-C.
         scale_factor: See `convert`.
+        keep_metadata: Whether the results have the metadata of the photos.
+        strict: Whether to stop after the first photos with a failure.
         previews: Number of photos for which previews are made.
         preview_input: Converts the pixels of a photo to those that its preview shows as the input.
         advance: Called with the number of photos that were processed since the last call.
     """
-    conversion = Conversion()
+    read_photo = partial(_read, scale_factor=scale_factor, keep_metadata=keep_metadata)
     # Outside the threads, because they share the filter for warnings.
     with quiet_pillow(), ThreadPoolExecutor(os.cpu_count()) as pool:
         for chunk in _chunks(jobs, _MAX_CHUNK_PIXELS // scale_factor**2):
-            read = list(pool.map(partial(_read, scale_factor=scale_factor), chunk))
+            read = list(pool.map(read_photo, chunk))
             failed = [str(photo) for photo in read if isinstance(photo, ImgcolorError)]
             conversion.failures += failed
             advance(len(failed))
             pairs = [(job, photo) for job, photo in zip(chunk, read, strict=True) if isinstance(photo, Photo)]
             results = _run_in_batches([photo for _, photo in pairs], convert, advance)
-            targets = [target for (_, target), _ in pairs]
-            conversion.failures += [message for message in pool.map(_write, targets, results) if message]
+            written = list(pool.map(_write, [job.target for job, _ in pairs], results))
+            conversion.failures += [message for message in written if message]
+            conversion.done += written.count(None)
             missing = previews - len(conversion.previews)
-            for ((source, _), photo), result in list(zip(pairs, results, strict=True))[:missing]:
+            for (job, photo), result in list(zip(pairs, results, strict=True))[:missing]:
                 shown = photo.with_pixels(preview_input(photo.pixels[None])[0])
-                conversion.previews[str(source)] = (_preview(shown), _preview(result))
-    return conversion
+                conversion.previews[job.name] = (_preview(shown), _preview(result))
+            if strict and conversion.failures:
+                return
 
 
-def _chunks(jobs: Sequence[Job], max_pixels: int) -> Iterator[list[Job]]:
+def _chunks(jobs: Sequence[PhotoJob], max_pixels: int) -> Iterator[list[PhotoJob]]:
     """Yield jobs in lists whose photos fit in memory together."""
-    chunk: list[Job] = []
+    chunk: list[PhotoJob] = []
     pixels = 0
     for job in jobs:
-        size = _pixel_count(job[0])
+        size = _pixel_count(job.source)
         if chunk and (pixels + size > max_pixels or len(chunk) == _MAX_CHUNK_PHOTOS):
             yield chunk
             chunk, pixels = [], 0
@@ -102,17 +111,18 @@ def _pixel_count(path: Path) -> int:
     return width * height
 
 
-def _read(job: Job, scale_factor: int) -> Photo | ImgcolorError:
-    source = job[0]
+def _read(job: PhotoJob, scale_factor: int, keep_metadata: bool) -> Photo | ImgcolorError:
+    source = job.source
     if scale_factor > 1 and (size := _pixel_count(source) * scale_factor**2) > MAX_PIXELS:
         return ImgcolorError(
             f"{source}: expected a photo that has at most {MAX_PIXELS:,} pixels when it is enlarged, found "
             f"{size:,}; make it smaller first"
         )
     try:
-        return Photo.read(source)
+        photo = Photo.read(source, page=job.page)
     except ImgcolorError as error:
         return error
+    return photo if keep_metadata else replace(photo, metadata=Metadata())
 
 
 def _run_in_batches(
@@ -134,7 +144,7 @@ def _run_in_batches(
 def _write(target: Path, photo: Photo) -> str | None:
     """Write a photo; return a message if that fails."""
     try:
-        save_photo(photo.to_image(), target)
+        save_photo(photo, target)
     except ImgcolorError as error:
         return str(error)
     except (OSError, ValueError) as error:  # the format cannot hold the image

@@ -1,0 +1,167 @@
+"""Read and write images with 16 bits per channel: Pillow reads 16-bit RGB as 8 bits, and cannot write it."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import ExifTags, Image
+
+from imgcolor.data.colour_profiles import ProfileFault, is_srgb
+from imgcolor.pipelines.metadata import Metadata
+
+DEEP_FORMATS = ("PNG", "TIFF")
+"""Pillow's names of the formats that hold 16 bits per channel."""
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+_PNG_METADATA = (b"iCCP", b"pHYs", b"eXIf", b"iTXt", b"tEXt", b"zTXt")
+
+_PNG_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+"""Number of channels to PNG's number for grey, grey with alpha, RGB and RGB with alpha."""
+
+_UPRIGHT: Mapping[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: np.fliplr,
+    3: lambda image: np.rot90(image, 2),
+    4: np.flipud,
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
+"""EXIF orientation to the function that turns the pixels upright."""
+
+
+def read_deep_rgb(path: Path, page: int, note: Callable[[str], None]) -> np.ndarray | None:
+    """Read the pixels of an RGB image with 16 bits per channel, with EXIF rotation applied.
+
+    Args:
+        path: A file that Pillow has decoded before, and so is whole.
+        page: The page of a TIFF file, from 0.
+        note: Called with the end of a sentence that starts with the file, if it has 16 bits that cannot be used.
+
+    Returns:
+        uint16 [H, W, 3]; None for other images, and where only 8 bits can be used.
+    """
+    with Image.open(path) as file:
+        file.seek(page)
+        if not _is_deep_rgb(file):
+            return None
+        orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
+        icc = file.info.get("icc_profile")
+        kind = file.format
+    try:
+        if icc and not is_srgb(icc):
+            note("has 16 bits per channel, of which 8 are used, because it has a colour profile")
+            return None
+    except ProfileFault:  # reported when the file was decoded
+        pass
+    try:
+        pixels = _read_png(path) if kind == "PNG" else _read_tiff(path, page)
+    except Exception as error:  # these readers raise many kinds of exceptions
+        note(f"has 16 bits per channel, of which 8 are used ({error})")
+        return None
+    turn = _UPRIGHT.get(orientation)
+    return np.ascontiguousarray(pixels if turn is None else turn(pixels))
+
+
+def encode_deep(levels: np.ndarray, kind: str, metadata: Metadata, note: Callable[[str], None]) -> bytes:
+    """Return a file with 16 bits per channel.
+
+    Args:
+        levels: uint16 [H, W, 1 to 4]: grey or RGB, with or without alpha.
+        kind: PNG or TIFF.
+        metadata: What the file says about the photo.
+        note: Called with the end of a sentence that starts with the file, if a part of the metadata does not fit.
+    """
+    if kind == "TIFF":
+        return _encode_tiff(levels, metadata, note)
+    # Pillow writes the metadata into a small file, from which its chunks are taken.
+    small = io.BytesIO()
+    mode = "L" if levels.shape[2] < 3 else "RGB"
+    Image.new(mode, (1, 1)).save(small, "PNG", **metadata.options("PNG", mode == "L", note))
+    return _encode_png(
+        levels, [chunk for chunk in _png_chunks(small.getvalue()) if chunk[0] in _PNG_METADATA]
+    )
+
+
+def _is_deep_rgb(file: Image.Image) -> bool:
+    if file.format == "PNG":
+        # The tile's last argument names how the bytes are stored.
+        return any("16B" in str(tile[3]) and "RGB" in str(tile[3]) for tile in getattr(file, "tile", ()))
+    if file.format == "TIFF":
+        tags = getattr(file, "tag_v2", {})
+        return tags.get(262) == 2 and set(tags.get(258, ())) == {16} and set(tags.get(339, (1,))) == {1}
+    return False
+
+
+def _read_png(path: Path) -> np.ndarray:
+    from torchvision.io import ImageReadMode, decode_png  # here: other photos do without torchvision
+
+    data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
+    pixels: torch.Tensor = decode_png(data, ImageReadMode.UNCHANGED)[:3]
+    return pixels.permute(1, 2, 0).numpy()
+
+
+def _read_tiff(path: Path, page: int) -> np.ndarray:
+    import tifffile  # here: other photos do without it
+
+    pixels: np.ndarray = np.asarray(tifffile.imread(path, key=page))
+    pixels = (
+        pixels if pixels.shape[-1] in (3, 4) else np.moveaxis(pixels, 0, -1)
+    )  # planes one after the other
+    return pixels[..., :3].astype(np.uint16)
+
+
+def _encode_tiff(levels: np.ndarray, metadata: Metadata, note: Callable[[str], None]) -> bytes:
+    import tifffile
+
+    options = metadata.options("TIFF", levels.shape[2] < 3, note)
+    tags: Image.Exif = options.get("exif", Image.Exif())
+    for directory, name in ((ExifTags.IFD.Exif, "EXIF"), (ExifTags.IFD.GPSInfo, "GPS")):
+        if directory in tags:
+            note(f"holds {name} data that a TIFF file of 16 bits cannot hold here: they are left out")
+    texts = [(int(tag), 2, None, value, True) for tag, value in tags.items() if isinstance(value, str)]
+    xmp = tags.get(700)
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file,
+        levels if levels.shape[2] > 1 else levels[..., 0],
+        photometric="rgb" if levels.shape[2] > 2 else "minisblack",
+        extrasamples=["unassalpha"] if levels.shape[2] in (2, 4) else None,
+        compression="zlib",
+        resolution=options.get("dpi"),
+        resolutionunit="INCH" if "dpi" in options else None,
+        iccprofile=options.get("icc_profile"),
+        extratags=texts + ([(700, 1, len(xmp), xmp, True)] if xmp else []),
+        metadata=None,
+    )
+    return file.getvalue()
+
+
+def _encode_png(levels: np.ndarray, metadata: list[tuple[bytes, bytes]]) -> bytes:
+    """Return a PNG file (PNG specification, third edition) whose rows have the filter Sub."""
+    height, width, channels = levels.shape
+    rows = np.ascontiguousarray(levels.astype(">u2")).view(np.uint8).reshape(height, width, 2 * channels)
+    filtered = rows.copy()
+    filtered[:, 1:] -= rows[:, :-1]
+    lines = np.insert(filtered.reshape(height, -1), 0, 1, axis=1)  # 1 is the number of the filter
+    header = struct.pack(">IIBBBBB", width, height, 16, _PNG_COLOUR_TYPES[channels], 0, 0, 0)
+    chunks = [(b"IHDR", header), *metadata, (b"IDAT", zlib.compress(lines.tobytes(), 3)), (b"IEND", b"")]
+    return _PNG_SIGNATURE + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+
+
+def _png_chunks(content: bytes) -> list[tuple[bytes, bytes]]:
+    """Return name and data of the chunks of a PNG file."""
+    chunks, place = [], len(_PNG_SIGNATURE)
+    while place < len(content):
+        (length,) = struct.unpack_from(">I", content, place)
+        chunks.append((content[place + 4 : place + 8], content[place + 8 : place + 8 + length]))
+        place += 12 + length
+    return chunks
