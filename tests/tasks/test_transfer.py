@@ -41,8 +41,9 @@ def test_the_run_keeps_where_it_started_and_its_checkpoint_does_not_need_it(
     folder = tiny_fit(EXPERIMENT, f"--model.init_from={first}")
     assert f"init_from: {first}" in (folder / "config.yaml").read_text()
     first.unlink()
-    assert main(["validate", "--ckpt_path", str(folder / "checkpoints" / "last.ckpt"), "--config",
-                 str(folder / "config.yaml"), "--model.init_from=null"]) == 0  # fmt: skip
+    checkpoint = str(folder / "checkpoints" / "last.ckpt")
+    options = ["--config", str(folder / "config.yaml"), "--ckpt_path", checkpoint, "--model.init_from=null"]
+    assert main(["validate", *options]) == 0
     assert json.loads((folder / "metrics.json").read_text())
 
 
