@@ -4,7 +4,7 @@
 
 torch counts the FLOPs of a training step (forward and backward pass; a multiplication and an addition are
 two). They are divided by the time of the step and compared with a large matrix product, which is measured in
-each round. torch's profiler gives the share of each kind of operation in one more step per round.
+each round. torch's profiler gives the fraction of time of each kind of operation in one more step per round.
 """
 
 import statistics
@@ -66,8 +66,8 @@ def step(network: nn.Module, images: Tensor, bf16: bool) -> None:
     output.backward(torch.ones_like(output))
 
 
-def shares(network: nn.Module, images: Tensor, bf16: bool) -> dict[str, float]:
-    """Return the share of a step's time for each kind of operation."""
+def time_fractions(network: nn.Module, images: Tensor, bf16: bool) -> dict[str, float]:
+    """Return the fraction of a step's time for each kind of operation."""
     # One step only: the profiler's records of several would take the memory that the next step reuses.
     with torch.autograd.profiler.profile(use_kineto=False) as profile:
         step(network, images, bf16)
@@ -98,8 +98,11 @@ def measure(name: str, network: nn.Module, images: Tensor, bf16: bool, rounds: i
                 "ms_per_step": round(seconds * 1e3, 2),
                 "gflop_s": round(gflop / seconds, 1),
                 "matmul_gflop_s": round(peak, 1),
-                "share": round(gflop / seconds / peak, 3),
-                **{kind: round(share, 3) for kind, share in shares(network, images, bf16).items()},
+                "fraction": round(gflop / seconds / peak, 3),
+                **{
+                    kind: round(fraction, 3)
+                    for kind, fraction in time_fractions(network, images, bf16).items()
+                },
             }
         )
     return rows
@@ -113,7 +116,7 @@ def summary(rows: list[Row]) -> str:
     return (
         f"{rows[0]['network']:32} {rows[0]['precision']:8} {median['gflop_per_step']:7.2f} GFLOP "
         f"{median['ms_per_step']:7.1f} ms {median['gflop_s']:6.1f} of {median['matmul_gflop_s']:6.1f} GFLOP/s, "
-        f"{median['share']:.0%}; {kinds}"
+        f"{median['fraction']:.0%}; {kinds}"
     )
 
 

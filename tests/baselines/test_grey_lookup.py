@@ -46,9 +46,9 @@ def test_histogram_by_hand() -> None:
     everywhere = (torch.tensor([2.0, 1.0, 1.0]) + 1 / 3) / 5
     dark = (torch.tensor([2.0, 1.0, 0.0]) + everywhere) / 4
     light = (torch.tensor([0.0, 0.0, 1.0]) + everywhere) / 2
-    shares = table(grey).exp()[0, :, 0]
-    torch.testing.assert_close(shares[:, 0], dark)
-    torch.testing.assert_close(shares[:, 3], light)
+    probabilities = table(grey).exp()[0, :, 0]
+    torch.testing.assert_close(probabilities[:, 0], dark)
+    torch.testing.assert_close(probabilities[:, 3], light)
 
 
 @settings(max_examples=30, deadline=None)

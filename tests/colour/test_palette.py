@@ -48,7 +48,7 @@ def test_lookup_inverts_encode_for_palette_colours() -> None:
 
 def test_decodings_by_hand() -> None:
     palette = Palette.from_colours(torch.tensor([[0.0, 0, 0], [1, 1, 1]]))
-    logits = torch.tensor([0.0, float(np.log(3.0))]).reshape(1, 2, 1, 1)  # shares 1/4 and 3/4
+    logits = torch.tensor([0.0, float(np.log(3.0))]).reshape(1, 2, 1, 1)  # probabilities 1/4 and 3/4
     assert palette.decode(logits, "argmax").flatten().tolist() == [1, 1, 1]
     torch.testing.assert_close(palette.decode(logits, "expectation").flatten(), torch.full((3,), 0.75))
     # exp(log 3 / 0.5) = 9: probabilities 1/10 and 9/10

@@ -57,17 +57,17 @@ def test_the_order_depends_only_on_seed_and_epoch() -> None:
 @pytest.mark.parametrize("processes", [1, 2])
 def test_ranks_share_each_training_batch_equally(images: int, processes: int) -> None:
     one = TrainingSampler(images, 4 * processes, shuffle=True, seed=3)
-    shares = [
+    parts = [
         TrainingSampler(images, 4, shuffle=True, seed=3, num_replicas=processes, rank=process)
         for process in range(processes)
     ]
-    assert all(len(share) == len(list(share)) == len(shares[0]) for share in shares)
+    assert all(len(part) == len(list(part)) == len(parts[0]) for part in parts)
     left_out = images % processes
-    dealt = [torch.cat(batches) for batches in zip(*shares, strict=True)]
+    dealt = [torch.cat(batches) for batches in zip(*parts, strict=True)]
     for found, expected in zip(dealt, one, strict=False):
         assert set(found.tolist()) <= set(expected.tolist())
     assert len(set(torch.cat(dealt).tolist())) == len(torch.cat(dealt)) == images - left_out
-    for batches in zip(*shares, strict=True):
+    for batches in zip(*parts, strict=True):
         assert len({len(batch) for batch in batches}) == 1
 
 

@@ -43,7 +43,7 @@ def test_varied_images_are_on_256_levels_in_range() -> None:
     assert torch.equal((varied * 255).round() / 255, varied)
 
 
-def test_the_share_of_old_prints_is_as_asked_for() -> None:
+def test_old_prints_are_the_requested_fraction_of_the_images() -> None:
     grey = torch.full((400, 1, 16, 16), 0.5)
     plain = PhotoVariation(old_prints=0)(grey)
     assert (plain.mean(dim=(1, 2, 3)) - 0.5).abs().max() < 0.02

@@ -31,7 +31,7 @@ def uint8(*values: int) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("prediction", "target", "share"),
+    ("prediction", "target", "accuracy"),
     [
         (100, 111, 1.0),
         (100, 112, 0.0),  # 12 is not below 12
@@ -46,10 +46,10 @@ def uint8(*values: int) -> Tensor:
         (255, 0, 0.0),
     ],
 )
-def test_a_difference_equal_to_the_margin_is_wrong(prediction: int, target: int, share: float) -> None:
-    assert margin_accuracy(uint8(prediction), uint8(target)).item() == share
+def test_a_difference_equal_to_the_margin_is_wrong(prediction: int, target: int, accuracy: float) -> None:
+    assert margin_accuracy(uint8(prediction), uint8(target)).item() == accuracy
     as_float = margin_accuracy(uint8(prediction).float() / 255, uint8(target).float() / 255)
-    assert as_float.item() == share
+    assert as_float.item() == accuracy
 
 
 @settings(max_examples=1000, deadline=None)

@@ -41,7 +41,7 @@ def test_mse_is_that_of_rgb() -> None:
 def test_hints_are_the_true_chroma_at_some_places_of_some_images() -> None:
     torch.manual_seed(0)
     chroma = torch.rand(500, 2, 16, 16) - 0.5
-    hints = sample_hints(chroma, share=0.4)
+    hints = sample_hints(chroma, fraction=0.4)
     known, mask = hints[:, :2], hints[:, 2:]
     assert set(mask.unique().tolist()) == {0.0, 1.0}
     assert (known[(mask == 0).expand_as(known)] == 0).all()
@@ -50,7 +50,7 @@ def test_hints_are_the_true_chroma_at_some_places_of_some_images() -> None:
     numbers = mask.sum(dim=(1, 2, 3))
     assert 0.3 < (numbers > 0).float().mean() < 0.45
     assert 6 < numbers[numbers > 0].mean() < 11
-    assert not sample_hints(chroma, share=0).any()
+    assert not sample_hints(chroma, fraction=0).any()
 
 
 def test_a_fit_lowers_the_loss_and_its_checkpoint_stands_alone(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_network_without_reduction_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"criterion": "l3"}, {"hint_share": 1.5}, {"working_sizes": ()}, {"reduction": 0}]
+    "options", [{"criterion": "l3"}, {"hint_fraction": 1.5}, {"working_sizes": ()}, {"reduction": 0}]
 )
 def test_arguments_out_of_range_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):

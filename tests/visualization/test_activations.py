@@ -140,13 +140,13 @@ def test_hooks_and_modes_are_restored_after_an_exception() -> None:
     assert not any(module._forward_hooks for module in network.modules())
 
 
-# The share near zero.
+# The fraction near zero.
 
 
 def test_near_zero_by_hand() -> None:
     maps = maps_of([[0, 100, -100, 1], [0.99, -0.99, 1, 1.01], [0, 0, 0, 0]])
     assert near_zero(maps).tolist() == [[0.25, 0.5, 1.0]]
-    assert near_zero(maps, share=0.5).tolist() == [[0.5, 1.0, 1.0]]
+    assert near_zero(maps, threshold=0.5).tolist() == [[0.5, 1.0, 1.0]]
 
 
 def test_near_zero_is_relative_to_all_maps_of_the_block_and_image() -> None:
@@ -181,8 +181,8 @@ def test_concentration_is_one_minus_normalised_entropy() -> None:
     maps = torch.randn(2, 3, 5, 4)
     for image, row in zip(maps.double().numpy(), concentration(maps).numpy(), strict=True):
         for values, found in zip(image, row, strict=True):
-            shares = np.abs(values) / np.abs(values).sum()
-            assert found == pytest.approx(1 + (shares * np.log(shares)).sum() / np.log(20), abs=1e-6)
+            fractions = np.abs(values) / np.abs(values).sum()
+            assert found == pytest.approx(1 + (fractions * np.log(fractions)).sum() / np.log(20), abs=1e-6)
 
 
 def test_concentration_of_a_single_pixel_is_zero() -> None:
@@ -347,8 +347,8 @@ def test_command(tiny_fit: Callable[..., Path], workplace: Path, capsys: pytest.
     pixels = torch.from_numpy(np.array(Image.open("square.png"))).permute(2, 0, 1)[None].float() / 255
     maps = capture(task.network, task.degradation(pixels))["upconv1"]
     expected = near_zero(maps)[0].tolist()
-    shares = [float(r["near_zero"]) for r in found if (r["image"], r["module"]) == ("square", "upconv1")]
-    assert shares == pytest.approx(expected, rel=1e-5)
+    fractions = [float(r["near_zero"]) for r in found if (r["image"], r["module"]) == ("square", "upconv1")]
+    assert fractions == pytest.approx(expected, rel=1e-5)
 
     options = ["--size=16", "--output=few", "--modules", "rfconv", "downconv1.1"]
     assert main(["activations", str(checkpoint), *images, *options]) == 0

@@ -70,8 +70,8 @@ def join_luma_chroma(luma: Tensor, chroma: Tensor) -> Tensor:
     """
     offset = chroma_offset(chroma)
     room = torch.where(offset > 0, 1 - luma, luma)
-    share = (room / offset.abs().clamp(min=1e-12)).amin(dim=-3, keepdim=True).clamp(max=1)
-    return (luma + share * offset).clamp(0, 1)
+    fraction = (room / offset.abs().clamp(min=1e-12)).amin(dim=-3, keepdim=True).clamp(max=1)
+    return (luma + fraction * offset).clamp(0, 1)
 
 
 def chroma_offset(chroma: Tensor) -> Tensor:

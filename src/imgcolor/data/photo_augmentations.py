@@ -13,7 +13,7 @@ class RandomPhotoCrop(nn.Module):
     """Crop, rotate slightly, flip and resize each image at random; height and width stay the same.
 
     Args:
-        smallest_area: Smallest share of an image's area that a crop keeps, in (0, 1].
+        smallest_area: Smallest fraction of an image's area that a crop keeps, in (0, 1].
         aspect: Largest change of the ratio of width and height, as a factor of at least 1.
         degrees: Largest angle of rotation; a third of the images is rotated.
         flip: Whether half of the images are flipped left to right.
@@ -27,7 +27,7 @@ class RandomPhotoCrop(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 < smallest_area <= 1:
-            raise ImgcolorError(f"smallest_area: expected a share in (0, 1], found {smallest_area}")
+            raise ImgcolorError(f"smallest_area: expected a fraction in (0, 1], found {smallest_area}")
         if aspect < 1:
             raise ImgcolorError(f"aspect: expected a factor of at least 1, found {aspect}")
         self.smallest_area = smallest_area
@@ -73,7 +73,7 @@ class PhotoVariation(nn.Module):
     other.
 
     Args:
-        old_prints: Share of the images that become old prints, in [0, 1].
+        old_prints: Fraction of the images that become old prints, in [0, 1].
         sharpness: Whether images are blurred or sharpened by a random amount.
 
     Raises:
@@ -83,7 +83,7 @@ class PhotoVariation(nn.Module):
     def __init__(self, old_prints: float = 0.3, sharpness: bool = True) -> None:
         super().__init__()
         if not 0 <= old_prints <= 1:
-            raise ImgcolorError(f"old_prints: expected a share in [0, 1], found {old_prints}")
+            raise ImgcolorError(f"old_prints: expected a fraction in [0, 1], found {old_prints}")
         self.old_prints = old_prints
         self.sharpness = sharpness
 

@@ -27,7 +27,7 @@ def peak_signal_noise_ratio(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def margin_accuracy(prediction: Tensor, target: Tensor, margin: int = 12) -> Tensor:
-    """Return the share of channel values that differ from the target by less than a margin, for each image.
+    """Return the fraction of channel values that differ from the target by less than a margin, for each image.
 
     Both images are converted to whole numbers in 0..255 first (floats are clamped to [0, 1], scaled and rounded).
     ``|prediction - target| < margin`` is strict: with the margin of 12, a difference of 11 is right and one of
@@ -39,7 +39,7 @@ def margin_accuracy(prediction: Tensor, target: Tensor, margin: int = 12) -> Ten
         margin: Differences below it count as correct, on the scale 0..255.
 
     Returns:
-        Float [B] in [0, 1], one share per image.
+        Float [B] in [0, 1], one fraction per image.
 
     Raises:
         ValueError: If the shapes differ, if a float is NaN, or if a dtype is neither float nor uint8.
@@ -51,10 +51,10 @@ def margin_accuracy(prediction: Tensor, target: Tensor, margin: int = 12) -> Ten
         tensor([0.5000])
     """
     # For whole differences this equals `differences < margin`, in a third of the time.
-    shares = (margin - level_differences(prediction, target)).clamp_(0, 1).flatten(1).mean(dim=1)
-    if shares.isnan().any():
+    accuracies = (margin - level_differences(prediction, target)).clamp_(0, 1).flatten(1).mean(dim=1)
+    if accuracies.isnan().any():
         refuse_nan(prediction, target)
-    return shares
+    return accuracies
 
 
 def level_differences(prediction: Tensor, target: Tensor) -> Tensor:

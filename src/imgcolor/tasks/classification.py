@@ -66,9 +66,9 @@ class ColourClassification(ColourTask):
         init_from: str | None = None,
     ) -> None:
         if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing: expected a share in [0, 1), found {label_smoothing}")
+            raise ValueError(f"label_smoothing: expected a fraction in [0, 1), found {label_smoothing}")
         if rebalancing is not None and not 0 < rebalancing <= 1:
-            raise ValueError(f"rebalancing: expected a share in (0, 1], found {rebalancing}")
+            raise ValueError(f"rebalancing: expected a fraction in (0, 1], found {rebalancing}")
         if isinstance(palette, int):
             palette = Palette(palette)
         elif not isinstance(palette, Palette):

@@ -36,7 +36,7 @@ class PhotoColourization(ColourTask):
             d / (1 + 9 c), where d is the distance of predicted and true chroma (Cb, Cr), and c the length of the
             true chroma. Like CIE94, it gives errors in nearly grey colours more weight. Both parts are divided by
             their values for grey copies of typical photos.
-        hint_share: Share of the training images that come with hints, in [0, 1].
+        hint_fraction: Fraction of the training images that come with hints, in [0, 1].
         reduction: How many times the chroma is smaller than the image.
         working_sizes: See :class:`~imgcolor.colour.ChromaCoding`.
         saturation: See :class:`~imgcolor.colour.ChromaCoding`.
@@ -57,7 +57,7 @@ class PhotoColourization(ColourTask):
         self,
         network: nn.Module,
         criterion: Literal["mse", "mixed"] = "mixed",
-        hint_share: float = 0.45,
+        hint_fraction: float = 0.45,
         reduction: int = 4,
         working_sizes: tuple[int, ...] = (64,),
         saturation: float = 1.0,
@@ -71,17 +71,17 @@ class PhotoColourization(ColourTask):
         super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta, init_from)
         if criterion not in ("mse", "mixed"):
             raise ValueError(f"criterion: expected mse or mixed, found {criterion!r}")
-        if not 0 <= hint_share <= 1:
-            raise ValueError(f"hint_share: expected a share in [0, 1], found {hint_share}")
+        if not 0 <= hint_fraction <= 1:
+            raise ValueError(f"hint_fraction: expected a fraction in [0, 1], found {hint_fraction}")
         self.criterion = criterion
-        self.hint_share = hint_share
+        self.hint_fraction = hint_fraction
         self.reduction = coding.reduction
         self.working_sizes = coding.working_sizes
         self.saturation = coding.saturation
 
     def training_output(self, batch: Batch) -> Tensor:
         """Return the network's output for a training batch, with hints for some of its images."""
-        hints = sample_hints(self.coding.target(batch.original), self.hint_share)
+        hints = sample_hints(self.coding.target(batch.original), self.hint_fraction)
         output: Tensor = self.network(batch.degraded, hints)
         return output
 
@@ -106,12 +106,12 @@ class PhotoColourization(ColourTask):
             )
 
 
-def sample_hints(chroma: Tensor, share: float) -> Tensor:
+def sample_hints(chroma: Tensor, fraction: float) -> Tensor:
     """Sample random colour hints: the true chroma at some pixels.
 
     Args:
         chroma: Float [B, 2, h, w]: the true Cb and Cr.
-        share: Share of the images that get hints, in [0, 1].
+        fraction: Fraction of the images that get hints, in [0, 1].
 
     Returns:
         Float [B, 3, h, w]: Cb and Cr at the chosen places and a mask that is 1 there; 0 elsewhere.
@@ -120,7 +120,7 @@ def sample_hints(chroma: Tensor, share: float) -> Tensor:
     device = chroma.device
     uniform = torch.rand(count, device=device).clamp(min=1e-6)
     number = 1 + (uniform.log() / math.log(1 - 1 / _MEAN_HINTS)).floor()
-    number = number * (torch.rand(count, device=device) < share)
+    number = number * (torch.rand(count, device=device) < fraction)
     probability = (number / (height * width)).view(-1, 1, 1, 1)
     mask = (torch.rand(count, 1, height, width, device=device) < probability).to(chroma.dtype)
     known = chroma + 0.01 * torch.randn_like(chroma)  # users do not hit a colour exactly

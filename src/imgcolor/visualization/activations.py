@@ -96,25 +96,25 @@ def find_modules(network: nn.Module, modules: Sequence[str] = ()) -> dict[str, n
     return {name: known[name] for name in modules} if modules else dict(_children(network))
 
 
-def near_zero(maps: Tensor, share: float = 0.01) -> Tensor:
-    """Return the share of each map's pixels that are near zero.
+def near_zero(maps: Tensor, threshold: float = 0.01) -> Tensor:
+    """Return the fraction of each map's pixels that are near zero.
 
-    A pixel is near zero if its magnitude is below ``share`` times the largest magnitude in all maps of its block
+    A pixel is near zero if its magnitude is below ``threshold`` times the largest magnitude in all maps of its block
     and image, or if it is zero. So a map with small values compared with the other maps of its block counts as
     near zero, and so does every map of a block that is zero everywhere.
 
     Args:
         maps: Float [B, C, H, W]: the maps of one block.
-        share: Threshold relative to the largest magnitude.
+        threshold: Largest magnitude of a pixel near zero, relative to the largest magnitude.
 
     Returns:
         Float [B, C] in [0, 1]; nan for an image with values that are not finite.
     """
     magnitudes = maps.cpu().double().abs()  # not every device has float64
     largest = magnitudes.amax(dim=(1, 2, 3), keepdim=True)
-    near = (magnitudes < share * largest) | (magnitudes == 0)
-    shares = near.double().mean(dim=(2, 3))
-    return shares.masked_fill(~largest[:, :, 0, 0].isfinite(), torch.nan).float()
+    near = (magnitudes < threshold * largest) | (magnitudes == 0)
+    fractions = near.double().mean(dim=(2, 3))
+    return fractions.masked_fill(~largest[:, :, 0, 0].isfinite(), torch.nan).float()
 
 
 def concentration(maps: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ def concentration(maps: Tensor) -> Tensor:
     pixels = magnitudes.shape[-1]
     total = magnitudes.sum(dim=-1, keepdim=True)
     entropy = torch.special.entr(magnitudes / total).sum(dim=-1)
-    # Rounding can make the entropy of equal shares slightly larger than the logarithm.
+    # Rounding can make the entropy of equal magnitudes slightly larger than the logarithm.
     concentrated: Tensor = (1 - entropy / math.log(max(pixels, 2))).clamp(0, 1)
     nothing = (total[..., 0] == 0) | ((pixels == 1) & total[..., 0].isfinite())
     return concentrated.masked_fill(nothing, 0).float()
@@ -146,7 +146,7 @@ def activation_grid(maps: Tensor, title: str = "maps") -> Image.Image:
 
     Zero is black and the block's largest magnitude is the brightest, so a map with small values is dark. Positive
     values are grey to white, negative ones blue, values that are not finite red. The header shows the means of the
-    two measures over the maps, and the scale. Below each map are its number, the share of its pixels near zero and
+    two measures over the maps, and the scale. Below each map are its number, the fraction of its pixels near zero and
     its concentration.
 
     Args:
@@ -158,7 +158,7 @@ def activation_grid(maps: Tensor, title: str = "maps") -> Image.Image:
     """
     maps = maps.detach().cpu().float()
     count, height, width = maps.shape
-    shares, concentrations = near_zero(maps[None])[0], concentration(maps[None])[0]
+    fractions, concentrations = near_zero(maps[None])[0], concentration(maps[None])[0]
     factor = max(1, math.ceil(_CELL / max(height, width)))
     height, width = height * factor, width * factor
     columns = min(count, 8 if count <= 64 else 16)
@@ -166,7 +166,7 @@ def activation_grid(maps: Tensor, title: str = "maps") -> Image.Image:
 
     colours, scale = _colours(maps)
     header = (
-        f"{title}: {count} maps {maps.shape[1]}x{maps.shape[2]}, near zero {100 * shares.mean():.0f} %, "
+        f"{title}: {count} maps {maps.shape[1]}x{maps.shape[2]}, near zero {100 * fractions.mean():.0f} %, "
         f"concentration {concentrations.mean():.2f} (mean)\n{scale}; below: number, near zero, concentration"
     )
     large, small = ImageFont.load_default(size=14), ImageFont.load_default(size=11)
@@ -183,7 +183,7 @@ def activation_grid(maps: Tensor, title: str = "maps") -> Image.Image:
         top = _HEADER + number // columns * (height + _CAPTION + _GAP)
         tile = to_image(colour).resize((width, height), Image.Resampling.NEAREST)
         canvas.paste(tile, (left, top))
-        numbers = f"{100 * shares[number]:.0f} %  {concentrations[number]:.2f}"
+        numbers = f"{100 * fractions[number]:.0f} %  {concentrations[number]:.2f}"
         draw.text((left, top + height + 1), str(number), fill=_INK, font=small)
         draw.text((left + max(width, _CELL), top + height + 1), numbers, fill=_INK, font=small, anchor="ra")
     return canvas
@@ -223,9 +223,9 @@ def write_activations(
         for (module, maps), file in zip(blocks.items(), _file_names(list(blocks)), strict=True):
             save_image(activation_grid(maps[0], module), folder / name / f"{file}.png")
             measures = zip(near_zero(maps)[0].tolist(), concentration(maps)[0].tolist(), strict=True)
-            for channel, (share, concentrated) in enumerate(measures):
+            for channel, (fraction, concentrated) in enumerate(measures):
                 size = maps.shape[-2:]
-                table.writerow([name, module, channel, *size, f"{share:.6g}", f"{concentrated:.6g}"])
+                table.writerow([name, module, channel, *size, f"{fraction:.6g}", f"{concentrated:.6g}"])
     atomic_write(folder / CSV, text.getvalue())
     return folder / CSV
 

@@ -150,7 +150,7 @@ def plot_margins(curves: Mapping[str, "Tensor"], path: Path) -> None:
     panel.axvline(12, color="grey", linewidth=0.8)
     panel.set_title("channel values closer to the target than the margin")
     panel.set_xlabel("margin (of 256 levels)")
-    panel.set_ylabel("share")
+    panel.set_ylabel("fraction")
     panel.set_ylim(0, 1)
     panel.grid(alpha=0.3)
     panel.legend()

@@ -92,8 +92,8 @@ def test_horses_are_in_the_middle_of_the_image():
     assert body[:, 12:20].mean() < body[:, [0, 1, 30, 31]].mean() - 10
 
 
-@pytest.mark.parametrize(("draw", "share"), [(draw_horses, 0.75), (draw_faces, 0.95)])
-def test_position_and_grey_predict_colour_better_than_grey_alone(draw, share):
+@pytest.mark.parametrize(("draw", "ratio"), [(draw_horses, 0.75), (draw_faces, 0.95)])
+def test_position_and_grey_predict_colour_better_than_grey_alone(draw, ratio):
     # Mean colours learnt on one set and judged on another, so that more keys are no gain by themselves.
     train, val = draw(512, 32, 1).float(), draw(256, 32, 2).float()
 
@@ -112,7 +112,7 @@ def test_position_and_grey_predict_colour_better_than_grey_alone(draw, share):
 
     grey_copy = (val - val.mean(dim=1, keepdim=True)).square().mean().item()
     assert error(bands=1) < 0.9 * grey_copy  # there is something to learn from the grey,
-    assert error(bands=8) < share * error(bands=1)  # more from the place,
+    assert error(bands=8) < ratio * error(bands=1)  # more from the place,
     assert error(bands=8) > 0.1 * grey_copy  # and the two do not settle it
 
 

@@ -23,9 +23,9 @@ class Dice:
         """Return uniform numbers in [low, high): [N, 1, 1, 1]."""
         return torch.rand(self.images, 1, 1, 1, generator=self.generator) * (high - low) + low
 
-    def chance(self, share: float) -> Tensor:
-        """Return 1 with the probability ``share``, otherwise 0: [N, 1, 1, 1]."""
-        return (self.between(0, 1) < share).float()
+    def chance(self, probability: float) -> Tensor:
+        """Return 1 with the probability ``probability``, otherwise 0: [N, 1, 1, 1]."""
+        return (self.between(0, 1) < probability).float()
 
     def row(self, table: tuple[object, ...]) -> Tensor:
         """Return random row numbers of a table: [N]."""
