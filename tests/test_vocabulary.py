@@ -18,6 +18,8 @@ REPLACED = {
     r"\bmirror\s*[:=]": "flip_tta",
     r"\b(?:colours|filters|kernels)(?:: (?:int\b|\d+$)|=\d)": "out_channels, base_channels, hidden_channels",
     r"\benlarges\s*[:=(]|\bupscale(?:: (?:int\b|\d)|=\d)": "scale_factor",
+    r"\b(?:a|the|one|each|equal|largest|smallest)\s+shares?\s+(?:of|in)\b|_share\b|\bshare: float": "fraction",
+    r"\b(?:the|own|exact|input|image's)\s+luminance\b": "grey, or luma",
     r"\bwrite_whole\b|\bevaluating\(|\bto_colour\(|\bundoubled\b|\bhasten\b|\bclass Double\b": "the new name",
 }
 """Regular expression of a replaced word, and what to write instead."""

@@ -143,6 +143,7 @@ def test_a_bad_file_does_not_stop_the_others(workplace: Path, capsys: pytest.Cap
         (["a.jpg", "--model", "cats"], "expected one of photos"),
         (["a.jpg", "--model", "horses_x4"], "expected a model for colourize"),
         (["a.jpg", "--scale", "huge"], "scale"),
+        (["a.jpg", "--scale", "native"], "expected working with the model photos"),
     ],
 )
 def test_wrong_arguments_are_refused(

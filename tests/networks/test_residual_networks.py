@@ -28,7 +28,7 @@ def test_an_untrained_unet_gives_its_base() -> None:
 @pytest.mark.parametrize(
     ("luminance", "weights"), [("mean", [1 / 3, 1 / 3, 1 / 3]), ("luma", [0.299, 0.587, 0.114])]
 )
-def test_unet_keeps_the_luminance_exactly(luminance: str, weights: list[float]) -> None:
+def test_unet_keeps_the_grey_of_its_input_exactly(luminance: str, weights: list[float]) -> None:
     network = stirred(ResidualUNet(hidden_channels=(4, 4), luminance=luminance))  # type: ignore[arg-type]
     images = torch.rand(2, 1, 8, 8)
     output = network(images)

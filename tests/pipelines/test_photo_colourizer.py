@@ -95,7 +95,7 @@ def test_a_hint_is_read_from_text() -> None:
 
 
 def test_wrong_arguments_are_refused(colourizer: PhotoColourizer) -> None:
-    with pytest.raises(ImgcolorError, match="expected the scale own"):
+    with pytest.raises(ImgcolorError, match="expected the scale working"):
         colourizer.colourize(grey_image(8, 8), scale="native")
     with pytest.raises(ImgcolorError, match="saturation"):
         colourizer.colourize(grey_image(8, 8), saturation=-1)

@@ -58,7 +58,7 @@ def test_image_of_the_training_size_is_the_networks_output(colourizer: Colourize
 
 
 @pytest.mark.parametrize("size", [(64, 80), (9, 7), (200, 3)])
-def test_result_keeps_the_luminance_of_the_full_size(size: tuple[int, int], colourizer: Colourizer) -> None:
+def test_result_keeps_the_grey_of_the_full_size(size: tuple[int, int], colourizer: Colourizer) -> None:
     grey = make_image(*size, channels=1) / 2 + 0.25  # far from 0 and 1, where colours are cut
     coloured = colourizer.colourize(grey)
     weights = torch.tensor(LumaGrey.weights)[:, None, None]

@@ -107,8 +107,8 @@ def test_accuracy_is_the_proportion_of_nearest_colours(tmp_path: Path) -> None:
     pixels = datamodule.images("val").pixels.numpy().transpose(0, 2, 3, 1) / 255
     nearest = np.linalg.norm(pixels[..., None, :] - colours.numpy(), axis=-1).argmin(-1)
     assert found["val/accuracy"] == pytest.approx((nearest == logits.argmax(0).numpy()).mean(), abs=1e-6)
-    shares = logits.log_softmax(0).numpy()
-    expected = -np.mean([np.take_along_axis(shares, image[None], 0) for image in nearest])
+    log_probabilities = logits.log_softmax(0).numpy()
+    expected = -np.mean([np.take_along_axis(log_probabilities, image[None], 0) for image in nearest])
     assert found["val/loss"] == pytest.approx(expected, rel=1e-5)
 
 
@@ -134,9 +134,9 @@ def test_rebalancing_weights_follow_the_papers_formula(tmp_path: Path) -> None:
     task = ColourClassification(ColourUNet(6, 2), palette=6, rebalancing=0.5)
     trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1).fit(task, datamodule)
     encoded = task.palette.encode(datamodule.images("train").pixels / 255)
-    shares = np.bincount(encoded.flatten().numpy(), minlength=6) / encoded.numel()
-    expected = 1 / (0.5 * shares + 0.5 / 6)
-    expected /= (shares * expected).sum()
+    frequencies = np.bincount(encoded.flatten().numpy(), minlength=6) / encoded.numel()
+    expected = 1 / (0.5 * frequencies + 0.5 / 6)
+    expected /= (frequencies * expected).sum()
     np.testing.assert_allclose(task.class_weights.numpy(), expected, rtol=1e-5)
 
 
@@ -291,7 +291,7 @@ def test_validation_with_a_palette_that_is_not_fitted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [{"label_smoothing": 1.0}, {"rebalancing": 0.0}])
 def test_proportions_out_of_range(options: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="expected a share"):
+    with pytest.raises(ValueError, match="expected a fraction"):
         ColourClassification(ColourUNet(3, 2), palette=3, **options)  # type: ignore[arg-type]
 
 
@@ -469,7 +469,7 @@ def test_a_base_of_other_channels_is_refused() -> None:
         ResidualUNet(6, (4, 4), base=table)(torch.rand(1, 1, 8, 8))
 
 
-def test_luminance_and_lab_are_exact_under_autocast() -> None:
+def test_kept_grey_and_lab_are_exact_under_autocast() -> None:
     task = ColourRegression(ResidualUNet(hidden_channels=(4, 4), luminance="mean"))
     torch.nn.init.normal_(task.network.head.weight)
     images = torch.rand(1, 1, 16, 16)

@@ -8,15 +8,16 @@ from imgcolor.cli.photo_command import add_photo_arguments, run_photo_command
 
 def add_arguments(parser: CommandParser) -> None:
     """Add the command's arguments."""
-    parser.description = "Give grey photos colour. Only the luminance of colour photos is used."
+    parser.description = "Give grey photos colour. Colour photos are converted to grey first."
     parser.example = "imgcolor colourize photo.jpg"
     add_photo_arguments(parser, model="photos", output="coloured")
     parser.add_argument(
         "--scale",
-        default="own",
-        choices=["own", "native"],
-        help="own: the network sees photos at the size of its training images, and the chroma of its result joins "
-        "the luminance of the full size; native: the network sees photos at full size (default: %(default)s)",
+        default="working",
+        choices=["working", "native"],
+        help="the size at which the network sees photos: working, about that of its training images, or native, that "
+        "of the photo, which --model photos does not allow; the result has the size of the photo in both cases "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--saturation",

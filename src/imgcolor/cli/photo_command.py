@@ -124,8 +124,8 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
         raise ImgcolorError(
             f"--hint: expected a model that uses hints, such as photos, found {arguments.model}"
         )
-    if isinstance(pipeline, PhotoColourizer) and arguments.scale != "own":
-        raise ImgcolorError(f"--scale {arguments.scale}: expected own with the model {arguments.model}")
+    if isinstance(pipeline, PhotoColourizer) and arguments.scale != "working":
+        raise ImgcolorError(f"--scale {arguments.scale}: expected working with the model {arguments.model}")
     conversion = Conversion(failures=found_photos.missing)
     convert = partial(
         convert_photos,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from imgcolor.networks.blocks import ResidualBlock, SameConv2d, pad_to_multiple, upsample
 
-_LUMINANCE = {"mean": (1 / 3, 1 / 3, 1 / 3), "luma": (0.299, 0.587, 0.114)}
+_GREY_WEIGHTS = {"mean": (1 / 3, 1 / 3, 1 / 3), "luma": (0.299, 0.587, 0.114)}
 
 
 class ResidualUNet(nn.Module):
@@ -33,10 +33,10 @@ class ResidualUNet(nn.Module):
         in_channels: Channels of the input.
         base: A module with the same input and output shape, such as :class:`imgcolor.baselines.GreyLookup`,
             whose output is added; None adds nothing.
-        luminance: Shifts red, green and blue by the same amount, so that the grey of the output equals the
-            input: ``mean`` for the plain mean of the three, ``luma`` for the weights of ITU-R BT.601; both
-            need 1 input and 3 output channels. None leaves the output unchanged. The grey is equal before the
-            image is clamped to [0, 1].
+        luminance: Which grey of the output equals the input: ``mean``, the plain mean of red, green and blue, or
+            ``luma``, their sum with the weights of ITU-R BT.601. The same amount is added to all three channels
+            for that, before the image is clamped to [0, 1]. Both values need 1 input and 3 output channels. None
+            leaves the output unchanged.
 
     Raises:
         ValueError: If an argument is out of range, or ``luminance`` does not match the channels.
@@ -59,7 +59,7 @@ class ResidualUNet(nn.Module):
             )
         if blocks < 1:
             raise ValueError(f"blocks: expected at least 1, found {blocks}")
-        if luminance is not None and luminance not in _LUMINANCE:
+        if luminance is not None and luminance not in _GREY_WEIGHTS:
             raise ValueError(f"luminance: expected mean, luma or null, found {luminance!r}")
         if luminance is not None and (in_channels, out_channels) != (1, 3):
             raise ValueError(
@@ -131,6 +131,6 @@ class ResidualUNet(nn.Module):
             output = output + base
         if self.luminance is not None:
             # Not a matrix product or convolution: autocast would round those to bfloat16.
-            weights = torch.tensor(_LUMINANCE[self.luminance], device=images.device).view(3, 1, 1)
+            weights = torch.tensor(_GREY_WEIGHTS[self.luminance], device=images.device).view(3, 1, 1)
             output = output + images - (weights * output).sum(dim=1, keepdim=True)
         return output

@@ -14,7 +14,7 @@ from imgcolor.pipelines.hints import Hint
 from imgcolor.pipelines.tiling import run_in_tiles
 from imgcolor.utils.errors import ImgcolorError
 
-Scale = Literal["own", "native"]
+Scale = Literal["working", "native"]
 
 _MAX_WORKING_PIXELS = 2**22
 """Largest working size, in pixels, for images of extreme aspect ratios."""
@@ -23,15 +23,15 @@ _MAX_ENLARGEMENT = 4.0
 """Smaller images are enlarged to the working size by at most this factor."""
 
 _STRIP_OVERLAP = 128
-"""Number of columns that neighbouring strips of a large image share."""
+"""Number of columns that neighbouring strips of a large image have in common."""
 
 
 class Colourizer(Pipeline):
     """Colourizes images of any size.
 
-    The network sees an image at its working size, which is near the size of its training images. The chroma of
-    its result is resized to the size of the image, and joined with the image's own luminance. So the result is
-    as sharp as the image.
+    The network sees a grey image at its working size, which is near the size of its training images. The chroma of
+    its result is resized to the size of the image, and joined with the grey image. So the result is as sharp as the
+    image.
 
     Args:
         network: A module from grey images [B, 1, h, w] to what the coding takes.
@@ -61,17 +61,17 @@ class Colourizer(Pipeline):
     def colourize(
         self,
         image: ImageLike,
-        scale: Scale = "own",
+        scale: Scale = "working",
         hints: Sequence[Hint] = (),
         saturation: float | None = None,
     ) -> ImageLike:
-        """Colourize an image. Only the luminance of a colour image is used.
+        """Colourize an image. A colour image is converted to grey first.
 
         Args:
             image: A Pillow image; a NumPy array [H, W], [H, W, 1, 3 or 4] or [B, H, W, 1, 3 or 4]; or a tensor
                 [1 or 3, H, W] or [B, 1 or 3, H, W]. Arrays and tensors are uint8, or float in [0, 1].
-            scale: ``own``: the network sees the image at the working size. ``native``: it sees the image at full
-                size, in tiles if that is large.
+            scale: ``working``: the network sees the image at its working size. ``native``: the network sees it at
+                full size, in strips if that is large.
             hints: Colours that are known at some places. They also change the colours of similar parts of the image.
                 Only models for photos use them.
             saturation: Factor of the predicted chroma: 0 leaves the image grey, higher values give bolder colours.
@@ -84,8 +84,8 @@ class Colourizer(Pipeline):
             ImgcolorError: If the image is of another kind, an argument is out of range, or there are hints and the
                 model does not use them.
         """
-        if scale not in ("own", "native"):
-            raise ImgcolorError(f"scale: expected own or native, found {scale!r}")
+        if scale not in ("working", "native"):
+            raise ImgcolorError(f"scale: expected working or native, found {scale!r}")
         if saturation is not None and not 0 <= saturation < math.inf:
             raise ImgcolorError(f"saturation: expected a number of at least 0, found {saturation}")
 
@@ -101,7 +101,7 @@ class Colourizer(Pipeline):
         raise ImgcolorError(f"{self.name} colourizes, and does not enlarge images; use colourize")
 
     def to_grey(self, images: Tensor) -> Tensor:
-        """Return the luminance that the network was trained on, which the result keeps.
+        """Convert images to grey as in training; the result of the pipeline keeps this grey.
 
         Args:
             images: Float [B, 1 or 3, H, W] in [0, 1].
@@ -118,7 +118,7 @@ class Colourizer(Pipeline):
     def colourize_batch(
         self,
         grey: Tensor,
-        scale: Scale = "own",
+        scale: Scale = "working",
         hints: Sequence[Hint] = (),
         saturation: float | None = None,
     ) -> Tensor:
@@ -179,12 +179,12 @@ class Colourizer(Pipeline):
         return run_in_tiles(grey, self.run_network, (height, strip), _STRIP_OVERLAP).clamp(0, 1)
 
     def chroma(self, rgb: Tensor) -> Tensor:
-        """Return the difference of RGB images, float [B, 3, h, w], from their own luminance."""
+        """Return the difference of RGB images, float [B, 3, h, w], from their grey versions."""
         weights = torch.tensor(self.degradation.weights, device=rgb.device)
         return rgb - (weights[:, None, None] * rgb).sum(dim=1, keepdim=True)
 
     def join_chroma(self, chroma: Tensor, grey: Tensor) -> Tensor:
-        """Resize chroma to the size of the luminance, and add both.
+        """Resize chroma to the size of the grey images, and add both.
 
         Args:
             chroma: Float [B, 3, h, w].

@@ -35,7 +35,7 @@ class PhotoColourizer(Colourizer):
     def colourize_batch(
         self,
         grey: Tensor,
-        scale: Scale = "own",
+        scale: Scale = "working",
         hints: Sequence[Hint] = (),
         saturation: float | None = None,
     ) -> Tensor:
@@ -43,7 +43,7 @@ class PhotoColourizer(Colourizer):
 
         Args:
             grey: Float [B, 1, H, W] in [0, 1], on the pipeline's device.
-            scale: ``own``; these networks have their own working sizes.
+            scale: Only ``working``; the coding has the working sizes.
             hints: See :meth:`~imgcolor.Colourizer.colourize`; the same for all images.
             saturation: See :meth:`~imgcolor.Colourizer.colourize`.
 
@@ -53,9 +53,9 @@ class PhotoColourizer(Colourizer):
         Raises:
             ImgcolorError: If ``scale`` is ``native``, or a hint lies outside the images.
         """
-        if scale != "own":
+        if scale != "working":
             raise ImgcolorError(
-                f"{self.name}: expected the scale own, found {scale}; it has its own working sizes"
+                f"{self.name}: expected the scale working, found {scale}; it always uses the working sizes of the model"
             )
         height, width = grey.shape[-2:]
         for hint in hints:

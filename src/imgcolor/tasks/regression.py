@@ -39,7 +39,7 @@ class ColourRegression(ColourTask):
 
     Raises:
         ValueError: If ``criterion``, ``value_range`` or ``space`` has another value, or ``lab`` is combined with
-            ``signed`` or with a network that keeps the luminance of RGB.
+            ``signed`` or with a network whose ``luminance`` is not None.
     """
 
     def __init__(
@@ -59,7 +59,9 @@ class ColourRegression(ColourTask):
         if criterion not in _LOSSES:
             raise ValueError(f"criterion: expected one of {', '.join(_LOSSES)}, found {criterion!r}")
         if space == "lab" and getattr(network, "luminance", None) is not None:
-            raise ValueError("space: expected rgb for a network that keeps the luminance of RGB, found lab")
+            raise ValueError(
+                "space: expected rgb for a network that keeps the grey of RGB (luminance), found lab"
+            )
         self.criterion = criterion
         self.value_range = value_range
         self.space = space
