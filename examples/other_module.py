@@ -13,7 +13,7 @@ from imgcolor.metrics import MarginAccuracy
 
 
 class Denoiser(LightningModule):
-    """A LightningModule that removes noise; any other works too."""
+    """Remove noise from images. This class stands for your own LightningModule."""
 
     def __init__(self) -> None:
         super().__init__()

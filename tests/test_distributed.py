@@ -1,4 +1,4 @@
-"""Distributed runs with several processes on the CPU."""
+"""Runs on two ranks, on the CPU."""
 
 import csv
 import json
@@ -17,10 +17,10 @@ from imgcolor.checkpoints.files import read_checkpoint
 from imgcolor.cli.main import main
 
 REPOSITORY = Path(__file__).parents[1]
-TWO = ["--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.accelerator=cpu"]
+TWO_RANKS = ["--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.accelerator=cpu"]
 RUNS = Path("lightning_logs/faces_conv_stack")
 
-# 24 images in batches of 10, 10 and 4, and 11 to validate; stopped long before its end.
+# 24 training images, 11 validation images. EpsilonPatience ends the run before epoch 20.
 FIT = [
     "fit",
     f"--config={REPOSITORY / 'experiments/faces/conv_stack.yaml'}",
@@ -36,17 +36,18 @@ FIT = [
     "--trainer.callbacks.patience=1",
     "--trainer.enable_progress_bar=false",
     "--trainer.enable_model_summary=false",
-    "--trainer.callbacks+=witness.Witness",
+    "--trainer.callbacks+=recorder.Recorder",
 ]
 
-# What each process ends with; and one that does not come to its end.
-WITNESS = """
+# A callback that saves the result of each rank. With KILLED=RANK that rank kills itself, and with DIVERGED=RANK it
+# gets a loss that is nan.
+RECORDER = """
 import os, signal
 import torch
 from lightning.pytorch import Callback
 from imgcolor.callbacks import EpsilonPatience
 
-class Witness(Callback):
+class Recorder(Callback):
     def on_train_batch_start(self, trainer, module, batch, batch_idx):
         if os.environ.get("KILLED") == str(trainer.global_rank) and trainer.global_step == 4:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -69,19 +70,19 @@ class Witness(Callback):
 
 
 @pytest.fixture
-def witness(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (workplace / "witness.py").write_text(WITNESS)
+def recorder(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (workplace / "recorder.py").write_text(RECORDER)
     monkeypatch.syspath_prepend(workplace)
     return workplace
 
 
-def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *words],
+        [sys.executable, "-m", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        timeout=400,  # for one that hangs
+        timeout=400,  # a run that hangs fails the test
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
     )
 
@@ -96,18 +97,18 @@ def files(folder: Path) -> set[str]:
     return {name.partition(".tfevents")[0] for name in names}
 
 
-def assert_trains_as_one_rank_with_twice_the_batch_size(witness: Path, one: Path, two: Path) -> None:
-    expected, *found = (torch.load(witness / f"{name}.pt") for name in ("1.0", "2.0", "2.1"))
+def assert_trains_as_one_rank_with_twice_the_batch_size(recorder: Path, one: Path, two: Path) -> None:
+    expected, *found = (torch.load(recorder / f"{name}.pt") for name in ("1.0", "2.0", "2.1"))
     assert expected["chosen"] == expected["epochs"] - 2 < 18
-    for process in found:
-        assert (process["epochs"], process["chosen"]) == (expected["epochs"], expected["chosen"])
-        torch.testing.assert_close(process["weights"], expected["weights"], rtol=0, atol=1e-6)
+    for rank in found:
+        assert (rank["epochs"], rank["chosen"]) == (expected["epochs"], expected["chosen"])
+        torch.testing.assert_close(rank["weights"], expected["weights"], rtol=0, atol=1e-6)
     for name, weights in found[0]["weights"].items():
         assert torch.equal(found[1]["weights"][name], weights)
         assert torch.equal(
             read_checkpoint(two / "checkpoints" / "last.ckpt")["state_dict"][f"network.{name}"], weights
         )
-    # One process writes: the same files, and the same rows in them.
+    # Only rank 0 writes files, and they are the same as those of a run on one rank.
     assert files(two) == files(one)
     assert len(list(two.glob("events.*"))) == 1
     assert len(rows(two)) == len(rows(one)) == expected["epochs"]
@@ -116,12 +117,12 @@ def assert_trains_as_one_rank_with_twice_the_batch_size(witness: Path, one: Path
             assert float(row[name]) == pytest.approx(float(other[name]), rel=1e-5), name
 
 
-def test_two_ranks_train_as_one_with_twice_the_batch_size(witness: Path) -> None:
+def test_two_ranks_train_as_one_with_twice_the_batch_size(recorder: Path) -> None:
     assert main([*FIT, "--data.batch_size=10"]) == 0
-    done = run("imgcolor", *FIT, "--data.batch_size=5", *TWO)
+    done = run("imgcolor", *FIT, "--data.batch_size=5", *TWO_RANKS)
     assert done.returncode == 0, done.stderr
-    one, two = sorted((witness / RUNS).iterdir())
-    assert_trains_as_one_rank_with_twice_the_batch_size(witness, one, two)
+    one, two = sorted((recorder / RUNS).iterdir())
+    assert_trains_as_one_rank_with_twice_the_batch_size(recorder, one, two)
 
 
 def free_port() -> int:
@@ -131,9 +132,9 @@ def free_port() -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["torchrun", "by hand", "slurm"])
-def test_ranks_that_a_launcher_starts(launcher: str, witness: Path) -> None:
-    """Started by torchrun, on two nodes by hand, and as SLURM's srun does; the nodes are this one machine."""
+@pytest.mark.parametrize("launcher", ["torchrun", "one command per node", "slurm"])
+def test_ranks_started_by_a_launcher_train_as_one_rank(launcher: str, recorder: Path) -> None:
+    """torchrun, one command per node, and SLURM's environment variables; both nodes are this machine."""
     assert main([*FIT, "--data.batch_size=10"]) == 0
     port = str(free_port())
     fit = ["imgcolor", *FIT, "--data.batch_size=5", "--trainer.strategy=ddp", "--trainer.accelerator=cpu"]
@@ -141,10 +142,10 @@ def test_ranks_that_a_launcher_starts(launcher: str, witness: Path) -> None:
     if launcher == "torchrun":
         start = ["torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}", "-m"]
         commands = [([*start, *fit, "--trainer.devices=2"], {})]
-    elif launcher == "by hand":
-        # The first node sees that it is called so: MASTER_ADDR is set, and Lightning starts a node's processes.
-        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        commands = [([*fit, *nodes], {**place, "NODE_RANK": str(node)}) for node in (0, 1)]
+    elif launcher == "one command per node":
+        # Without LOCAL_RANK in the environment, Lightning starts the processes of a node itself.
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        commands = [([*fit, *nodes], {**address, "NODE_RANK": str(node)}) for node in (0, 1)]
     else:
         job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2", "SLURM_NNODES": "2"}
         job |= {"SLURM_NTASKS_PER_NODE": "1", "SLURM_LOCALID": "0", "SLURM_JOB_NODELIST": "localhost"}
@@ -154,30 +155,30 @@ def test_ranks_that_a_launcher_starts(launcher: str, witness: Path) -> None:
         ]
     started = [
         subprocess.Popen(
-            [sys.executable, "-m", *words],
+            [sys.executable, "-m", *command],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", **place},
+            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         )
-        for words, place in commands
+        for command, environment in commands
     ]
     for process in started:
         _, errors = process.communicate(timeout=400)
         assert process.returncode == 0, errors
-    one, two = sorted((witness / RUNS).iterdir())
-    assert_trains_as_one_rank_with_twice_the_batch_size(witness, one, two)
+    one, two = sorted((recorder / RUNS).iterdir())
+    assert_trains_as_one_rank_with_twice_the_batch_size(recorder, one, two)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", [0, 1])
-def test_a_killed_rank_ends_the_others_with_a_message(killed: int, witness: Path) -> None:
-    done = run("imgcolor", *FIT, "--data.batch_size=5", *TWO, KILLED=str(killed))
-    # Its output is closed, so no process is left.
+def test_a_killed_rank_ends_the_others_with_a_message(killed: int, recorder: Path) -> None:
+    done = run("imgcolor", *FIT, "--data.batch_size=5", *TWO_RANKS, KILLED=str(killed))
+    # `run` returns only when all processes have closed stderr, so none is left.
     line = done.stderr.strip().splitlines()[-1]
     assert line.startswith(f"imgcolor: error: rank {1 - killed}: expected all 2 ranks of the run, but")
     last = RUNS / "version_0" / "checkpoints" / "last.ckpt"
-    assert read_checkpoint(witness / last)["epoch"] == 0
+    assert read_checkpoint(recorder / last)["epoch"] == 0
     if killed == 0:
         assert done.returncode == -signal.SIGKILL
         return
@@ -188,8 +189,8 @@ def test_a_killed_rank_ends_the_others_with_a_message(killed: int, witness: Path
 
 
 @pytest.mark.slow
-def test_a_fit_that_diverges_on_one_rank_ends_with_a_message(witness: Path) -> None:
-    done = run("imgcolor", *FIT, "--data.batch_size=5", *TWO, DIVERGED="1")
+def test_a_fit_that_diverges_on_one_rank_ends_with_a_message(recorder: Path) -> None:
+    done = run("imgcolor", *FIT, "--data.batch_size=5", *TWO_RANKS, DIVERGED="1")
     assert done.returncode == 3, done.stderr
     assert "training diverged: the train loss is nan in epoch 1" in done.stderr
     assert done.stderr.strip().endswith("training diverged on another rank; see its message above")
@@ -199,16 +200,17 @@ def test_two_ranks_validate_each_image_once(
     workplace: Path, tiny_fit: Callable[..., Path], repository: Path
 ) -> None:
     run_folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.base_channels=4")
-    words = [
+    arguments = [
         "validate",
         "--config",
         str(run_folder / "config.yaml"),
         "--ckpt_path",
         str(run_folder / "checkpoints/last.ckpt"),
     ]
-    words += ["--data.val_images=11", "--data.eval_batch_size=3"]  # 6 and 5 images, in 2 batches each
-    assert main(words) == 0
-    done = run("imgcolor", *words, *TWO)
+    # The ranks have 6 and 5 images, in 2 batches each.
+    arguments += ["--data.val_images=11", "--data.eval_batch_size=3"]
+    assert main(arguments) == 0
+    done = run("imgcolor", *arguments, *TWO_RANKS)
     assert done.returncode == 0, done.stderr
 
     folders = sorted(run_folder.parent.glob("version_*"), key=lambda path: path.stat().st_mtime)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from imgcolor.callbacks.thinning import is_kept
 
-# Memory in MiB after every epoch, at its highest and as it is.
+# A callback that writes the memory of the process in MiB: after each epoch (each_epoch), and its maximum.
 MEMORY = """
 import json, resource
 import psutil
@@ -23,38 +24,38 @@ from lightning.pytorch import Callback
 
 class Memory(Callback):
     def __init__(self):
-        self.now = []
+        self.each_epoch = []
 
     def on_train_epoch_end(self, trainer, module):
-        self.now.append(psutil.Process().memory_info().rss / 2**20)
+        self.each_epoch.append(psutil.Process().memory_info().rss / 2**20)
 
     def on_fit_end(self, trainer, module):
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        maximum = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         with open("memory.json", "w") as file:
-            json.dump({"now": self.now, "most": most}, file)
+            json.dump({"each_epoch": self.each_epoch, "maximum": maximum}, file)
 """
 
 
-def fit(workplace: Path, words: Sequence[str]) -> dict[str, list[float]]:
-    """A fit in a process of its own: how much memory it took."""
+def memory_of_fit(workplace: Path, arguments: Sequence[str]) -> dict[str, Any]:
+    """Run a fit in its own process, and return its memory in MiB: ``each_epoch`` and ``maximum``."""
     (workplace / "memory.py").write_text(MEMORY)
-    words = [
-        *("fit", *words, "--trainer.callbacks+=memory.Memory"),
+    arguments = [
+        *("fit", *arguments, "--trainer.callbacks+=memory.Memory"),
         *("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"),
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "imgcolor", *words],
+        [sys.executable, "-m", "imgcolor", *arguments],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, list[float]] = json.loads((workplace / "memory.json").read_text())
-    return found
+    memory: dict[str, Any] = json.loads((workplace / "memory.json").read_text())
+    return memory
 
 
-def test_image_logging_becomes_rarer_with_more_epochs() -> None:
+def test_images_are_logged_less_often_in_later_epochs() -> None:
     for every in (1, 5):
         kept = [(epoch + 1) // every for epoch in range(10_000 * every) if is_kept(epoch, every)]
         assert kept[:22] == [*range(1, 21), 22, 24]
@@ -64,7 +65,7 @@ def test_image_logging_becomes_rarer_with_more_epochs() -> None:
 
 @pytest.mark.slow
 def test_memory_does_not_grow_over_200_epochs(workplace: Path, repository: Path) -> None:
-    memory = fit(
+    memory = memory_of_fit(
         workplace,
         [
             f"--config={repository / 'experiments/horses/best_regression.yaml'}",
@@ -73,15 +74,15 @@ def test_memory_does_not_grow_over_200_epochs(workplace: Path, repository: Path)
             *("--trainer.max_epochs=200", "--images.every_n_epochs=1"),
         ],
     )
-    now = memory["now"]
-    print([round(value) for value in now[::20]], round(now[-1]))
-    assert max(now[-20:]) < max(now[10:30]) + 10
+    each_epoch = memory["each_epoch"]
+    print([round(value) for value in each_epoch[::20]], round(each_epoch[-1]))
+    assert max(each_epoch[-20:]) < max(each_epoch[10:30]) + 10
     (run,) = (workplace / "lightning_logs" / "horses_best_regression").iterdir()
     (file,) = run.glob("events.*")
     print(f"{file.stat().st_size / 2**20:.2f} MiB for TensorBoard")
     events = EventAccumulator(str(run), size_guidance={"images": 0})
     events.Reload()
-    assert len(events.Images("val/images")) == 53  # the last one too
+    assert len(events.Images("val/images")) == 53  # 52 as in the test above, and the last epoch
     assert len(list((run / "images").glob("*.png"))) == 200
 
 
@@ -97,7 +98,7 @@ def test_folder_of_100000_files(workplace: Path, repository: Path) -> None:
             if number % 1000 == 0:
                 folder.mkdir(parents=True)
             (folder / f"{number}.bmp").write_bytes(header + noise.bytes(8 * 8 * 3))
-    memory = fit(
+    memory = memory_of_fit(
         workplace,
         [
             f"--config={repository / 'experiments/faces/conv_stack.yaml'}",
@@ -105,7 +106,7 @@ def test_folder_of_100000_files(workplace: Path, repository: Path) -> None:
             *("--model.network.hidden_channels=2", "--trainer.max_epochs=1"),
         ],
     )
-    print(f"{memory['most']:.0f} MiB at most")
-    assert memory["most"] < 1500
+    print(f"{memory['maximum']:.0f} MiB at most")
+    assert memory["maximum"] < 1500
     (run,) = (workplace / "lightning_logs" / "faces_conv_stack").iterdir()
     assert float((run / "metrics.csv").read_text().splitlines()[1].split(",")[1]) == 100

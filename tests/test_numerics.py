@@ -35,7 +35,7 @@ COLOURS = torch.tensor([[0.05, 0.1, 0.2], [0.9, 0.3, 0.25], [0.4, 0.8, 0.6], [1,
 # --- gradients --------------------------------------------------------------------------------------------
 
 
-def doubles(*shape: int, low: float = 0.02, high: float = 0.98, seed: int = 0) -> Tensor:
+def random_float64(*shape: int, low: float = 0.02, high: float = 0.98, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return low + (high - low) * torch.rand(*shape, dtype=torch.float64, generator=generator)
 
@@ -60,24 +60,25 @@ LOSSES["classes {'rebalancing': 0.5, 'label_smoothing': 0.1}"].class_weights.cop
 def test_gradients_of_losses_match_finite_differences(name: str) -> None:
     task = LOSSES[name]
     channels = 4 if isinstance(task, ColourClassification) else 3
-    # Beyond the truth's range, where huber is linear, and never as near to the truth as a step of differences.
-    output = doubles(2, channels, 3, 2, low=-3, high=3).requires_grad_()
-    assert torch.autograd.gradcheck(partial(task.loss, original=doubles(2, 3, 3, 2, seed=1)), output)
+    # Outputs in [-3, 3], so that some errors are above 1, where huber is linear. None of these random outputs is so
+    # close to its target that a finite difference crosses the kink of l1.
+    output = random_float64(2, channels, 3, 2, low=-3, high=3).requires_grad_()
+    assert torch.autograd.gradcheck(partial(task.loss, original=random_float64(2, 3, 3, 2, seed=1)), output)
 
 
 CONVERSIONS: dict[str, tuple[Callable[[Tensor], Tensor], Tensor]] = {
-    "rgb_to_lab": (rgb_to_lab, doubles(2, 3, 4, 3)),
-    "rgb_to_lab of dark colours": (rgb_to_lab, doubles(2, 3, 4, 3, low=0.001, high=0.04)),
-    "lab_to_rgb": (lab_to_rgb, rgb_to_lab(doubles(2, 3, 4, 3, low=0.1, high=0.9))),
-    "to_signed": (to_signed, doubles(2, 3, 2, 2)),
-    "from_signed": (from_signed, doubles(2, 3, 2, 2, low=-1)),
+    "rgb_to_lab": (rgb_to_lab, random_float64(2, 3, 4, 3)),
+    "rgb_to_lab of dark colours": (rgb_to_lab, random_float64(2, 3, 4, 3, low=0.001, high=0.04)),
+    "lab_to_rgb": (lab_to_rgb, rgb_to_lab(random_float64(2, 3, 4, 3, low=0.1, high=0.9))),
+    "to_signed": (to_signed, random_float64(2, 3, 2, 2)),
+    "from_signed": (from_signed, random_float64(2, 3, 2, 2, low=-1)),
     "expectation": (
         partial(Palette.from_colours(COLOURS).decode, decoding="expectation"),
-        doubles(2, 4, 3, 2, high=9),
+        random_float64(2, 4, 3, 2, high=9),
     ),
-    "annealed": (Palette.from_colours(COLOURS).decode, doubles(2, 4, 3, 2, high=9)),
-    "MeanGrey": (MeanGrey(), doubles(2, 3, 2, 2)),
-    "BoxDownsample": (BoxDownsample(2), doubles(2, 3, 4, 2)),
+    "annealed": (Palette.from_colours(COLOURS).decode, random_float64(2, 4, 3, 2, high=9)),
+    "MeanGrey": (MeanGrey(), random_float64(2, 3, 2, 2)),
+    "BoxDownsample": (BoxDownsample(2), random_float64(2, 3, 4, 2)),
 }
 
 
@@ -95,12 +96,12 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "channels_last": lambda images: images.to(memory_format=torch.channels_last),
     "transposed": lambda images: images.mT.contiguous().mT,
     "sliced": lambda images: torch.cat([images, images], dim=-1)[..., : images.shape[-1]],
-    "batch of another": lambda images: images.repeat_interleave(2, dim=0)[::2],
+    "every other image of a batch": lambda images: images.repeat_interleave(2, dim=0)[::2],
 }
 
 
 def numpy_ssim(first: np.ndarray, second: np.ndarray) -> float:
-    """SSIM of images [3, H, W] by its definition, with a Gaussian window that fits."""
+    """Compute the SSIM of images [3, H, W] by its definition, with a Gaussian window of at most 11 pixels."""
     half = min(5, (min(first.shape[1:]) - 1) // 2)
     steps = np.arange(-half, half + 1)
     line = np.exp(-(steps**2) / (2 * 1.5**2))
@@ -119,38 +120,38 @@ def numpy_ssim(first: np.ndarray, second: np.ndarray) -> float:
     return float((top / ((m1**2 + m2**2 + 0.01**2) * (v1 + v2 + 0.03**2))).mean())
 
 
-def references(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
-    """All figures of float64 images [B, 3, H, W] that may lie outside [0, 1], by NumPy and scikit-image."""
-    seen = prediction.clip(0, 1)
-    levels = [np.rint(np.float32(images) * np.float32(255)) for images in (seen, target)]
-    apart = np.abs(levels[0] - levels[1])
-    labs = [rgb2lab(np.moveaxis(images, 1, -1)) for images in (seen, target)]
-    red, green, blue = np.moveaxis(seen.reshape(len(seen), 3, -1) * 255, 1, 0)
+def expected_metrics(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """Compute all metrics with NumPy and scikit-image, for float64 images [B, 3, H, W] that are clamped to [0, 1]."""
+    clamped = prediction.clip(0, 1)
+    levels = [np.rint(np.float32(images) * np.float32(255)) for images in (clamped, target)]
+    differences = np.abs(levels[0] - levels[1])
+    labs = [rgb2lab(np.moveaxis(images, 1, -1)) for images in (clamped, target)]
+    red, green, blue = np.moveaxis(clamped.reshape(len(clamped), 3, -1) * 255, 1, 0)
     rg, yb = red - green, (red + green) / 2 - blue
     colourful = np.hypot(rg.std(1), yb.std(1)) + 0.3 * np.hypot(rg.mean(1), yb.mean(1))
-    mse = ((seen - target) ** 2).mean()
+    mse = ((clamped - target) ** 2).mean()
     return {
         "mse": mse,
         "psnr": 10 * math.log10(1 / mse),
-        "margin12": (apart < 12).mean(),
-        "margin12_error": 1 - (apart < 12).mean(),
-        "margin30": (apart < 30).mean(),
+        "margin12": (differences < 12).mean(),
+        "margin12_error": 1 - (differences < 12).mean(),
+        "margin30": (differences < 30).mean(),
         "delta_e": deltaE_ciede2000(*labs).mean(),
         "colourfulness": colourful.mean(),
-        "ssim": np.mean([numpy_ssim(*pair) for pair in zip(seen, target, strict=True)]),
+        "ssim": np.mean([numpy_ssim(*pair) for pair in zip(clamped, target, strict=True)]),
     }
 
 
-def measured(batches: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
-    """The same figures by what runs use."""
+def metrics_of_imgcolor(batches: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
+    """Compute the same metrics with the classes of imgcolor, in batches of (prediction, target)."""
     task = ColourRegression(nn.Identity())
     ssim, delta_e, colourfulness, curve = StructuralSimilarity(), DeltaE(), Colourfulness(), MarginCurve()
     for prediction, target in batches:
         task.update_metrics(task.val_metrics, prediction, Batch(prediction, target))
-        seen = task.coding.to_rgb(prediction)
+        image = task.coding.to_rgb(prediction)
         for metric in (ssim, delta_e, curve):
-            metric.update(seen, target)
-        colourfulness.update(seen)
+            metric.update(image, target)
+        colourfulness.update(image)
     metrics = {name.removeprefix("val/"): value for name, value in task.val_metrics.compute().items()}
     metrics |= {
         "ssim": ssim.compute(),
@@ -175,20 +176,20 @@ def test_metrics_match_numpy_and_scikit_image(
     layouts: tuple[str, str],
     spread: float,
 ) -> None:
-    """In any precision and layout, of any size, in batches of any sizes."""
+    """The values are equal for each precision, memory layout, image size and division into batches."""
     generator = torch.Generator().manual_seed(seed)
     count, height, width = shape
     target = torch.rand(count, 3, height, width, generator=generator).to(types[0])
     noise = spread * torch.randn(target.shape, generator=generator)
     prediction = (target.float() + noise).to(types[1])
-    expected = references(prediction.double().numpy(), target.double().numpy())
+    expected = expected_metrics(prediction.double().numpy(), target.double().numpy())
     prediction, target = LAYOUTS[layouts[0]](prediction), LAYOUTS[layouts[1]](target)
     cut = int(torch.randint(count, (), generator=generator))
     parts = [part for part in (slice(cut), slice(cut, None)) if len(target[part])]
-    found = measured([(prediction[part], target[part]) for part in parts])
+    found = metrics_of_imgcolor([(prediction[part], target[part]) for part in parts])
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        # scikit-image's Lab has a white and a matrix of fewer digits.
+        # scikit-image rounds its white point and its matrix from RGB to XYZ to fewer digits.
         close = {"abs": 2e-3} if name == "delta_e" else {"rel": 1e-4, "abs": 1e-5}
         assert found[name] == pytest.approx(value, **close), name
 
@@ -236,21 +237,27 @@ def test_images_do_not_depend_on_the_number_of_threads(
     for number in range(40):
         pixels = rng.integers(0, 256, (9 + number, 20, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / "train" / f"{number}.jpg")
-    sets = []
+    image_sets = []
     for threads in (1, 2, 7):
-        for limit in (None, 0.0):  # in memory, and by way of the cache's file
+        # With a memory_limit of 0 the images are read from the file in the cache folder.
+        for memory_limit in (None, 0.0):
             monkeypatch.setattr("os.cpu_count", lambda threads=threads: threads)
-            sets.append(FolderSource(tmp_path, 12, limit).load("train"))
+            image_sets.append(FolderSource(tmp_path, 12, memory_limit).load("train"))
             for file in (tmp_path / "cache").rglob("*.uint8"):
                 file.unlink()
-    for other in sets[1:]:
-        assert other.names == sets[0].names
-        assert torch.equal(other.pixels, sets[0].pixels)
+    for other in image_sets[1:]:
+        assert other.names == image_sets[0].names
+        assert torch.equal(other.pixels, image_sets[0].pixels)
 
 
-# --- images where formulas end ----------------------------------------------------------------------------
+# --- constant images --------------------------------------------------------------------------------------
 
-PLAIN = {"black": (0.0, 0.0, 0.0), "white": (1.0, 1.0, 1.0), "grey": (0.5, 0.5, 0.5), "red": (1.0, 0.0, 0.0)}
+CONSTANT = {
+    "black": (0.0, 0.0, 0.0),
+    "white": (1.0, 1.0, 1.0),
+    "grey": (0.5, 0.5, 0.5),
+    "red": (1.0, 0.0, 0.0),
+}
 NETWORKS: dict[str, tuple[Callable[[int], nn.Module], int]] = {
     "ColourCNN": (lambda channels: ColourCNN(channels, 4), 1),
     "ColourUNet": (lambda channels: ColourUNet(channels, 4), 1),
@@ -281,11 +288,11 @@ def tasks(name: str) -> list[ColourTask]:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("colour", PLAIN)
+@pytest.mark.parametrize("colour", CONSTANT)
 def test_constant_images_give_finite_metrics_and_gradients(name: str, colour: str) -> None:
-    original = torch.tensor(PLAIN[colour]).view(1, 3, 1, 1).expand(2, 3, 16, 16).clone()
-    factor = NETWORKS[name][1]
-    degradation = MeanGrey() if factor == 1 else BoxDownsample(factor)
+    original = torch.tensor(CONSTANT[colour]).view(1, 3, 1, 1).expand(2, 3, 16, 16).clone()
+    scale_factor = NETWORKS[name][1]
+    degradation = MeanGrey() if scale_factor == 1 else BoxDownsample(scale_factor)
     batch = Batch(degradation(original), original)
     for task in tasks(name):
         output = task.run_network(batch.degraded)
@@ -296,9 +303,9 @@ def test_constant_images_give_finite_metrics_and_gradients(name: str, colour: st
             for image in task.images(batch).values():
                 assert image.isfinite().all()
                 assert 0 <= image.min() <= image.max() <= 1
-            perfect = (task.coding.target(original), original)
-            outputs = [output] if isinstance(task, ColourClassification) else [output, perfect[0]]
-            metrics = measured([(task.coding.to_rgb(one), original) for one in outputs])
+            perfect = task.coding.target(original)
+            outputs = [output] if isinstance(task, ColourClassification) else [output, perfect]
+            metrics = metrics_of_imgcolor([(task.coding.to_rgb(one), original) for one in outputs])
         assert not any(math.isnan(value) for value in metrics.values()), metrics
 
 
@@ -329,23 +336,28 @@ def test_constant_images_give_finite_metrics_and_gradients(name: str, colour: st
 )
 def test_fit_of_constant_images_writes_finite_metrics(options: list[str], workplace: Path) -> None:
     for split in ("train", "val"):
-        for number, colour in enumerate(PLAIN.values()):
+        for number, colour in enumerate(CONSTANT.values()):
             path = workplace / "photos" / split / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (16, 16), tuple(round(255 * level) for level in colour)).save(path)
     Palette.from_colours(COLOURS).save("palette.json")
-    words = [*options, "--data.source=folder", "--data.root=photos", "--data.size=16", "--data.batch_size=3"]
-    words += ["--trainer.max_epochs=1", "--trainer.precision=32-true", "--images.every_n_epochs=0"]
-    words += ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
-    assert main(["fit", *words]) == 0
+    arguments = [*options, "--data.source=folder", "--data.root=photos", "--data.size=16"]
+    arguments += [
+        "--data.batch_size=3",
+        "--trainer.max_epochs=1",
+        "--trainer.precision=32-true",
+        "--images.every_n_epochs=0",
+    ]
+    arguments += ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
+    assert main(["fit", *arguments]) == 0
     (run,) = workplace.glob("lightning_logs/*/version_0")
 
     def refuse(constant: str) -> Any:
-        raise AssertionError(f"metrics.json: {constant} is no JSON")
+        raise AssertionError(f"metrics.json: found {constant}, which JSON does not have")
 
     metrics = json.loads((run / "metrics.json").read_text(), parse_constant=refuse)
     assert not any(math.isnan(value) for value in metrics.values())
-    # A perfect baseline's ratio of signal to no noise.
+    # The PSNR of a baseline with no error is infinite.
     assert all(math.isfinite(value) for name, value in metrics.items() if not name.endswith("psnr"))
 
 
@@ -366,14 +378,14 @@ def test_fit_of_constant_images_writes_finite_metrics(options: list[str], workpl
 def test_mixed_precision_is_close_to_single_precision(
     experiment: list[str], metric: str, workplace: Path
 ) -> None:
-    """bf16-mixed ends within 1 % of float32's figures."""
+    """The final metrics of bf16-mixed differ by less than 1 % from those of float32."""
     found = []
     for number, precision in enumerate(("32-true", "bf16-mixed")):
-        words = [*experiment, "--data.source=synthetic", "--data.size=16", "--data.train_images=60"]
-        words += ["--data.val_images=20", "--data.batch_size=10", "--trainer.max_epochs=10"]
-        words += [f"--trainer.precision={precision}", "--images.every_n_epochs=0"]
-        words += ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
-        assert main(["fit", *words]) == 0
+        arguments = [*experiment, "--data.source=synthetic", "--data.size=16", "--data.train_images=60"]
+        arguments += ["--data.val_images=20", "--data.batch_size=10", "--trainer.max_epochs=10"]
+        arguments += [f"--trainer.precision={precision}", "--images.every_n_epochs=0"]
+        arguments += ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
+        assert main(["fit", *arguments]) == 0
         (run,) = workplace.glob(f"lightning_logs/*/version_{number}")
         found.append(json.loads((run / "metrics.json").read_text()))
     for name in (metric, "val/psnr", "val/margin12"):

@@ -27,7 +27,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Strict: a link or an anchor that leads nowhere is an error."""
+    """Build the site; with --strict, a broken link or anchor is an error."""
     pytest.importorskip("mkdocs")
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
@@ -52,7 +52,7 @@ def test_reference_has_all_commands_and_public_modules(site: Path, repository: P
         name = ".".join(["imgcolor", *path.relative_to(package).with_suffix("").parts])
         if not path.stem.startswith("_"):
             assert f'id="{name}"' in documented, name
-    assert 'href="colour.html#imgcolor.colour.' in documented  # docstrings lead to each other
+    assert 'href="colour.html#imgcolor.colour.' in documented  # roles in docstrings become links
     assert not re.search(r":(func|class|meth|attr):<code>", documented)
 
 
