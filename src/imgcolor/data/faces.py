@@ -15,13 +15,12 @@ class FaceColourizationDataModule(ImageDataModule):
         source: ``folder`` (``ROOT/train/**``, ``ROOT/val/**`` and, if it exists, ``ROOT/test/**``), ``lfw``
             (Labeled Faces in the Wild, which you place in ``ROOT/lfw-py``), ``synthetic`` (drawn faces, no
             download), or, in Python, an object with ``load(split) -> ImageSet``.
-        size: Height and width of the images of a named source, in pixels; other images are resized and
-            centre-cropped.
-        train_images: Number of drawn training images of the source ``synthetic``.
-        val_images: Number of drawn validation images of the source ``synthetic``.
-        batch_size: Number of images in a training batch.
-        eval_batch_size: Number of images in a batch of validation, test and prediction. It changes no result.
-        **kwargs: See :class:`ImageDataModule`.
+        size: Height and width of the images in pixels.
+        train_images: Training images of the source ``synthetic``.
+        val_images: Validation images of the source ``synthetic``.
+        batch_size: Images per training batch.
+        eval_batch_size: Images per batch of validation, test and prediction.
+        **kwargs: See :class:`ImageDataModule`, which also explains the arguments from ``size`` on.
     """
 
     def __init__(
