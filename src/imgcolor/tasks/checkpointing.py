@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 
 from imgcolor.checkpoints import KEY, checkpoint_entry, class_path, get_config, read_checkpoint
-from imgcolor.checkpoints.compatibility import check_same_model
+from imgcolor.checkpoints.comparison import check_same_model
 from imgcolor.checkpoints.parts import build_parts, from_untrusted_config, load_weights
 from imgcolor.colour import OutputCoding
 from imgcolor.utils.errors import ImgcolorError
