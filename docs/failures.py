@@ -29,6 +29,6 @@ if __name__ == "__main__":
         ]
     )
     model = imgcolor.load("faces")
-    grey = model.grey(original.float() / 255)
+    grey = model.to_grey(original.float() / 255)
     image = image_grid({"grey": grey, "faces": model.colourize(grey), "original": original.float() / 255})
     save_image(image, Path(__file__).with_name("images") / "failures.png")

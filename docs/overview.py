@@ -39,7 +39,7 @@ if __name__ == "__main__":
     # Photos that scikit-image provides: NASA (public domain) and Stéfan van der Walt (CC0).
     portrait = crop(data.astronaut(), 0, 124, 200)
     faces = imgcolor.load("faces")
-    portrait_grey = faces.grey(portrait)
+    portrait_grey = faces.to_grey(portrait)
 
     horse_data = HorseColourizationDataModule(source="folder", root=Path(sys.argv[1]))
     horses_grey, horses = horse_data.batch(horse_data.images("val").pixels[HORSES])
