@@ -136,9 +136,9 @@ def _write(path: Path, images: tuple[int, ...], read: Callable[[torch.Tensor], N
                 os.posix_fallocate(file.fileno(), 0, size)
         read(_map(temporary, images))
         with temporary.open("rb+") as file:
-            os.fsync(file.fileno())  # its pixels must be on disk before its name
+            os.fsync(file.fileno())  # all pixels must be on disk before the file gets its final name
         for old in path.parent.glob(f"{location}-*.uint8"):
-            old.unlink()  # an earlier content of the folder
+            old.unlink()  # made from earlier contents of the folder
         temporary.replace(path)
     finally:
         with contextlib.suppress(FileNotFoundError):

@@ -33,7 +33,7 @@ class SameConv2d(nn.Conv2d):
 
 
 class UpsampleConv2d(SameConv2d):
-    """A convolution of coarse maps, upsampled by 2, and optional fine maps, concatenated with them.
+    """A convolution of coarse maps that are upsampled by 2 and, if there are fine maps, concatenated with them.
 
     Args:
         in_channels: Channels of the coarse and the fine maps together.
