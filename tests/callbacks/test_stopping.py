@@ -256,7 +256,7 @@ def test_a_resumed_run_decides_like_an_uninterrupted_one(workplace: Path) -> Non
     assert found[0]["chosen_epoch"] == found[0]["epoch"] == 1
     assert all(torch.equal(value, found[1][name]) for name, value in expected[1].items())
     assert found[2] == expected[2] == ["0", "1", "2", "3", "4"]
-    # The checkpoint that is left gives the chosen epoch's figures.
+    # The checkpoint that is left gives the metrics of the chosen epoch.
     options = ["--config", str(runs / "version_0" / "config.yaml"), "--trainer.enable_progress_bar=false"]
     assert (
         main(["validate", *options, f"--ckpt_path={runs / 'version_0' / 'checkpoints' / 'last.ckpt'}"]) == 0

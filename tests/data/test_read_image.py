@@ -87,8 +87,8 @@ def test_a_transparent_colour_becomes_white(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("ending", ["png", "tif"])
-def test_exif_rotation_is_applied(tmp_path: Path, orientation: int, ending: str) -> None:
+@pytest.mark.parametrize("extension", ["png", "tif"])
+def test_exif_rotation_is_applied(tmp_path: Path, orientation: int, extension: str) -> None:
     upright = noise()
     stored = {  # what a camera held that way would have written
         1: upright,
@@ -102,7 +102,7 @@ def test_exif_rotation_is_applied(tmp_path: Path, orientation: int, ending: str)
     }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = save(tmp_path / f"photo.{ending}", np.ascontiguousarray(stored), exif=exif)
+    path = save(tmp_path / f"photo.{extension}", np.ascontiguousarray(stored), exif=exif)
     assert np.array_equal(read_image(path, 8).permute(1, 2, 0).numpy(), upright)
 
 

@@ -96,10 +96,10 @@ def test_only_the_demos_own_files_are_served(http: httpx.Client) -> None:
     named = {"files": ("../../../escaped.png", b"no image")}
     (uploaded,) = http.post("gradio_api/upload", files=named).json()
     assert Path(uploaded).parents[1].name == "uploads"
-    for path, ending in ((own, "error"), (uploaded, "complete")):
+    for path, event_type in ((own, "error"), (uploaded, "complete")):
         photo = {"path": str(path), "meta": {"_type": "gradio.FileData"}}
         event = http.post("gradio_api/call/show", json={"data": [photo, "faces", ""]}).json()["event_id"]
-        assert f"event: {ending}" in http.get(f"gradio_api/call/show/{event}").text
+        assert f"event: {event_type}" in http.get(f"gradio_api/call/show/{event}").text
 
 
 def test_nothing_is_fetched_from_other_hosts(http: httpx.Client) -> None:
