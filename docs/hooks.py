@@ -131,7 +131,8 @@ def models_page() -> str:
         "# Trained models\n",
         "These models come with the package, and `imgcolor models` lists them. [Photos](photos.md) describes how "
         "to use them and what they cannot do.\n",
-        "All metrics were measured once, by `imgcolor validate` on the validation images.\n",
+        "The metrics were measured once, by `imgcolor validate` on the validation images, unless the text says "
+        "otherwise.\n",
     ]
     for card in cards().values():
         parts += [
