@@ -42,8 +42,8 @@ class TrainingSampler(DistributedSampler[Tensor]):
     get equally many images, so that the mean of their gradients is that of all images. For this, the last
     images of an epoch, at most R - 1, are left out. The last batch can be smaller.
 
-    With weights, an epoch has as many images as without, but each group has a share of them that is proportional to its
-    weight: of a group with fewer images, each is used several times; of a group with more, each epoch draws some.
+    With weights, an epoch has as many images as without, but the number of images from each group is proportional to
+    its weight: of a group with fewer images, each is used several times; of a group with more, each epoch draws some.
 
     Args:
         images: Number of images.
