@@ -3,7 +3,7 @@
 import math
 import os
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,13 +14,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from imgcolor.data.image_files import decode, image_files, quiet_pillow
+from imgcolor.cli.image_pairs import image_pairs
+from imgcolor.data.image_files import decode, quiet_pillow
 from imgcolor.data.image_io import to_rgb
 from imgcolor.metrics.scores import image_scores
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import write_rows
-
-_NAMES_SHOWN = 5
 
 
 def compare_folders(originals: Path, results: Path, output: Path | None = None) -> None:
@@ -36,7 +35,7 @@ def compare_folders(originals: Path, results: Path, output: Path | None = None) 
     Raises:
         ImgcolorError: If a folder is missing or empty, no names match, or two images differ in size.
     """
-    pairs = _pairs(originals, results)
+    pairs = image_pairs(originals, results)
     threads = torch.get_num_threads()
     # One image per thread: on small images, threads inside each of the many operations take longer than they save.
     pool = ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,))
@@ -55,23 +54,6 @@ def compare_folders(originals: Path, results: Path, output: Path | None = None) 
         print(f"  scores of each image  {output}")
 
 
-def _pairs(originals: Path, results: Path) -> list[tuple[str, Path, Path]]:
-    found = {folder: _by_name(folder) for folder in (originals, results)}
-    common = sorted(found[originals].keys() & found[results].keys())
-    if not common:
-        raise ImgcolorError(
-            f"{results}: expected images with the names of those in {originals}, found none in common; such as "
-            f"{next(iter(found[originals]))} and {next(iter(found[results]))}"
-        )
-    for folder, other in ((originals, results), (results, originals)):
-        alone = sorted(found[folder].keys() - found[other].keys())
-        if alone:
-            more = ", ..." if len(alone) > _NAMES_SHOWN else ""
-            print(f"left out: {len(alone)} images of {folder} without a counterpart in {other}: "
-                  f"{', '.join(alone[:_NAMES_SHOWN])}{more}")  # fmt: skip
-    return [(name, found[originals][name], found[results][name]) for name in common]
-
-
 def _score(pair: tuple[str, Path, Path]) -> dict[str, float | str]:
     """Return the name and the scores of one image."""
     name, original, result = pair
@@ -84,22 +66,6 @@ def _score(pair: tuple[str, Path, Path]) -> dict[str, float | str]:
     return {"image": name, **image_scores(second, first)}
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
-    """Return the images of a folder by their paths inside it, without extensions."""
-    if not folder.is_dir():
-        found = "a file" if folder.exists() else "nothing"
-        raise ImgcolorError(f"{folder}: expected a folder of images, found {found}")
-    files: dict[str, Path] = {}
-    for file in image_files(folder):
-        name = file.relative_to(folder).with_suffix("").as_posix()
-        if name in files:
-            raise ImgcolorError(
-                f"{file}: expected one image of this name, found {files[name].name} too; move one of them away"
-            )
-        files[name] = file
-    return files
-
-
 def _read(path: Path) -> torch.Tensor:
     def to_tensor(image: Image.Image) -> torch.Tensor:
         return torch.from_numpy(np.array(to_rgb(image))).permute(2, 0, 1).float().div(255)
@@ -108,6 +74,15 @@ def _read(path: Path) -> torch.Tensor:
 
 
 def _table(title: str, rows: Sequence[dict[str, float | str]]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, show_header=False)
+    for name, value in summary(rows).items():
+        table.add_row(name, value)
+    return table
+
+
+def summary(rows: Sequence[Mapping[str, float | str]]) -> dict[str, str]:
+    """Return the means over images of :func:`~imgcolor.metrics.image_scores`: name to value, as text."""
+
     def mean(name: str) -> float:
         return statistics.fmean(float(row[name]) for row in rows)
 
@@ -117,7 +92,7 @@ def _table(title: str, rows: Sequence[dict[str, float | str]]) -> Table:
     equal = len(rows) - len(finite)
     without = f", without {equal} equal to the original" if equal and finite else ""
     mse = torch.tensor(mean("mse"), dtype=torch.float64)
-    lines = {
+    return {
         f"PSNR, mean over images{without} (dB)": f"{psnr:.2f}",
         "PSNR of the mean squared error (dB)": f"{float(-10 * torch.log10(mse)):.2f}",
         "SSIM": f"{mean('ssim'):.4f}",
@@ -128,7 +103,3 @@ def _table(title: str, rows: Sequence[dict[str, float | str]]) -> Table:
         "colourfulness": f"{mean('colourfulness'):.1f}",
         "colourfulness of the originals": f"{mean('colourfulness_original'):.1f}",
     }
-    table = Table(title=title, title_justify="left", box=None, show_header=False)
-    for name, value in lines.items():
-        table.add_row(name, value)
-    return table
