@@ -17,6 +17,8 @@ TRAINING = ("fit", "validate", "test", "predict", "baseline")
         (["palette", "--output"], "argument --output: expected one argument"),
         (["record", "a.csv"], "required: RUN; for example: imgcolor record"),
         (["evaluate"], "required: PATH; for example: imgcolor evaluate"),
+        (["benchmark"], "required: MODEL, DIR; for example: imgcolor benchmark"),
+        (["benchmark", "photo_x4"], "required: DIR; for example: imgcolor benchmark"),
         (["sweep"], "required: SWEEP; for example: imgcolor sweep"),
         (["sweep", "a.yaml", "--dryrun"], "did you mean --dry-run?"),
         (["sweep", "a.yaml", "b.yaml"], "expected options after --, found 'b.yaml'"),

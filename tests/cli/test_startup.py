@@ -74,13 +74,19 @@ def test_demo_does_not_import_training_packages(photo_folder: Path) -> None:
         (["--version"], 0),
         (["models"], 0),
         (["models", "faces"], 0),
-        *((([name, "--help"]), 0) for name in ("colourize", "upscale", "export", "demo", "activations")),
+        *(
+            (([name, "--help"]), 0)
+            for name in ("colourize", "upscale", "export", "demo", "activations", "benchmark")
+        ),
         (["colourize"], 2),
         (["colourize", "a.png", "--colour"], 2),
         (["colourize", "misspelt.png"], 1),
         (["colourize", "a.png", "--model", "cats"], 1),
         (["upscale", "a.png", "--output", "a.png"], 1),
         (["export", "cats"], 1),
+        (["benchmark", "photo_x4", "misspelt"], 1),
+        (["benchmark", "cats", "."], 1),
+        (["benchmark", "photo_x4", ".", "--jpeg", "101"], 2),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

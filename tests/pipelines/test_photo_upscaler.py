@@ -9,14 +9,17 @@ from imgcolor.networks import EDSR
 from imgcolor.pipelines import Upscaler
 
 
-def test_tiles_give_the_result_of_the_whole_image(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scale_factor", [2, 3])
+def test_tiles_give_the_result_of_the_whole_image(scale_factor: int, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    network = EDSR(2, 8, 2)
+    network = EDSR(scale_factor, 8, 2)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
-    upscaler = Upscaler(network, RGBCoding(), BicubicDownsample(2), image_size=32)
+    upscaler = Upscaler(network, RGBCoding(), BicubicDownsample(scale_factor), image_size=32)
+    assert upscaler.scale_factor == scale_factor
     images = torch.rand(1, 3, 100, 130)
     whole = upscaler.run_network(images).clamp(0, 1)
+    assert whole.shape == (1, 3, 100 * scale_factor, 130 * scale_factor)
     monkeypatch.setattr("imgcolor.pipelines.upscaler._TILE", (48, 48))
     assert torch.allclose(upscaler.upscale_batch(images), whole, atol=1e-4)
 

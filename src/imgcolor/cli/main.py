@@ -31,6 +31,7 @@ COMMANDS = {
     "report": "write the results page from the tables of results",
     "export": "write a trained network as ONNX, TorchScript or small weights",
     "evaluate": "compare images with their originals: PSNR, SSIM, margin accuracy",
+    "benchmark": "measure quality and speed of a model on sets such as Set5",
     "palette": "fit a palette of colours to images, write and draw it",
     "activations": "draw and measure the activation maps of a trained network",
 }
@@ -42,8 +43,7 @@ _ALIASES = {"colorize": "colourize"}
 _USAGE = """usage: imgcolor [--help] [--version] COMMAND ... [--debug]
 
 Train small networks that colourize and enlarge images, and use them on photos.
-
-commands:
+Commands:
 {commands}
 
 `imgcolor COMMAND --help` lists its options; --debug shows tracebacks."""

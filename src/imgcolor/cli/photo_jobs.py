@@ -90,7 +90,7 @@ def find_photos(
     if comparison is not None and not skip_existing:
         targets.append(comparison)
     _check_existing(targets, [job.source for job in source_of.values()], overwrite)
-    _check_writable(output)
+    check_writable(output)
     return FoundPhotos(left, missing, len(existing))
 
 
@@ -151,7 +151,7 @@ def _check_existing(targets: Sequence[Path], sources: Iterable[Path], overwrite:
         )
 
 
-def _check_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
     """Refuse a folder that cannot be written, before photos are converted."""
     place = folder
     while not place.exists() and place != place.parent:
