@@ -54,8 +54,9 @@ format: $(VENV)/.dev ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(PACKAGE) ## time training epochs of imgcolor, other loops and the network alone (45 minutes)
+bench: $(PACKAGE) ## time training epochs of imgcolor, other loops and the network alone, and enlarging (46 minutes)
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/upscaling.py
 
 wheel: $(PACKAGE) ## build dist/imgcolor-*.whl
 	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps --wheel-dir dist .
