@@ -20,6 +20,7 @@ from imgcolor.cli.benchmark_common import (
 )
 from imgcolor.cli.benchmark_sets import BenchmarkSet, Entry
 from imgcolor.cli.folder_scores import summary
+from imgcolor.data.image_files import image_size
 from imgcolor.metrics.scores import image_scores
 from imgcolor.pipelines import Colourizer
 from imgcolor.utils.errors import ImgcolorError
@@ -69,11 +70,11 @@ def benchmark_colourizer(
 def _check_sizes(entry: Entry) -> None:
     if entry.degraded is None:
         return
-    expected, found = (read_pixels(file).shape[1:] for file in (entry.original, entry.degraded))
+    expected, found = (image_size(file) for file in (entry.original, entry.degraded))
     if found != expected:
         raise ImgcolorError(
-            f"{entry.degraded}: expected the size of its original, {expected[1]}×{expected[0]}, found "
-            f"{found[1]}×{found[0]}"
+            f"{entry.degraded}: expected the size of its original, {expected[0]}×{expected[1]}, found "
+            f"{found[0]}×{found[1]}"
         )
 
 

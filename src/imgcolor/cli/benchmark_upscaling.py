@@ -23,6 +23,7 @@ from imgcolor.cli.benchmark_common import (
 )
 from imgcolor.cli.benchmark_sets import BenchmarkSet, Entry
 from imgcolor.cli.published import published_images, published_values
+from imgcolor.data.image_files import image_size
 from imgcolor.metrics.luma_quality import luma_psnr, luma_ssim
 from imgcolor.pipelines import Upscaler
 from imgcolor.pipelines.photo import Photo
@@ -77,7 +78,7 @@ def _check_sizes(upscaler: Upscaler, images: BenchmarkSet) -> int:
     smallest = _SSIM_WINDOW + 2 * scale_factor
     cut = 0
     for entry in images.entries:
-        height, width = read_pixels(entry.original).shape[1:]
+        width, height = image_size(entry.original)
         if min(height, width) - min(height, width) % scale_factor < smallest:
             raise ImgcolorError(
                 f"{entry.original}: expected at least {smallest}×{smallest} pixels, for SSIM without a border, found "
@@ -86,12 +87,12 @@ def _check_sizes(upscaler: Upscaler, images: BenchmarkSet) -> int:
         cut += bool(height % scale_factor or width % scale_factor)
         if entry.degraded is None:
             continue
-        found = tuple(read_pixels(entry.degraded).shape[1:])
-        expected = (height // scale_factor, width // scale_factor)
+        found = image_size(entry.degraded)
+        expected = (width // scale_factor, height // scale_factor)
         if found != expected:
             raise ImgcolorError(
-                f"{entry.degraded}: expected {expected[1]}×{expected[0]} pixels for {upscaler.name}, which has the "
-                f"scale factor {scale_factor}, and an original of {width}×{height}, found {found[1]}×{found[0]}; "
+                f"{entry.degraded}: expected {expected[0]}×{expected[1]} pixels for {upscaler.name}, which has the "
+                f"scale factor {scale_factor}, and an original of {width}×{height}, found {found[0]}×{found[1]}; "
                 "choose a set or a model of another scale factor"
             )
     return cut
