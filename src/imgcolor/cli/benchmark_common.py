@@ -78,7 +78,7 @@ def describe_time(image: str) -> str:
 
 def write_result(output: Path, set_name: str, image: str, pixels: Tensor) -> None:
     """Write a result as OUTPUT/SET/IMAGE.png."""
-    save_photo(Photo(pixels).to_image(), output / set_name / f"{image}.png")
+    save_photo(Photo(pixels), output / set_name / f"{image}.png")
 
 
 def with_progress(images: BenchmarkSet) -> Iterator[Entry]:
