@@ -76,15 +76,15 @@ def run(arguments: Namespace) -> None:
 
     keep_freed_memory()
     pipeline = load(arguments.model, arguments.allow_import)
-    enlarges = isinstance(pipeline, Upscaler)
+    is_upscaler = isinstance(pipeline, Upscaler)
     for images in sets:
-        if (images.task == "upscale") != enlarges:
-            expected = "HR/ in it" if enlarges else "grey/ and truth/, or colour photos"
-            found = "none" if enlarges else "HR/"
+        if (images.task == "upscale") != is_upscaler:
+            expected = "HR/ in it" if is_upscaler else "grey/ and truth/, or colour photos"
+            found = "none" if is_upscaler else "HR/"
             raise ImgcolorError(
                 f"{images.folder}: expected {expected} for the model {arguments.model}, found {found}"
             )
-    if quality is not None and not enlarges:
+    if quality is not None and not is_upscaler:
         raise ImgcolorError(f"--jpeg: expected a model that enlarges, found {arguments.model}")
     with quiet_pillow():
         if isinstance(pipeline, Upscaler):
