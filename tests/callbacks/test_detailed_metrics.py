@@ -79,7 +79,7 @@ def test_validation_prints_result_and_baseline(
     assert row[3] == "grey_row_lookup"
     (colour,) = (line for line in shown.splitlines() if line.startswith("colourfulness"))
     truth = fitted["val/colourfulness_target"]
-    assert f"the truth has {truth:.4g}" in colour
+    assert f"the originals have {truth:.4g}" in colour
     validated = json.loads((folder.with_name("version_1") / "metrics.json").read_text())
     for name in ("val/ssim", "val/delta_e", "baseline/grey_lookup/loss", "baseline/grey_lookup/delta_e"):
         assert validated[name] == pytest.approx(fitted[name], abs=1e-4), name

@@ -38,7 +38,7 @@ def result_table(title: str, metrics: Mapping[str, float]) -> Table:
             truth = metrics[f"{split}/colourfulness_target"]
             baseline = _nearest_colourfulness(truth, metrics)
             reference = (
-                (f"{baseline[1]:.4g}", f"{baseline[0]}; the truth has {truth:.4g}") if baseline else ()
+                (f"{baseline[1]:.4g}", f"{baseline[0]}; the originals have {truth:.4g}") if baseline else ()
             )
             table.add_row("colourfulness", *cells, *reference)
     return table
