@@ -110,10 +110,10 @@ def test_search_works_offline(site: Path, browser: "Browser", opened_as_file: bo
 def test_code_lines_fit_a_small_laptop(site: Path, browser: "Browser") -> None:
     page = browser.new_page(viewport={"width": 1366, "height": 768})
     cut = {}
-    for path in sorted(site.glob("*.html")):
+    for path in sorted(site.rglob("*.html")):
         page.goto(path.as_uri())
         page.evaluate("document.querySelectorAll('details').forEach(element => element.open = true)")
-        cut[path.name] = page.evaluate(
+        cut[str(path.relative_to(site))] = page.evaluate(
             """[...document.querySelectorAll("pre > code")].filter(code => code.scrollWidth > code.clientWidth + 1)
             .map(code => code.innerText.slice(0, 80))"""
         )
