@@ -23,7 +23,7 @@ def baselines_of(metric: str, metrics: Mapping[str, float]) -> list[tuple[str, f
         metric: Such as ``psnr``.
         metrics: ``baseline/NAME/METRIC`` to value; other names are ignored.
 
-    Example:
+    Examples:
         >>> baselines_of("mse", {"baseline/bilinear/mse": 0.02, "baseline/bicubic/mse": 0.01, "val/mse": 0.005})
         [('bilinear', 0.02), ('bicubic', 0.01)]
     """
@@ -40,7 +40,7 @@ def best_baselines(metrics: Mapping[str, float]) -> dict[str, tuple[str, float]]
     Returns:
         Metric to the best baseline's name and its value, in the order of display.
 
-    Example:
+    Examples:
         >>> best_baselines({"baseline/bilinear/mse": 0.02, "baseline/bicubic/mse": 0.01})
         {'mse': ('bicubic', 0.01)}
     """

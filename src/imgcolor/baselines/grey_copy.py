@@ -6,7 +6,7 @@ from torch import Tensor, nn
 class GreyCopy(nn.Module):
     """Return the grey value as red, green and blue: the simplest baseline of colourization.
 
-    Example:
+    Examples:
         >>> import torch
         >>> GreyCopy()(torch.full((1, 1, 1, 1), 0.25)).flatten().tolist()
         [0.25, 0.25, 0.25]

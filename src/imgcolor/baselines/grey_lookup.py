@@ -34,7 +34,7 @@ class GreyLookup(nn.Module):
     Raises:
         ValueError: If an argument is out of range.
 
-    Example:
+    Examples:
         >>> table = GreyLookup()
         >>> grey = torch.full((1, 1, 10, 10), 0.5)
         >>> red = torch.tensor([0.8, 0.2, 0.2]).view(1, 3, 1, 1).expand(1, 3, 10, 10)

@@ -13,7 +13,7 @@ class Interpolation(nn.Module):
         mode: The kind of interpolation.
         scale_factor: Ratio of the output's height and width to the input's.
 
-    Example:
+    Examples:
         >>> import torch
         >>> Interpolation("nearest", 2)(torch.tensor([[[[0.0, 1.0]]]])).tolist()
         [[[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]]]

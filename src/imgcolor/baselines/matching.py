@@ -17,7 +17,7 @@ def matching_baselines(degraded: Tensor, original: Tensor) -> dict[str, nn.Modul
         Name to a module from ``degraded`` to float [B, 3, H, W] in [0, 1]: interpolations where the degraded
         images are smaller, the copy of the grey where they have one channel.
 
-    Example:
+    Examples:
         >>> import torch
         >>> list(matching_baselines(torch.rand(1, 1, 8, 8), torch.rand(1, 3, 8, 8)))
         ['grey_copy']

@@ -40,7 +40,7 @@ def chroma_of(images: Tensor) -> Tensor:
     Returns:
         Float [..., 2, H, W] in [-0.5, 0.5]; 0 for grey.
 
-    Example:
+    Examples:
         >>> blue = torch.tensor([0.0, 0.0, 1.0]).view(3, 1, 1)
         >>> [round(float(value), 4) for value in chroma_of(blue).flatten()]
         [0.5, -0.0813]
@@ -63,7 +63,7 @@ def join_luma_chroma(luma: Tensor, chroma: Tensor) -> Tensor:
     Returns:
         Float [B, 3, H, W] in [0, 1].
 
-    Example:
+    Examples:
         >>> white = join_luma_chroma(torch.ones(1, 1, 1, 1), torch.full((1, 2, 1, 1), 0.3))
         >>> white.flatten().tolist()
         [1.0, 1.0, 1.0]

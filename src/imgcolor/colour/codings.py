@@ -67,7 +67,7 @@ class RGBCoding(OutputCoding):
     Raises:
         ValueError: If an argument has another value, or ``lab`` is combined with ``signed``.
 
-    Example:
+    Examples:
         >>> import torch
         >>> coding = RGBCoding(value_range="signed")
         >>> coding.target(torch.tensor([0.0, 0.5, 1.0]).view(1, 3, 1, 1)).flatten().tolist()
@@ -117,7 +117,7 @@ class PaletteCoding(OutputCoding):
     Raises:
         ValueError: If ``palette`` is not a :class:`~imgcolor.colour.Palette`.
 
-    Example:
+    Examples:
         >>> import torch
         >>> palette = Palette.from_colours(torch.tensor([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]))
         >>> coding = PaletteCoding(palette, decoding="argmax")

@@ -39,7 +39,7 @@ class Palette(nn.Module):
     Raises:
         ImgcolorError: If ``size`` is below 2.
 
-    Example:
+    Examples:
         >>> palette = Palette.from_colours(torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]))
         >>> dark_red = torch.tensor([0.6, 0.1, 0.1]).view(1, 3, 1, 1)
         >>> palette.encode(dark_red).tolist()

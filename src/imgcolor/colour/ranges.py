@@ -13,7 +13,7 @@ def to_signed(images: Tensor) -> Tensor:
     Returns:
         Float of the same shape in [-1, 1].
 
-    Example:
+    Examples:
         >>> to_signed(torch.tensor([0.0, 0.5, 1.0])).tolist()
         [-1.0, 0.0, 1.0]
     """
@@ -29,7 +29,7 @@ def from_signed(images: Tensor) -> Tensor:
     Returns:
         Float of the same shape in [0, 1].
 
-    Example:
+    Examples:
         >>> from_signed(torch.tensor([-1.0, 0.0, 1.0])).tolist()
         [0.0, 0.5, 1.0]
     """

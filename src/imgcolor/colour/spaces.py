@@ -15,7 +15,7 @@ def rgb_to_lab(images: Tensor) -> Tensor:
     Returns:
         Float [..., 3, H, W]: L* in [0, 100], a* and b* within about [-108, 99].
 
-    Example:
+    Examples:
         >>> red = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
         >>> rgb_to_lab(red).flatten().round().tolist()
         [53.0, 80.0, 67.0]
@@ -35,7 +35,7 @@ def lab_to_rgb(images: Tensor) -> Tensor:
     Returns:
         Float [..., 3, H, W] in [0, 1]; colours outside sRGB are clamped.
 
-    Example:
+    Examples:
         >>> lab_to_rgb(torch.tensor([100.0, 0.0, 0.0]).view(3, 1, 1)).flatten().round(decimals=2).tolist()
         [1.0, 1.0, 1.0]
     """

@@ -18,7 +18,7 @@ def peak_signal_noise_ratio(prediction: Tensor, target: Tensor) -> Tensor:
     Returns:
         Float [B]; infinite for images that are equal.
 
-    Example:
+    Examples:
         >>> peak_signal_noise_ratio(torch.full((1, 3, 2, 2), 0.1), torch.zeros(1, 3, 2, 2))
         tensor([20.])
     """
@@ -44,7 +44,7 @@ def margin_accuracy(prediction: Tensor, target: Tensor, margin: int = 12) -> Ten
     Raises:
         ValueError: If the shapes differ, if a float is NaN, or if a dtype is neither float nor uint8.
 
-    Example:
+    Examples:
         >>> truth = torch.full((1, 1, 1, 4), 100, dtype=torch.uint8)
         >>> guess = torch.tensor([[[[100, 111, 112, 88]]]], dtype=torch.uint8)
         >>> margin_accuracy(guess, truth)

@@ -21,7 +21,7 @@ def luma_levels(images: Tensor) -> Tensor:
     Returns:
         Float [B, 1, H, W] in [16, 235].
 
-    Example:
+    Examples:
         >>> luma_levels(torch.ones(1, 3, 1, 1)).item()
         235.0
     """
@@ -45,7 +45,7 @@ def luma_psnr(prediction: Tensor, target: Tensor, border: int) -> Tensor:
     Raises:
         ValueError: If the shapes differ, are not [B, 3, H, W], or leave no pixel inside the border.
 
-    Example:
+    Examples:
         >>> round(luma_psnr(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8), border=2).item(), 2)
         1.32
     """

@@ -15,7 +15,7 @@ class MarginAccuracy(ImageMean):
     Args:
         margin: Differences below it count as correct, on the scale 0..255.
 
-    Example:
+    Examples:
         >>> metric = MarginAccuracy(margin=12)
         >>> metric.update(torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4))
         >>> metric.update(torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4))
@@ -59,7 +59,7 @@ class MarginCurve(Metric):
     Args:
         sync_on_compute: Whether :meth:`compute` adds up the counts of all ranks of a distributed run.
 
-    Example:
+    Examples:
         >>> metric = MarginCurve()
         >>> metric.update(torch.tensor([[[[0.0, 0.1]]]]), torch.zeros(1, 1, 1, 2))  # 0 and 26 levels off
         >>> metric.compute()[[0, 1, 26, 27]]

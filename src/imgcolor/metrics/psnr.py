@@ -10,7 +10,7 @@ class PeakSignalNoiseRatio(MeanSquaredError):  # noqa: N818  # a metric and no e
     torchmetrics' class gives the same for a data range of 1. This one shares its state with
     ``MeanSquaredError``, so that a ``MetricCollection`` of both computes the squared errors once.
 
-    Example:
+    Examples:
         >>> import torch
         >>> metric = PeakSignalNoiseRatio()
         >>> metric.update(torch.full((1, 3, 2, 2), 0.1), torch.zeros(1, 3, 2, 2))

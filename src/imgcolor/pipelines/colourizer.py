@@ -44,7 +44,7 @@ class Colourizer(Pipeline):
     Raises:
         ImgcolorError: If the pipeline does not support the degradation.
 
-    Example:
+    Examples:
         >>> import imgcolor
         >>> colourizer = imgcolor.load("photos")  # doctest: +SKIP
         >>> colourizer.colourize(Image.open("grandmother.jpg")).save("grandmother.png")  # doctest: +SKIP

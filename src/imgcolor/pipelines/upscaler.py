@@ -33,7 +33,7 @@ class Upscaler(Pipeline):
     Raises:
         ImgcolorError: If the pipeline does not support the degradation.
 
-    Example:
+    Examples:
         >>> import imgcolor
         >>> upscaler = imgcolor.load("photo_x4")  # doctest: +SKIP
         >>> upscaler.upscale(Image.open("small.png")).save("large.png")  # doctest: +SKIP
