@@ -2,8 +2,10 @@
 
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -384,3 +386,66 @@ def test_a_page_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
     small, large = Image.new("L", (8, 8)), Image.new("L", (80, 80))
     small.save(tmp_path / "a.tif", save_all=True, append_images=[large])
     error_line(lambda: Photo.read(tmp_path / "a.tif", max_pixels=100, page=1), "a.tif", "too large")
+
+
+# Other kinds of files
+
+
+def png(levels: np.ndarray, bits: int, colour_type: int, *chunks: bytes) -> bytes:
+    """Return a PNG file without filters, with chunks before its pixels."""
+    height, width, _ = levels.shape
+    rows = levels.astype(">u2" if bits == 16 else "u1").reshape(height, -1)
+    data = b"".join(b"\0" + row.tobytes() for row in rows)
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    parts = [_chunk(b"IHDR", header), *chunks, _chunk(b"IDAT", zlib.compress(data)), _chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_gamma_value_of_a_png_is_used(channels: int, tmp_path: Path) -> None:
+    levels = np.arange(256).reshape(16, 16, 1).repeat(channels, 2)
+    linear = _chunk(b"gAMA", struct.pack(">I", 100_000))
+    path = tmp_path / "linear.png"
+    path.write_bytes(png(levels, 8, 0 if channels == 1 else 2, linear))
+    expected = srgb_of(levels / 255.0)
+    assert np.abs(Photo.read(path).pixels.numpy().transpose(1, 2, 0) * 255 - expected).max() < 0.51
+    for other in (_chunk(b"gAMA", struct.pack(">I", 45_455)), linear + _chunk(b"sRGB", b"\0")):
+        path.write_bytes(png(levels, 8, 0 if channels == 1 else 2, other))
+        assert np.abs(Photo.read(path).pixels.numpy().transpose(1, 2, 0) * 255 - levels).max() < 1e-3
+
+
+def test_16_bits_of_grey_with_alpha_are_read(tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(0, 65536, (6, 9, 2))
+    path = tmp_path / "a.png"
+    path.write_bytes(png(levels, 16, 4))
+    photo = Photo.read(path)
+    assert photo.bits == 16
+    assert np.abs(photo.pixels.numpy()[0] * 65535 - levels[..., 0]).max() < 0.01
+    assert photo.alpha is not None
+    assert np.abs(np.asarray(photo.alpha, int) - levels[..., 1] / 257).max() <= 1
+
+
+def test_16_bit_tiff_files_whose_white_is_0_are_read(tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(0, 65536, (6, 9), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", 65535 - levels, photometric="miniswhite")
+    assert np.abs(Photo.read(tmp_path / "a.tif").pixels.numpy()[0] * 65535 - levels).max() < 0.01
+
+
+def test_exif_that_is_no_exif_does_not_stop_a_photo(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(workplace / "a.jpg", noise(20, 20), exif=b"Exif\0\0http://n")
+    assert main(["colourize", "a.jpg"]) == 0
+    assert "a.jpg holds EXIF data that cannot be copied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", ["photo_x4", "horses_x4"])
+def test_a_grey_photo_in_three_channels_stays_grey(model: str) -> None:
+    grey = noise(12, 14)[..., :1].repeat(3, 2)
+    result = imgcolor.load(model).upscale(np.stack([grey, noise(12, 14)]))
+    assert (result[0] == result[0][..., :1]).all()
+    assert (result[1] != result[1][..., :1]).any()

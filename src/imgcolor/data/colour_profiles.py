@@ -1,4 +1,4 @@
-"""Convert images with an embedded colour profile (ICC) to sRGB. Importing this imports neither NumPy nor torch."""
+"""Convert images with an embedded colour profile (ICC) or a gamma value (PNG) to sRGB, without NumPy and torch."""
 
 import io
 from functools import lru_cache
@@ -9,6 +9,8 @@ _CACHED_TRANSFORMS = 16
 
 _SAME_WITHIN = 2
 """Profiles whose colours differ from sRGB by at most this many levels are taken for sRGB, and nothing is changed."""
+
+_GAMMA_OF_SRGB, _SAME_GAMMA = 1 / 2.2, 0.02
 
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 
@@ -29,8 +31,9 @@ def to_srgb(image: Image.Image) -> Image.Image:
     """Convert an image through its embedded profile to sRGB.
 
     Conversion is relative colorimetric with black point compensation, by LittleCMS (Pillow's ``ImageCms``). Images
-    without a profile, and those whose profile is sRGB within two levels, keep their pixels. Grey images of 16 bits
-    are left to :func:`grey_curve`.
+    without a profile, and those whose profile is sRGB within two levels, keep their pixels. PNG files without a
+    profile can have a gamma value; it is used like the curve of a profile. Grey images of 16 bits are left to
+    :func:`grey_curve`.
 
     Args:
         image: Any Pillow image.
@@ -42,13 +45,14 @@ def to_srgb(image: Image.Image) -> Image.Image:
         ProfileFault: If the profile is damaged, or is one for another kind of image.
     """
     icc = image.info.get("icc_profile")
-    if not icc or image.mode.startswith(("I", "F")):
+    gamma = _gamma(image)
+    if (not icc and gamma is None) or image.mode.startswith(("I", "F")):
         return image
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     converted = _without_alpha(image)
-    if converted.mode == "L":
-        curve = grey_curve(icc)
-        converted = converted if curve is None else converted.point(curve)
+    if converted.mode == "L" or gamma is not None:
+        curve = grey_curve(image)
+        converted = converted if curve is None else converted.point(curve * len(converted.getbands()))
     else:
         transform = _transform(icc, converted.mode)
         converted = converted if transform is None else _apply(transform, converted)
@@ -56,6 +60,11 @@ def to_srgb(image: Image.Image) -> Image.Image:
         converted.putalpha(alpha)
     converted.info = {name: value for name, value in image.info.items() if name != "transparency"}
     return converted
+
+
+def has_gamma(image: Image.Image) -> bool:
+    """Return whether an image has a gamma value, and no profile, that differs from sRGB."""
+    return _gamma(image) is not None
 
 
 def is_srgb(icc: bytes) -> bool:
@@ -67,14 +76,19 @@ def is_srgb(icc: bytes) -> bool:
     return _transform(icc, "RGB") is None
 
 
-def grey_curve(icc: bytes) -> list[int] | None:
-    """Return the sRGB levels, 0..255, of the grey levels 0..255 of a profile; None if they are equal.
+def grey_curve(image: Image.Image) -> list[int] | None:
+    """Return the sRGB levels, 0..255, of an image's grey levels 0..255; None if they are equal.
 
-    Profiles for RGB images are used as well: grey is there what has equal red, green and blue.
+    The curve is that of its profile or, for a PNG file without a profile, of its gamma value. Profiles for RGB images
+    are used as well: grey is there what has equal red, green and blue.
 
     Raises:
         ProfileFault: If the profile is damaged, or is one for neither grey nor RGB images.
     """
+    icc = image.info.get("icc_profile")
+    if not icc:
+        gamma = _gamma(image)
+        return None if gamma is None else [_encode((level / 255) ** (1 / gamma)) for level in range(256)]
     ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
     if _colour_space(icc) == "RGB":
         ramp = ramp.convert("RGB")
@@ -83,6 +97,19 @@ def grey_curve(icc: bytes) -> list[int] | None:
         _apply(_build(icc, ramp.mode, _FLAGS | ImageCms.Flags.NOOPTIMIZE), ramp).convert("L").tobytes()
     )
     return None if all(abs(level - index) <= _SAME_WITHIN for index, level in enumerate(curve)) else curve
+
+
+def _gamma(image: Image.Image) -> float | None:
+    """Return the gamma value of a PNG file, such as 1 for linear light; None where it is that of sRGB or not stated."""
+    gamma = image.info.get("gamma")
+    if not isinstance(gamma, float) or image.info.get("icc_profile") or "srgb" in image.info:
+        return None
+    return gamma if 0.1 < gamma < 10 and abs(gamma - _GAMMA_OF_SRGB) > _SAME_GAMMA else None
+
+
+def _encode(light: float) -> int:
+    """Return the level, 0..255, of linear light in [0, 1], by the transfer function of sRGB (IEC 61966-2-1)."""
+    return round(255 * (12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055))
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:

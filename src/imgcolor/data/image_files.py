@@ -102,6 +102,8 @@ def decode(
             if file.format == "TIFF":
                 _keep_tags(path, file)
             upright = ImageOps.exif_transpose(file)
+            if file.mode.startswith("I;16") and getattr(file, "tag_v2", {}).get(262) == 0:
+                upright = upright.point(lambda level: level * -1 + 65535)  # Pillow does this for 8 bits only
             try:
                 return convert(to_srgb(upright))
             except ProfileFault as error:

@@ -105,7 +105,7 @@ def deep_grey(image: Image.Image) -> np.ndarray | None:
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise ImageFileFault(f"holds values from {values.min()} to {values.max()}, beyond 16 bits")
-    curve = grey_curve(image.info["icc_profile"]) if image.info.get("icc_profile") else None
+    curve = grey_curve(image)
     if curve is not None:
         levels = np.interp(values, np.arange(256) * 257, np.asarray(list(curve)) * 257.0)
         return np.asarray(levels.round(), np.uint16)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image
 
-from imgcolor.data.colour_profiles import ProfileFault, is_srgb
+from imgcolor.data.colour_profiles import ProfileFault, has_gamma, is_srgb
 from imgcolor.pipelines.metadata import Metadata
 
 DEEP_FORMATS = ("PNG", "TIFF")
@@ -35,8 +35,10 @@ _UPRIGHT: Mapping[int, Callable[[np.ndarray], np.ndarray]] = {
 """EXIF orientation to the function that turns the pixels upright."""
 
 
-def read_deep_rgb(path: Path, page: int, note: Callable[[str], None]) -> np.ndarray | None:
-    """Read the pixels of an RGB image with 16 bits per channel, with EXIF rotation applied.
+def read_deep(path: Path, page: int, note: Callable[[str], None]) -> np.ndarray | None:
+    """Read the pixels of an image with 16 bits per channel that Pillow reads as 8 bits, with EXIF rotation applied.
+
+    These are RGB images, and grey images with an alpha channel.
 
     Args:
         path: A file that Pillow has decoded before, and so is whole.
@@ -44,18 +46,20 @@ def read_deep_rgb(path: Path, page: int, note: Callable[[str], None]) -> np.ndar
         note: Called with the end of a sentence that starts with the file, if it has 16 bits that cannot be used.
 
     Returns:
-        uint16 [H, W, 3]; None for other images, and where only 8 bits can be used.
+        uint16 [H, W, 1 or 3]; None for other images, and where only 8 bits can be used.
     """
     with Image.open(path) as file:
         file.seek(page)
-        if not _is_deep_rgb(file):
+        if not _is_deep(file):
             return None
         orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
-        icc = file.info.get("icc_profile")
-        kind = file.format
+        icc, kind = file.info.get("icc_profile"), file.format
+        file_gamma = has_gamma(file)
     try:
-        if icc and not is_srgb(icc):
-            note("has 16 bits per channel, of which 8 are used, because it has a colour profile")
+        if (icc and not is_srgb(icc)) or file_gamma:
+            note(
+                "has 16 bits per channel, of which 8 are used, because it has a colour profile or gamma value"
+            )
             return None
     except ProfileFault:  # reported when the file was decoded
         pass
@@ -88,10 +92,10 @@ def encode_deep(levels: np.ndarray, kind: str, metadata: Metadata, note: Callabl
     )
 
 
-def _is_deep_rgb(file: Image.Image) -> bool:
+def _is_deep(file: Image.Image) -> bool:
     if file.format == "PNG":
         # The tile's last argument names how the bytes are stored.
-        return any("16B" in str(tile[3]) and "RGB" in str(tile[3]) for tile in getattr(file, "tile", ()))
+        return any(str(tile[3]) in ("RGB;16B", "RGBA;16B", "LA;16B") for tile in getattr(file, "tile", ()))
     if file.format == "TIFF":
         tags = getattr(file, "tag_v2", {})
         return tags.get(262) == 2 and set(tags.get(258, ())) == {16} and set(tags.get(339, (1,))) == {1}
@@ -102,8 +106,8 @@ def _read_png(path: Path) -> np.ndarray:
     from torchvision.io import ImageReadMode, decode_png  # here: other photos do without torchvision
 
     data = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
-    pixels: torch.Tensor = decode_png(data, ImageReadMode.UNCHANGED)[:3]
-    return pixels.permute(1, 2, 0).numpy()
+    pixels: torch.Tensor = decode_png(data, ImageReadMode.UNCHANGED)
+    return pixels[: 1 if len(pixels) < 3 else 3].permute(1, 2, 0).numpy()
 
 
 def _read_tiff(path: Path, page: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from imgcolor.data.image_files import MAX_PIXELS, WRITABLE_FORMATS, decode, note
 from imgcolor.data.image_io import deep_grey
-from imgcolor.pipelines.deep_files import DEEP_FORMATS, encode_deep, read_deep_rgb
+from imgcolor.pipelines.deep_files import DEEP_FORMATS, encode_deep, read_deep
 from imgcolor.pipelines.metadata import Metadata
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import atomic_write
@@ -94,7 +94,7 @@ class Photo:
         """
         tell = partial(note, path)
         photo = decode(path, partial(cls.from_image, note=tell), max_pixels, formats, page=page)
-        deep = read_deep_rgb(path, page or 0, tell) if len(photo.pixels) == 3 else None
+        deep = read_deep(path, page or 0, tell) if len(photo.pixels) == 3 else None
         if deep is None:
             return photo
         pixels = torch.from_numpy(deep.astype(np.float32) / 65535).permute(2, 0, 1)

@@ -84,7 +84,11 @@ class Upscaler(Pipeline):
         large = run_in_tiles(rgb, self.run_network, _TILE, self._tile_overlap(), self.scale_factor).clamp(
             0, 1
         )
-        return large if channels == 3 else large.mean(dim=1, keepdim=True)
+        grey = large.mean(dim=1, keepdim=True)
+        if channels == 1:
+            return grey
+        is_grey = (images == images[:, :1]).flatten(1).all(dim=1)
+        return torch.where(is_grey[:, None, None, None], grey, large)
 
     def _tile_overlap(self) -> int:
         """Return the overlap with which tiles give the same result as the whole image.
