@@ -1,7 +1,9 @@
 """The real server, over HTTP."""
 
+import shutil
 import socket
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from imgcolor.pipelines import Hint, load
 gradio_client = pytest.importorskip("gradio_client")
 
 
-def show(address: str, photo: Any, model: str, folder: Path, hints: str = "") -> list[Any]:
+def show(
+    address: str, photo: Any, model: str, folder: Path, hints: str = "", saturation: float = 1
+) -> list[Any]:
     """Return what the page gets when a user chooses a photo, a model and hints; its files are put in the folder."""
     client = gradio_client.Client(address, verbose=False, analytics_enabled=False, download_files=folder)
-    outputs: list[Any] = list(client.predict(photo, model, hints, api_name="/show"))
+    outputs: list[Any] = list(client.predict(photo, model, hints, saturation, api_name="/show"))
     return outputs
 
 
@@ -49,7 +53,7 @@ def test_a_photo_is_colourized(address: str, face: Path, tmp_path: Path) -> None
 
 def test_hints_change_the_colours_as_on_the_command_line(address: str, face: Path, tmp_path: Path) -> None:
     photo, lines = gradio_client.handle_file(face), "20,20,#3060c0\n5,40,#00a000"
-    _, _, download, *_, canvas = show(address, photo, "photos", tmp_path, lines)
+    _, _, download, *_, canvas, _ = show(address, photo, "photos", tmp_path, lines)
     with Image.open(download["value"]) as result:
         hints = [Hint.parse(line) for line in lines.splitlines()]
         expected = load("photos").colourize(Image.open(face), hints=hints)
@@ -59,13 +63,35 @@ def test_hints_change_the_colours_as_on_the_command_line(address: str, face: Pat
         assert marked.size == (40, 48)
 
 
+def test_the_saturation_is_that_of_the_command(address: str, face: Path, tmp_path: Path) -> None:
+    _, _, download, *_ = show(address, gradio_client.handle_file(face), "photos", tmp_path, saturation=1.7)
+    expected = load("photos").colourize(Image.open(face), saturation=1.7)
+    np.testing.assert_array_equal(np.asarray(Image.open(download["value"])), np.asarray(expected))
+
+
+def test_several_photos_come_back_as_a_zip(address: str, face: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    same_name = Path(shutil.copy(face, tmp_path / "other" / face.name))
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+    client = gradio_client.Client(address, verbose=False, analytics_enabled=False, download_files=tmp_path)
+    files = [gradio_client.handle_file(path) for path in (face, same_name, bad)]
+    button, message = client.predict(files, "horses", 1, api_name="/convert_all")
+    assert "2 of 3 photos are done." in str(message)
+    assert "bad.png is no image" in str(message)
+    with zipfile.ZipFile(button["value"]) as archive:
+        assert archive.namelist() == ["face.png", "face_1.png"]
+        expected = load("horses").colourize(Image.open(face))
+        np.testing.assert_array_equal(np.asarray(Image.open(archive.open("face.png"))), np.asarray(expected))
+
+
 def test_a_hint_outside_the_photo_gives_a_message(address: str, face: Path, tmp_path: Path) -> None:
     message, *_ = show(address, gradio_client.handle_file(face), "photos", tmp_path, "40,20,#3060c0")
     assert "40×48 pixels, found 40,20" in message["value"]
 
 
 def test_other_models_show_no_hints(address: str, face: Path, tmp_path: Path) -> None:
-    *_, canvas = show(address, gradio_client.handle_file(face), "faces", tmp_path, "20,20,#3060c0")
+    *_, canvas, _ = show(address, gradio_client.handle_file(face), "faces", tmp_path, "20,20,#3060c0")
     assert canvas is None or canvas["value"] is None
 
 
@@ -98,13 +124,16 @@ def test_only_the_demos_own_files_are_served(http: httpx.Client) -> None:
     assert Path(uploaded).parents[1].name == "uploads"
     for path, event_type in ((own, "error"), (uploaded, "complete")):
         photo = {"path": str(path), "meta": {"_type": "gradio.FileData"}}
-        event = http.post("gradio_api/call/show", json={"data": [photo, "faces", ""]}).json()["event_id"]
+        event = http.post("gradio_api/call/show", json={"data": [photo, "faces", "", 1]}).json()["event_id"]
         assert f"event: {event_type}" in http.get(f"gradio_api/call/show/{event}").text
 
 
 def test_nothing_is_fetched_from_other_hosts(http: httpx.Client) -> None:
     page = "https://example.org/a.png"
-    asked = {"data": [{"path": page, "meta": {"_type": "gradio.FileData"}}, "faces", ""], "session_hash": "a"}
+    asked = {
+        "data": [{"path": page, "meta": {"_type": "gradio.FileData"}}, "faces", "", 1],
+        "session_hash": "a",
+    }
     for answer in (http.get(f"gradio_api/file={page}"), http.post("gradio_api/queue/join", json=asked)):
         assert answer.status_code == 403
         assert "found an address" in answer.text

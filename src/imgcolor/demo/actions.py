@@ -1,5 +1,8 @@
 """Run a model on a photo, and compare the result with baselines and with the photo's own colours."""
 
+import io
+import itertools
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,13 +63,16 @@ class DemoResult:
     original_size: tuple[int, int] | None = None
 
 
-def run_model(path: Path, pipeline: Colourizer | Upscaler, hints: Sequence[Hint] = ()) -> DemoResult:
+def run_model(
+    path: Path, pipeline: Colourizer | Upscaler, hints: Sequence[Hint] = (), saturation: float | None = None
+) -> DemoResult:
     """Colourize or enlarge a photo file.
 
     Args:
         path: A file in one of :data:`FORMATS`, with any extension.
         pipeline: The model.
         hints: Colours that are known, at places of the result; for models that take hints.
+        saturation: Factor of the predicted chroma; None for the model's own.
 
     Raises:
         ImgcolorError: If the file is not a photo, has more than :data:`MAX_READ_PIXELS` pixels, or is longer than
@@ -91,7 +97,7 @@ def run_model(path: Path, pipeline: Colourizer | Upscaler, hints: Sequence[Hint]
     else:
         photo = full.shrink_to(MAX_COLOURIZED_PIXELS)
         before = pipeline.to_grey(photo.pixels[None])
-        after = pipeline.colourize_batch(before, hints=hints)
+        after = pipeline.colourize_batch(before, hints=hints, saturation=saturation)
         original = photo.to_image() if _has_colour(photo) else None
         metrics = _measure(pipeline, before, after, photo) if original and _is_opaque(photo) else {}
     return DemoResult(
@@ -101,6 +107,37 @@ def run_model(path: Path, pipeline: Colourizer | Upscaler, hints: Sequence[Hint]
         metrics=metrics,
         original_size=None if photo is full else (width, height),
     )
+
+
+def zip_results(
+    paths: Sequence[Path], pipeline: Colourizer | Upscaler, archive: Path, saturation: float | None = None
+) -> tuple[Path, list[str]]:
+    """Convert several photos and write the results into a ZIP file, as PNG.
+
+    Args:
+        paths: The photos. Results of photos of one name are numbered.
+        pipeline: The model.
+        archive: The file to write.
+        saturation: As for :func:`run_model`.
+
+    Returns:
+        The file, and a message for each photo that could not be converted.
+    """
+    failures: list[str] = []
+    archive.parent.mkdir(exist_ok=True, parents=True)
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in paths:
+            try:
+                result = run_model(path, pipeline, saturation=saturation)
+            except ImgcolorError as error:
+                failures.append(str(error))
+                continue
+            buffer = io.BytesIO()
+            result.after.save(buffer, "PNG", compress_level=3)
+            taken = file.namelist()
+            names = (f"{path.stem}{f'_{number}' if number else ''}.png" for number in itertools.count())
+            file.writestr(next(name for name in names if name not in taken), buffer.getvalue())
+    return archive, failures
 
 
 def _has_colour(photo: Photo) -> bool:

@@ -14,7 +14,7 @@ from PIL import Image, ImageColor, ImageDraw
 
 from imgcolor.data.sources.drawn_faces import draw_faces
 from imgcolor.data.sources.drawn_horses import draw_horses
-from imgcolor.demo.actions import METRICS, DemoResult, run_model
+from imgcolor.demo.actions import METRICS, DemoResult, run_model, zip_results
 from imgcolor.pipelines import Colourizer, Hint, PhotoColourizer, Upscaler
 from imgcolor.pretrained import Card, cards
 from imgcolor.utils.errors import ImgcolorError
@@ -55,7 +55,7 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
     gr.set_static_paths(examples)  # Gradio serves files from there, and does not delete them
     described = {name: card for name, card in cards().items() if name in models}
 
-    def show(upload: dict[str, Any] | None, name: str, hint_lines: str) -> list[Any]:
+    def show(upload: dict[str, Any] | None, name: str, hint_lines: str, saturation: float) -> list[Any]:
         if name not in models:
             raise gr.Error(f"expected one of {', '.join(models)}, found {name!r}")
         if upload is None:
@@ -64,7 +64,8 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
         try:
             hints = [Hint.parse(line) for line in hint_lines.splitlines()]
             takes_hints = isinstance(models[name], PhotoColourizer)
-            result = run_model(path, models[name], hints if takes_hints else [])
+            own = None if isinstance(models[name], Upscaler) or saturation == 1 else float(saturation)
+            result = run_model(path, models[name], hints if takes_hints else [], own)
         except ImgcolorError as error:
             return _nothing(str(error), fault=True)
         place = results / uuid4().hex
@@ -84,7 +85,21 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
             _about(described[name]),
             gr.Accordion(visible=takes_hints),
             gr.Image(canvas),
+            gr.Slider(visible=not isinstance(models[name], Upscaler)),
         ]
+
+    def convert_all(uploads: list[dict[str, Any]] | None, name: str, saturation: float) -> list[Any]:
+        if not uploads:
+            return [gr.DownloadButton(visible=False), _notice("Add photos first.")]
+        paths = [Path(upload["path"]) for upload in uploads]
+        own = None if isinstance(models[name], Upscaler) or saturation == 1 else float(saturation)
+        place = results / uuid4().hex
+        archive, failures = zip_results(paths, models[name], place / f"{name}.zip", own)
+        text = "\n".join([f"{len(paths) - len(failures)} of {len(paths)} photos are done.", *failures])
+        button = gr.DownloadButton(
+            "Download the results (ZIP)", str(archive), visible=len(failures) < len(paths)
+        )
+        return [button, _notice(text, fault=bool(failures))]
 
     page = gr.Blocks(
         title="imgcolor", analytics_enabled=False, delete_cache=(600, 3600)
@@ -101,14 +116,14 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
                     sources=["upload", "clipboard"],
                     height=260,
                 )
-                choices = [(f"{card.name}: {card.does}", name) for name, card in described.items()]
+                choices = [(f"{card.title} ({name})", name) for name, card in described.items()]
                 model = gr.Radio(choices, value=choices[0][1], label="Model")
-                gr.Examples(_examples(examples), [photo, model], label="Drawings to try", visible_columns=[0])
             with gr.Column(scale=3):
                 message = gr.HTML(_notice(_HINT), padding=False)
                 with gr.Column(visible=False) as shown:
                     slider = gr.ImageSlider(interactive=False, buttons=["fullscreen"], format="png")
                     download = gr.DownloadButton(variant="primary")
+                    saturation = gr.Slider(0, 2, value=1, step=0.1, label="Saturation: 0 is grey, 2 is bold")
                     with gr.Accordion("A wrong colour? Show the right one", open=False) as hint_panel:
                         gr.Markdown("Choose a colour, then click on a place that has it.")
                         colour = gr.ColorPicker("#3060c0", label="Colour")
@@ -130,14 +145,40 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
                     metrics = gr.Markdown(elem_classes="metrics")
                     with gr.Accordion("About this model", open=False):
                         about = gr.Markdown()
+        gr.Examples(_examples(examples), [photo, model], label="Drawings to try", visible_columns=[0])
+        with gr.Accordion("Several photos", open=False):
+            many = gr.File(label="Photos", file_count="multiple", file_types=["image"])
+            start = gr.Button("Convert all with the chosen model")
+            archive = gr.DownloadButton(visible=False, variant="primary")
+            outcome = gr.HTML(padding=False)
         canvas.select(_add_hint, [hints, colour], hints, api_visibility="undocumented")
         undo.click(_without_last, hints, hints, api_visibility="undocumented")
         gr.on([clear.click, photo.change], lambda: "", None, hints, api_visibility="undocumented")
+        start.click(
+            convert_all,
+            [many, model, saturation],
+            [archive, outcome],
+            preprocess=False,
+            concurrency_limit=1,
+            api_visibility="undocumented",
+        )
         gr.on(
-            [photo.change, model.change, hints.change],
+            [photo.change, model.change, hints.change, saturation.release],
             show,
-            [photo, model, hints],
-            [message, shown, slider, download, remarks, original, metrics, about, hint_panel, canvas],
+            [photo, model, hints, saturation],
+            [
+                message,
+                shown,
+                slider,
+                download,
+                remarks,
+                original,
+                metrics,
+                about,
+                hint_panel,
+                canvas,
+                saturation,
+            ],
             preprocess=False,  # Gradio's own decoding supports neither 16 bits nor errors in files
             trigger_mode="always_last",
             concurrency_limit=1,
@@ -190,7 +231,7 @@ def _has_url(value: Any) -> bool:
 
 def _nothing(notice: str, fault: bool = False) -> list[Any]:
     """Return the outputs that hide the results and show a notice instead."""
-    return [gr.HTML(_notice(notice, fault), visible=True), gr.Column(visible=False), *[gr.skip()] * 8]
+    return [gr.HTML(_notice(notice, fault), visible=True), gr.Column(visible=False), *[gr.skip()] * 9]
 
 
 def _notice(text: str, fault: bool = False) -> str:

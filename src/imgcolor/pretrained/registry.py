@@ -16,6 +16,7 @@ class Card:
 
     Attributes:
         name: The name for :func:`imgcolor.load`.
+        title: What a user does with it, for menus.
         does: What it does, in a few words.
         data: What it was trained on.
         metric: Its metrics on the validation images.
@@ -27,6 +28,7 @@ class Card:
     """
 
     name: str
+    title: str
     does: str
     data: str
     metric: str
