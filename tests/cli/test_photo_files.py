@@ -188,7 +188,7 @@ def test_exif_that_is_too_large_for_jpeg_is_said(workplace: Path, capsys: pytest
     tags[ExifTags.Base.Artist] = "E" * 70_000
     save(workplace / "a.png", noise(20, 20), exif=tags)
     assert main(["colourize", "a.png", "--format", "jpg"]) == 0
-    assert "too many for a JPEG file" in capsys.readouterr().err
+    assert "a.jpg lacks the photo's EXIF data" in capsys.readouterr().err
 
 
 # Pages, frames and files that are not read
@@ -350,10 +350,10 @@ def test_skip_existing_goes_on(workplace: Path, capsys: pytest.CaptureFixture[st
     assert main(["colourize", "album/a.jpg"]) == 0
     first = Path("coloured/a.png").stat().st_mtime_ns
     assert main(["colourize", "album", "--skip-existing"]) == 0
-    assert "1 of 1 photos in coloured; 1 were there already" in capsys.readouterr().out
+    assert "1 of 1 photos in coloured; 1 results existed already" in capsys.readouterr().out
     assert Path("coloured/a.png").stat().st_mtime_ns == first
     assert main(["colourize", "album", "--skip-existing"]) == 0
-    assert "0 of 0 photos in coloured; 2 were there already" in capsys.readouterr().out
+    assert "no photos to convert; 2 results existed already" in capsys.readouterr().out
     assert main(["colourize", "album", "--skip-existing", "--overwrite"]) == 2
 
 

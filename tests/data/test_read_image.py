@@ -193,7 +193,7 @@ BAD_FILES = [
     ("is_folder.png", folder_named_like_an_image, "is a folder"),
     ("link.png", broken_link, "is a broken link"),
     ("absent.png", nothing, "does not exist"),
-    ("pipe.png", pipe, "is no regular file"),
+    ("pipe.png", pipe, "is not a regular file"),
     ("empty.png", empty, "is empty"),
     ("text.png", text, "is no image that Pillow can read"),
     ("cut.jpg", cut_short, "is truncated"),

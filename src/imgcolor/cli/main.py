@@ -103,7 +103,7 @@ def main(args: Sequence[str] | None = None) -> int:
             raise
         cause = _cause(error)
         if isinstance(cause, ImgcolorError):
-            return _fail(str(cause))
+            return _fail(str(cause), status=cause.exit_status)
         if isinstance(cause, OSError) and cause.errno in ONLY_WRITING:
             return _fail(cannot_write(cause))
         if cause is not error and isinstance(cause, ValueError | TypeError):

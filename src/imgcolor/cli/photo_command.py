@@ -55,7 +55,8 @@ def add_photo_arguments(parser: CommandParser, model: str, output: str) -> None:
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="stop at the first photo that is missing or cannot be done; otherwise the others are done",
+        help="stop if a photo is missing, and after the first photos (of at most 256 at once) with a "
+        "failure; otherwise the others are converted",
     )
     parser.add_argument(
         "--strip",
@@ -98,12 +99,12 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
         comparison=comparison,
     )
     jobs = found_photos.jobs
-    already = f"; {found_photos.existing} were there already" if found_photos.existing else ""
+    already = f"; {found_photos.existing} results existed already" if found_photos.existing else ""
     total = len(jobs) + len(found_photos.missing)
     weights_path(arguments.model)
-    hints = _hints(arguments, len(jobs)) if command == "colourize" else []
+    hints = _hints(arguments, total + found_photos.existing) if command == "colourize" else []
     if not jobs:
-        print(f"0 of {total} photos in {output}{already}")
+        print(f"no photos to convert{already}")
         _raise_failures(found_photos.missing, total)
         return
     if arguments.allow_import:
@@ -126,7 +127,7 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
         )
     if isinstance(pipeline, PhotoColourizer) and arguments.scale != "working":
         raise ImgcolorError(f"--scale {arguments.scale}: expected working with the model {arguments.model}")
-    conversion = Conversion(failures=found_photos.missing)
+    conversion = Conversion(failures=[*found_photos.missing])
     convert = partial(
         convert_photos,
         jobs,

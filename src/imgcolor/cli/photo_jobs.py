@@ -69,7 +69,8 @@ def find_photos(
         jobs += [job for photo, name in found for job in _pages(photo, output / _with_extension(name, kind))]
     if not jobs:
         raise ImgcolorError(
-            f"{', '.join(inputs)}: expected photos, found none{''.join(f'; {text}' for text in missing)}"
+            f"{', '.join(inputs)}: expected photos, found none (photos inside --output {output} are left out)"
+            f"{''.join(f'; {text}' for text in missing)}"
         )
     source_of: dict[Path, PhotoJob] = {}
     for job in jobs:

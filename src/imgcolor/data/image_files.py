@@ -61,6 +61,10 @@ class ImageFileFault(ImgcolorError):  # noqa: N818
     """What is wrong with an image file, as the end of a sentence that starts with the file's path."""
 
 
+class _NoImageFile(ImageFileFault):
+    """There is no file with content at the path."""
+
+
 def decode(
     path: Path,
     convert: Callable[[Image.Image], T],
@@ -225,6 +229,8 @@ def _open(
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise ImageFileFault("has changed while it was read")
     except Exception as error:  # on damaged files, Pillow's decoders raise many kinds of exceptions
+        if isinstance(error, _NoImageFile):
+            raise one_line_error(f"{path} {error}: expected an image file; {_remedy(path, error)}") from error
         raise one_line_error(
             f"{path} {_describe(error)}: expected a whole image, 8 or 16 bits a channel, of at most "
             f"{max_pixels:,} pixels; {_remedy(path, error)}"
@@ -238,13 +244,13 @@ def _check_pixels(file: Image.Image, most: int) -> None:
 
 def _check_file(path: Path) -> None:
     if path.is_dir():
-        raise ImageFileFault("is a folder")
+        raise _NoImageFile("is a folder")
     if not path.exists():
-        raise ImageFileFault("is a broken link" if path.is_symlink() else "does not exist")
+        raise _NoImageFile("is a broken link" if path.is_symlink() else "does not exist")
     if not path.is_file():  # reading a pipe would block
-        raise ImageFileFault("is no regular file")
+        raise _NoImageFile("is not a regular file")
     if path.stat().st_size == 0:
-        raise ImageFileFault("is empty")
+        raise _NoImageFile("is empty")
 
 
 def _remedy(path: Path, error: Exception) -> str:

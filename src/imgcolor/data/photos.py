@@ -52,6 +52,10 @@ class PhotoColourizationDataModule(ImageDataModule):
                 f"data.weights: expected one number for each of the {len(roots or [])} folders in data.roots, found "
                 f"{len(weights)}"
             )
+        if roots and source != "folder":
+            raise ImgcolorError(
+                f"data.roots: expected the source folder with several folders, found {source}"
+            )
         self.roots = roots
         self.weights = weights
         super().__init__(source, LumaGrey(), size=size, batch_size=batch_size, **kwargs)
@@ -85,7 +89,8 @@ class PhotoSuperResolutionDataModule(ImageDataModule):
         source: ``folder`` (``ROOT/train/**``, ``ROOT/val/**`` and, if it exists, ``ROOT/test/**``), ``synthetic``
             (drawn horses, no download), or, in Python, an object with ``load(split) -> ImageSet``.
         scale_factor: How many times the low-resolution images are smaller.
-        crop_size: Height and width of the training crops in pixels of the original; at most ``size``.
+        crop_size: Height and width of the training crops in pixels of the original; at most ``size``. Another
+            ``augmentation`` decides itself what is cropped.
         scales: Sizes at which the training photos are used; see :class:`~imgcolor.data.PhotoPatchSource`.
         size: Height and width of the patches in pixels.
         **kwargs: See :class:`ImageDataModule`.

@@ -143,14 +143,14 @@ class EvaluationSampler(DistributedSampler[Tensor]):
 
 def _members(groups: Tensor | None, weights: Sequence[float]) -> list[np.ndarray]:
     """Return the images of each group, int64."""
-    number = 1 if groups is None else int(groups.max()) + 1
+    if groups is None:
+        raise ImgcolorError("data.weights: expected images of several folders (data.roots), found one source")
+    number = int(groups.max()) + 1
     if len(weights) != number or not all(0 < weight < math.inf for weight in weights):
         raise ImgcolorError(
             f"data.weights: expected one number above 0 for each of the {number} folders in data.roots, found "
             f"{list(weights)}"
         )
-    if groups is None:
-        raise ImgcolorError("data.weights: expected images of several folders (data.roots), found one source")
     return [np.flatnonzero(groups.numpy() == group) for group in range(number)]
 
 

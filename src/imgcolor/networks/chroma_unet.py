@@ -21,6 +21,9 @@ class ChromaUNet(nn.Module):
         heads: Heads of the attention; a divisor of the last of ``channels``.
         out_channels: Channels of the output: 2 for Cb and Cr.
         drop_path: Largest probability of stochastic depth, used at 1/16; half of it at 1/8, none at 1/4.
+
+    Raises:
+        ValueError: If there are more attention blocks than ConvNeXt blocks at 1/16.
     """
 
     size_multiple = 16
@@ -37,6 +40,11 @@ class ChromaUNet(nn.Module):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
+        if not 0 <= attention_blocks <= encoder_blocks[2]:
+            raise ValueError(
+                f"attention_blocks: expected 0 to {encoder_blocks[2]}, the number of ConvNeXt blocks at 1/16, found "
+                f"{attention_blocks}"
+            )
         self.channels = channels
         self.encoder_blocks = encoder_blocks
         self.decoder_blocks = decoder_blocks

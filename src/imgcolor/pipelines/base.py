@@ -91,7 +91,8 @@ class Pipeline:
         """
         multiple = getattr(self.network, "size_multiple", 1)
         height, width = degraded.shape[-2:]
-        images = self.coding.network_input(pad_to_multiple(degraded, multiple))
+        padded = pad_to_multiple(degraded, multiple)
+        images = self.coding.network_input(padded)
         try:
             output = run_network(self.network, images, flip_tta=self.flip_tta)
         except torch.OutOfMemoryError:
@@ -101,7 +102,7 @@ class Pipeline:
                 f"{self.name}: {type(self.network).__name__} failed on images of {list(images.shape[1:])} "
                 f"({error}); if it accepts only multiples of a size, give it an attribute size_multiple"
             ) from error
-        rgb = self.coding.to_rgb(output, images)
+        rgb = self.coding.to_rgb(output, padded)
         if images.shape[-2:] != (height, width):
             scale_factor = rgb.shape[-2] // images.shape[-2]
             rgb = rgb[..., : height * scale_factor, : width * scale_factor]

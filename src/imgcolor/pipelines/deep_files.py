@@ -127,7 +127,7 @@ def _encode_tiff(levels: np.ndarray, metadata: Metadata, note: Callable[[str], N
     tags: Image.Exif = options.get("exif", Image.Exif())
     for directory, name in ((ExifTags.IFD.Exif, "EXIF"), (ExifTags.IFD.GPSInfo, "GPS")):
         if directory in tags:
-            note(f"holds {name} data that a TIFF file of 16 bits cannot hold here: they are left out")
+            note(f"lacks the photo's {name} data, which imgcolor writes into 8-bit TIFF files only")
     texts = [(int(tag), 2, None, value, True) for tag, value in tags.items() if isinstance(value, str)]
     xmp = tags.get(700)
     file = io.BytesIO()

@@ -82,7 +82,7 @@ class Metadata:
                 continue
             if kind == "JPEG" and len(value) > _MAX_BYTES:
                 note(
-                    f"holds {len(value):,} bytes of {name.upper()}, too many for a JPEG file: they are left out"
+                    f"lacks the photo's {name.upper()} data: {len(value):,} bytes are too many for a JPEG file"
                 )
             else:
                 options[name] = value

@@ -1,10 +1,12 @@
 """Start training from the weights of another model."""
 
+import sys
 from pathlib import Path
 
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
+from imgcolor.baselines import GreyLookup
 from imgcolor.checkpoints import read_checkpoint
 from imgcolor.pretrained.registry import weights_path
 from imgcolor.utils.errors import ImgcolorError
@@ -12,11 +14,14 @@ from imgcolor.utils.errors import ImgcolorError
 _PREFIX = "network."
 _NAMES_SHOWN = 5
 
+_print = rank_zero_only(print)
+
 
 def init_network(network: nn.Module, model: str | Path) -> None:
     """Copy the weights of a trained network into another one, where names and shapes agree.
 
-    What was copied, and what was not, is logged in one or two lines.
+    Lookup tables are not copied: they are fitted to the new training images. What was copied, and what was not, is
+    printed in a few lines on stderr.
 
     Args:
         network: The network to change.
@@ -30,7 +35,13 @@ def init_network(network: nn.Module, model: str | Path) -> None:
         for name, value in read_checkpoint(weights_path(model))["state_dict"].items()
         if name.startswith(_PREFIX)
     }
-    own = network.state_dict()
+    tables = tuple(
+        f"{name}." if name else ""
+        for name, module in network.named_modules()
+        if isinstance(module, GreyLookup)
+    )
+    own = {name: value for name, value in network.state_dict().items() if not name.startswith(tables)}
+    weights = {name: value for name, value in weights.items() if not name.startswith(tables)}
     taken = {name: value for name, value in weights.items() if name in own and value.shape == own[name].shape}
     if not taken:
         raise ImgcolorError(
@@ -38,7 +49,7 @@ def init_network(network: nn.Module, model: str | Path) -> None:
             "same name and shape; give a model of the same network class (`imgcolor models` shows them)"
         )
     network.load_state_dict(taken, strict=False)
-    rank_zero_info(f"init_from {model}: {len(taken)} of the network's {len(own)} tensors are taken from it")
+    _print(f"init_from {model}: {len(taken)} of the network's {len(own)} tensors are copied", file=sys.stderr)
     _report("not in it, so newly initialised", [name for name in own if name not in weights])
     _report("of another shape, so newly initialised", [n for n in own if n in weights and n not in taken])
     _report("left out, because the network has no such tensor", [name for name in weights if name not in own])
@@ -47,4 +58,4 @@ def init_network(network: nn.Module, model: str | Path) -> None:
 def _report(what: str, names: list[str]) -> None:
     if names:
         more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-        rank_zero_info(f"  {what}: {', '.join(names[:_NAMES_SHOWN])}{more}")
+        _print(f"  {what}: {', '.join(names[:_NAMES_SHOWN])}{more}", file=sys.stderr)

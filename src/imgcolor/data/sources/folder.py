@@ -30,8 +30,7 @@ class FolderSource:
             ImgcolorError: If ``size`` is below 1, or the limit below 0.
         """
         check_positive("image size", size)
-        if memory_limit is not None and not memory_limit >= 0:
-            raise one_line_error(f"memory_limit: expected 0 or more GiB, found {memory_limit}")
+        check_memory_limit(memory_limit)
         self.root = Path(root).expanduser()
         self.size = size
         self.memory_limit = memory_limit
@@ -91,6 +90,12 @@ class MixedFolderSource:
         groups = torch.repeat_interleave(torch.arange(len(found)), counts)
         first = self.folders[0]
         return ImageSet(_read(files, split, first.size, first.memory_limit), tuple(names), groups)
+
+
+def check_memory_limit(memory_limit: float | None) -> None:
+    """Refuse a limit below 0, or one that is no number."""
+    if memory_limit is not None and not memory_limit >= 0:
+        raise one_line_error(f"memory_limit: expected 0 or more GiB, found {memory_limit}")
 
 
 def split_files(root: Path, split: Split) -> tuple[Path, list[Path]]:

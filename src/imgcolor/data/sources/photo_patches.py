@@ -14,7 +14,7 @@ from imgcolor.data.disk_cache import read_or_map
 from imgcolor.data.image_files import decode, image_size, quiet_pillow
 from imgcolor.data.image_io import read_in_parallel, to_rgb
 from imgcolor.data.sources.base import ImageSet, Split
-from imgcolor.data.sources.folder import split_files
+from imgcolor.data.sources.folder import check_memory_limit, split_files
 from imgcolor.utils.errors import check_positive, one_line_error
 
 
@@ -32,7 +32,7 @@ class PhotoPatchSource:
         memory_limit: See :class:`FolderSource`.
 
     Raises:
-        ImgcolorError: If ``size`` is below 1, or a scale is not in (0, 1].
+        ImgcolorError: If ``size`` is below 1, a scale is not in (0, 1], or the limit is below 0.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class PhotoPatchSource:
         check_positive("image size", size)
         if not scales or not all(0 < scale <= 1 for scale in scales):
             raise one_line_error(f"data.scales: expected numbers in (0, 1], found {list(scales)}")
+        check_memory_limit(memory_limit)
         self.root = Path(root).expanduser()
         self.size = size
         self.scales = tuple(scales)
