@@ -79,6 +79,14 @@ def test_an_upscaled_photo_is_compared_with_bicubic_interpolation(face: Path) ->
     assert 0 < np.abs(difference).mean() < 10
 
 
+@pytest.mark.parametrize("name", ["faces", "horses", "photos"])
+@pytest.mark.parametrize("level", [0, 255])
+def test_black_and_white_photos_stay_neutral(level: int, name: str, tmp_path: Path) -> None:
+    Image.new("RGB", (50, 40), (level,) * 3).save(tmp_path / "plain.png")
+    result = run_model(tmp_path / "plain.png", load(name))
+    assert (np.asarray(result.after) == level).all()
+
+
 def test_large_photos_are_made_smaller(tmp_path: Path, faces: Colourizer) -> None:
     Image.new("L", (3000, 1500), 100).save(tmp_path / "large.png")
     result = run_model(tmp_path / "large.png", faces)

@@ -20,7 +20,7 @@ def test_tiles_give_the_result_of_the_whole_image(scale_factor: int, monkeypatch
     images = torch.rand(1, 3, 100, 130)
     whole = upscaler.run_network(images).clamp(0, 1)
     assert whole.shape == (1, 3, 100 * scale_factor, 130 * scale_factor)
-    monkeypatch.setattr("imgcolor.pipelines.upscaler._TILE", (48, 48))
+    monkeypatch.setattr("imgcolor.pipelines.upscaler._TILE", 48)
     assert torch.allclose(upscaler.upscale_batch(images), whole, atol=1e-4)
 
 

@@ -1,4 +1,6 @@
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import imgcolor
 from imgcolor.colour import RGBCoding
 from imgcolor.data import BoxDownsample, LumaGrey, MeanGrey
 from imgcolor.networks import ResidualUNet, ResidualUpscaler
-from imgcolor.pipelines import Colourizer, Upscaler, load
+from imgcolor.pipelines import Colourizer, PhotoColourizer, Scale, Upscaler, load
 from imgcolor.pretrained import cards
 from imgcolor.utils.errors import ImgcolorError
 
@@ -54,7 +56,9 @@ def test_shipped_models_are_small_and_work(name: str) -> None:
 def test_image_of_the_training_size_is_the_networks_output(colourizer: Colourizer) -> None:
     image = make_image(16, 20)
     expected = colourizer.run_network(colourizer.to_grey(image[None]))[0]
-    assert torch.equal(colourizer.colourize(image), expected)
+    inside = (expected.amin(0) > 0) & (expected.amax(0) < 1)
+    assert inside.float().mean() > 0.8
+    assert torch.allclose(colourizer.colourize(image)[:, inside], expected[:, inside], atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(64, 80), (9, 7), (200, 3)])
@@ -200,7 +204,10 @@ def test_a_large_batch_is_split(colourizer: Colourizer, monkeypatch: pytest.Monk
 def test_native_scale_runs_the_network_at_full_size(colourizer: Colourizer) -> None:
     image = make_image(40, 56, channels=1)
     expected = colourizer.run_network(image[None])[0]
-    assert torch.equal(colourizer.colourize(image, scale="native"), expected)
+    inside = (expected.amin(0) > 0) & (expected.amax(0) < 1)
+    assert inside.float().mean() > 0.8
+    native = colourizer.colourize(image, scale="native")
+    assert torch.allclose(native[:, inside], expected[:, inside], atol=1e-6)
     assert not torch.allclose(colourizer.colourize(image), expected, atol=1e-3)
 
 
@@ -256,7 +263,7 @@ def test_images_are_padded_to_the_networks_size_multiple() -> None:
     network.size_multiple = 2  # type: ignore[assignment]
     grey = make_image(21, 33, channels=1)
     result = Colourizer(network, RGBCoding(), LumaGrey()).colourize(grey, scale="native")
-    assert torch.equal(result, grey.expand(3, -1, -1))
+    assert torch.allclose(result, grey.expand(3, -1, -1), atol=1e-6)
 
 
 def test_sizes_that_the_network_does_not_accept_are_named() -> None:
@@ -281,3 +288,142 @@ def test_to_moves_the_network() -> None:
 
 def test_colorize_is_another_spelling() -> None:
     assert Colourizer.colorize is Colourizer.colourize
+
+
+@pytest.fixture(scope="module", params=[name for name, card in cards().items() if "colourizes" in card.does])
+def shipped(request: pytest.FixtureRequest) -> Colourizer:
+    pipeline = load(request.param)
+    assert isinstance(pipeline, Colourizer)
+    return pipeline
+
+
+def untrained(luminance: str | None = None) -> Colourizer:
+    """A colourizer whose network does not keep the luminance, and gives colours far outside the RGB cube."""
+    torch.manual_seed(0)
+    network = ResidualUNet(3, [4, 8], luminance=luminance)  # type: ignore[arg-type]
+    torch.nn.init.normal_(network.head.weight, std=0.5)
+    return Colourizer(network, RGBCoding(), LumaGrey(), image_size=16)
+
+
+@pytest.mark.parametrize("level", [0, 255])
+@pytest.mark.parametrize("size", [(24, 40), (80, 80), (32, 32), (1, 50)])
+@pytest.mark.parametrize("options", [{}, {"saturation": 3.0}, {"scale": "native"}])
+def test_black_and_white_stay_neutral(
+    options: dict[str, Any], size: tuple[int, int], level: int, shipped: Colourizer
+) -> None:
+    if options.get("scale") == "native" and isinstance(shipped, PhotoColourizer):
+        pytest.skip("these models have their own sizes")
+    for colourizer in (shipped, untrained(), untrained("luma")):
+        if options.get("scale") == "native" and isinstance(colourizer, PhotoColourizer):
+            continue
+        for channels in (1, 3):
+            image = torch.full((channels, *size), level, dtype=torch.uint8)
+            assert (colourizer.colourize(image, **options) == level).all()
+
+
+def test_black_and_white_areas_of_a_photo_stay_neutral(shipped: Colourizer) -> None:
+    grey = F.interpolate(make_image(6, 8, channels=1)[None], (60, 80), mode="bilinear")[0]
+    grey = ((grey - 0.5) * 2 + 0.5).clamp(0, 1)
+    for colourizer in (shipped, untrained()):
+        coloured = colourizer.colourize(grey)
+        for level in (0, 1):
+            area = (grey == level).expand_as(coloured)
+            assert area.sum() > 100
+            assert (coloured[area] == level).all()
+        assert (coloured.amax(0) - coloured.amin(0)).mean() > 0.01
+
+
+@pytest.mark.parametrize("scale", ["own", "native"])
+def test_colours_inside_the_rgb_cube_are_the_sum_of_luminance_and_chroma(scale: Scale) -> None:
+    colourizer = load("faces")
+    assert isinstance(colourizer, Colourizer)
+    grey = F.interpolate(make_image(6, 5, channels=1)[None], (120, 100), mode="bilinear")
+    if scale == "native":
+        expected = colourizer.run_network(grey)
+    else:
+        small = F.interpolate(grey, colourizer.working_size(120, 100), mode="bilinear", antialias=True)
+        chroma = colourizer.chroma(colourizer.run_network(small.clamp(0, 1)))
+        expected = grey + F.interpolate(chroma, (120, 100), mode="bilinear", antialias=False)
+    inside = (expected.amin(1) > 0) & (expected.amax(1) < 1)
+    difference = (colourizer.colourize_batch(grey, scale) - expected).abs().amax(1)
+    assert inside.float().mean() > 0.8
+    assert difference[inside].max() <= 1e-6
+
+
+class NetworkInputs:
+    """Record the shapes that a pipeline's network sees, and give grey output of the right size quickly."""
+
+    def __init__(self, pipeline: Colourizer | Upscaler, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.shapes: list[tuple[int, int, int]] = []
+        scale_factor = getattr(pipeline, "scale_factor", 1)
+
+        def forward(images: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+            self.shapes.append((len(images), *images.shape[-2:]))
+            if isinstance(pipeline, PhotoColourizer):
+                return F.avg_pool2d(images, 4).expand(-1, 2, -1, -1) / 10
+            return F.interpolate(images.expand(-1, 3, -1, -1), scale_factor=scale_factor, mode="nearest")
+
+        monkeypatch.setattr(pipeline.network, "forward", forward)
+
+    def pixels(self, smallest_side: int = 16) -> list[int]:
+        """Return the pixels of each call, where networks pad short sides."""
+        return [
+            count * max(height, smallest_side) * max(width, smallest_side)
+            for count, height, width in self.shapes
+        ]
+
+
+THIN = [(1, 200_000), (200_000, 1), (20, 20_000), (20_000, 20), (3, 5000)]
+
+
+@pytest.mark.parametrize("size", THIN)
+def test_thin_images_are_small_for_the_network(
+    size: tuple[int, int], shipped: Colourizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = NetworkInputs(shipped, monkeypatch)
+    assert shipped.colourize(torch.rand(1, *size)).shape == (3, *size)
+    assert sum(inputs.pixels()) <= 2 * 32 * 80**2  # two working sizes, or the mirror image
+
+
+@pytest.mark.parametrize("size", [*THIN, (20_000, 300), (300, 20_000)])
+def test_thin_images_at_native_scale_are_divided(
+    size: tuple[int, int], colourizer: Colourizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = NetworkInputs(colourizer, monkeypatch)
+    grey = torch.rand(1, *size)
+    assert torch.allclose(colourizer.colourize(grey, scale="native"), grey.expand(3, -1, -1), atol=1e-5)
+    assert max(inputs.pixels()) <= 2 * 2**20
+    assert sum(inputs.pixels()) <= 2 * 16 * math.prod(size)
+
+
+def test_a_batch_of_thin_images_is_divided(colourizer: Colourizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = NetworkInputs(colourizer, monkeypatch)
+    colourizer.colourize(torch.rand(64, 1, 1, 16_000), scale="native")
+    assert max(inputs.pixels()) <= 2**20
+
+
+@pytest.mark.parametrize("size", THIN)
+@pytest.mark.parametrize("name", ["photo_x4", "bicubic_x2", "horses_x4"])
+def test_thin_images_are_enlarged_in_few_tiles(
+    name: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = load(name)
+    assert isinstance(pipeline, Upscaler)
+    inputs = NetworkInputs(pipeline, monkeypatch)
+    assert pipeline.upscale(torch.rand(1, *size)).shape[-2:] == tuple(
+        side * pipeline.scale_factor for side in size
+    )
+    assert max(inputs.pixels(1)) <= 192**2
+    assert sum(inputs.pixels(1)) <= (1 + pipeline.flip_tta) * 1.5 * math.prod(size)
+    assert len(inputs.shapes) <= 200
+
+
+@pytest.mark.parametrize(
+    "size", [(20, 30), (1, 30), (7, 150), (7, 220), (100, 100), (500, 700), (3000, 2000)]
+)
+def test_working_size_of_other_images_keeps_the_aspect_ratio(
+    size: tuple[int, int], colourizer: Colourizer
+) -> None:
+    factor = min(4, 16 / min(size))
+    expected = tuple(min(32 * 16, max(1, round(side * factor))) for side in size)
+    assert colourizer.working_size(*size) == expected

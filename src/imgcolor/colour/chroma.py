@@ -68,7 +68,28 @@ def join_luma_chroma(luma: Tensor, chroma: Tensor) -> Tensor:
         >>> white.flatten().tolist()
         [1.0, 1.0, 1.0]
     """
-    offset = chroma_offset(chroma)
+    return join_luma_offset(luma, chroma_offset(chroma))
+
+
+def join_luma_offset(luma: Tensor, offset: Tensor) -> Tensor:
+    """Add to each channel its difference from the luma, and keep the luma of the sum.
+
+    Where a colour lies outside the RGB cube, the offset is reduced until it fits; other colours are the plain sum.
+    Black and white are therefore always neutral.
+
+    Args:
+        luma: Float [B, 1, H, W] in [0, 1].
+        offset: Float [B, 3, H, W]: RGB minus its own luma, for any weights of the channels.
+
+    Returns:
+        Float [B, 3, H, W] in [0, 1].
+
+    Example:
+        >>> light = torch.full((1, 1, 1, 1), 0.875)
+        >>> yellow = torch.tensor([0.25, 0.25, -1.0]).view(1, 3, 1, 1)
+        >>> join_luma_offset(light, yellow).flatten().tolist()
+        [1.0, 1.0, 0.375]
+    """
     room = torch.where(offset > 0, 1 - luma, luma)
     fraction = (room / offset.abs().clamp(min=1e-12)).amin(dim=-3, keepdim=True).clamp(max=1)
     return (luma + fraction * offset).clamp(0, 1)

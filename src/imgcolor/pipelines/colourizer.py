@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imgcolor.colour.chroma import join_luma_offset
 from imgcolor.data import LumaGrey, MeanGrey
 from imgcolor.pipelines.base import MAX_BATCH_PIXELS, ImageLike, Pipeline
 from imgcolor.pipelines.hints import Hint
@@ -16,14 +17,23 @@ from imgcolor.utils.errors import ImgcolorError
 
 Scale = Literal["working", "native"]
 
+_MAX_ASPECT_RATIO = 32
+"""The longer side of the working size is at most this many times the shorter side of the training images."""
+
 _MAX_WORKING_PIXELS = 2**22
-"""Largest working size, in pixels, for images of extreme aspect ratios."""
+"""Largest working size, in pixels, for networks that were trained on large images."""
 
 _MAX_ENLARGEMENT = 4.0
 """Smaller images are enlarged to the working size by at most this factor."""
 
 _STRIP_OVERLAP = 128
-"""Number of columns that neighbouring strips of a large image have in common."""
+"""Number of columns, or rows, that neighbouring parts of a large image have in common."""
+
+_MAX_STRIP_HEIGHT = 8192
+"""Higher images are also divided across."""
+
+_SMALLEST_SIDE = 32
+"""Networks may pad shorter sides to about this length, so such images count as if they were so large."""
 
 
 class Colourizer(Pipeline):
@@ -31,7 +41,7 @@ class Colourizer(Pipeline):
 
     The network sees a grey image at its working size, which is near the size of its training images. The chroma of
     its result is resized to the size of the image, and joined with the grey image. So the result is as sharp as the
-    image.
+    image, and black and white stay neutral.
 
     Args:
         network: A module from grey images [B, 1, h, w] to what the coding takes.
@@ -143,12 +153,12 @@ class Colourizer(Pipeline):
         coloured = self._colourize_without_hints(grey, scale)
         if saturation is None:
             return coloured
-        return (grey + saturation * self.chroma(coloured)).clamp_(0, 1)
+        return join_luma_offset(grey, saturation * self.chroma(coloured))
 
     def _colourize_without_hints(self, grey: Tensor, scale: Scale) -> Tensor:
         height, width = grey.shape[-2:]
         size = (height, width) if scale == "native" else self.working_size(height, width)
-        most = max(1, MAX_BATCH_PIXELS // (size[0] * size[1]))
+        most = max(1, MAX_BATCH_PIXELS // math.prod(max(_SMALLEST_SIDE, side) for side in size))
         if len(grey) > most:
             parts = torch.split(grey, most)
             return torch.cat([self._colourize_without_hints(part, scale) for part in parts])
@@ -158,15 +168,21 @@ class Colourizer(Pipeline):
         return self.join_chroma(self.chroma(self.run_network(small)), grey)
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return the height and width at which the network sees an image; the shorter is :attr:`size`."""
+        """Return the height and width at which the network sees an image.
+
+        The shorter is :attr:`size`, or less for very small images. The longer is limited, so that the network does
+        not take longer for thin images than for others; it sees them compressed along it.
+        """
         factor = min(_MAX_ENLARGEMENT, self.size / min(height, width))
-        factor = min(factor, (_MAX_WORKING_PIXELS / (height * width)) ** 0.5)
-        return max(1, round(height * factor)), max(1, round(width * factor))
+        rows, columns = (min(_MAX_ASPECT_RATIO * self.size, side * factor) for side in (height, width))
+        factor = min(1.0, (_MAX_WORKING_PIXELS / (rows * columns)) ** 0.5)
+        return max(1, round(rows * factor)), max(1, round(columns * factor))
 
     def run_at_full_size(self, grey: Tensor) -> Tensor:
         """Run the network on images of the original size, in vertical strips if they are large.
 
-        The strips have the full height, because some networks and lookup tables use the position of a row.
+        The strips have the full height, because some networks and lookup tables use the position of a row. Only
+        images of more than 8,192 rows are divided across too. The result keeps the luminance of the image.
 
         Args:
             grey: Float [B, 1, H, W] in [0, 1].
@@ -174,25 +190,29 @@ class Colourizer(Pipeline):
         Returns:
             Float [B, 3, H, W] in [0, 1].
         """
-        height = grey.shape[-2]
-        strip = max(2 * _STRIP_OVERLAP, MAX_BATCH_PIXELS // height)
-        return run_in_tiles(grey, self.run_network, (height, strip), _STRIP_OVERLAP).clamp(0, 1)
+        height = min(grey.shape[-2], _MAX_STRIP_HEIGHT)
+        strip = max(2 * _STRIP_OVERLAP, MAX_BATCH_PIXELS // max(height, _SMALLEST_SIDE))
+        rgb = run_in_tiles(grey, self.run_network, (height, strip), _STRIP_OVERLAP)
+        return self.join_chroma(self.chroma(rgb), grey)
 
     def chroma(self, rgb: Tensor) -> Tensor:
         """Return the difference of RGB images, float [B, 3, h, w], from their grey versions."""
-        weights = torch.tensor(self.degradation.weights, device=rgb.device)
-        return rgb - (weights[:, None, None] * rgb).sum(dim=1, keepdim=True)
+        red, green, blue = self.degradation.weights
+        return rgb - (red * rgb[:, :1] + green * rgb[:, 1:2] + blue * rgb[:, 2:])
 
     def join_chroma(self, chroma: Tensor, grey: Tensor) -> Tensor:
-        """Resize chroma to the size of the grey images, and add both.
+        """Resize chroma to the size of the grey images, and join both.
 
         Args:
             chroma: Float [B, 3, h, w].
             grey: Float [B, 1, H, W] in [0, 1].
 
         Returns:
-            Float [B, 3, H, W] in [0, 1].
+            Float [B, 3, H, W] in [0, 1]. Where a colour is outside the RGB cube, its chroma is reduced until it fits;
+            so black and white stay neutral.
         """
-        is_larger = chroma.shape[-2:].numel() > grey.shape[-2:].numel()
-        resized = F.interpolate(chroma, grey.shape[-2:], mode="bilinear", antialias=is_larger)
-        return resized.add_(grey).clamp_(0, 1)
+        size = grey.shape[-2:]
+        if chroma.shape[-2:] != size:
+            is_larger = chroma.shape[-2:].numel() > size.numel()
+            chroma = F.interpolate(chroma, size, mode="bilinear", antialias=is_larger)
+        return join_luma_offset(grey, chroma)

@@ -11,8 +11,11 @@ from imgcolor.pipelines.base import MAX_BATCH_PIXELS, ImageLike, Pipeline
 from imgcolor.pipelines.tiling import run_in_tiles
 from imgcolor.utils.errors import ImgcolorError
 
-_TILE = (192, 192)
-"""Height and width of the largest tile."""
+_TILE = 192
+"""Height and width of the largest tile. Tiles of thin images are longer, with as many pixels."""
+
+_SMALLEST_SIDE = 16
+"""Thinner images count as if they were so wide."""
 
 _TILE_OVERLAP = 32
 """Number of pixels that neighbouring tiles share, if the network does not tell its receptive field."""
@@ -81,9 +84,9 @@ class Upscaler(Pipeline):
         if len(images) > most:
             return torch.cat([self.upscale_batch(part) for part in torch.split(images, most)])
         rgb = images.expand(-1, 3, -1, -1)
-        large = run_in_tiles(rgb, self.run_network, _TILE, self._tile_overlap(), self.scale_factor).clamp(
-            0, 1
-        )
+        rows, columns = (max(_TILE, _TILE**2 // max(side, _SMALLEST_SIDE)) for side in (width, height))
+        tile, overlap = (rows, columns), self._tile_overlap()
+        large = run_in_tiles(rgb, self.run_network, tile, overlap, self.scale_factor).clamp(0, 1)
         grey = large.mean(dim=1, keepdim=True)
         if channels == 1:
             return grey
