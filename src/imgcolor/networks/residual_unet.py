@@ -109,7 +109,7 @@ class ResidualUNet(nn.Module):
         height, width = images.shape[-2:]
         bottom = len(self.hidden_channels) - 1
         padded = pad_to_multiple(images, 2**bottom)
-        rows = torch.linspace(-1, 1, height, device=images.device, dtype=images.dtype)
+        rows = _row_positions(images)
         rows = pad_to_multiple(rows[:, None].expand(images.shape[0], 1, height, width), 2**bottom)
         maps = [self.stem(torch.cat([padded, rows], dim=1))]
         for level in range(1, bottom + 1):
@@ -134,3 +134,13 @@ class ResidualUNet(nn.Module):
             weights = torch.tensor(_GREY_WEIGHTS[self.luminance], device=images.device).view(3, 1, 1)
             output = output + images - (weights * output).sum(dim=1, keepdim=True)
         return output
+
+
+def _row_positions(images: Tensor) -> Tensor:
+    """Return the position of each row of images, from -1 (top) to 1 (bottom); -1 for a single row: float [H].
+
+    Not by torch.linspace, which is NaN in ONNX files for one row.
+    """
+    dtype = torch.promote_types(images.dtype, torch.float32)  # half precision cannot count all rows
+    rows = torch.arange(images.shape[-2], device=images.device, dtype=dtype)
+    return (rows * (2 / rows[-1:].clamp(min=1)) - 1).to(images.dtype)

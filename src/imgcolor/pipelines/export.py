@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from imgcolor.checkpoints import KEY, read_checkpoint
 from imgcolor.networks.blocks import pad_to_multiple
 from imgcolor.networks.flip_tta import run_network
 from imgcolor.pipelines.colourizer import Colourizer
+from imgcolor.pipelines.photo_colourizer import PhotoColourizer
 from imgcolor.pipelines.upscaler import Upscaler
 from imgcolor.pretrained import weights_path
 from imgcolor.utils.errors import ImgcolorError
@@ -21,6 +22,8 @@ _TOLERANCE = 1e-4
 
 class ExportedNetwork(nn.Module):
     """A network with its output coding as one module, without gradients.
+
+    Like the pipeline, it keeps the luminance of grey images, so that black and white stay neutral.
 
     Args:
         pipeline: The pipeline whose network is exported.
@@ -39,6 +42,9 @@ class ExportedNetwork(nn.Module):
         else:
             self.channels = 1
             self.size = pipeline.size
+        self._colourizer: Colourizer | None = None
+        if isinstance(pipeline, Colourizer) and not isinstance(pipeline, PhotoColourizer):
+            self._colourizer = pipeline  # the coding of a PhotoColourizer keeps the luminance itself
         self.requires_grad_(False)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -49,13 +55,21 @@ class ExportedNetwork(nn.Module):
         rgb: Tensor = self.coding.to_rgb(output, padded).clamp(0, 1)
         if self.size_multiple > 1:
             rgb = rgb[..., : height * self.scale_factor, : width * self.scale_factor]
+        if self._colourizer is not None:
+            rgb = self._colourizer.join_chroma(self._colourizer.chroma(rgb), images)
         return rgb
 
     def example_inputs(self) -> list[Tensor]:
         """Return inputs of several shapes. The first needs padding, so that its trace includes the padding."""
-        generator = torch.Generator().manual_seed(0)
         size = self.size
-        sizes = [(2, size + 5, size + 19), (1, size, size), (3, 2 * size + 1, size)]
+        return self._inputs([(2, size + 5, size + 19), (1, size, size), (3, 2 * size + 1, size)])
+
+    def thin_inputs(self) -> list[Tensor]:
+        """Return very small and thin inputs, which some networks do not accept."""
+        return self._inputs([(1, 1, 1), (2, 1, self.size + 3), (1, self.size + 3, 1), (1, 2, 3)])
+
+    def _inputs(self, sizes: Sequence[tuple[int, int, int]]) -> list[Tensor]:
+        generator = torch.Generator().manual_seed(0)
         return [torch.rand(n, self.channels, h, w, generator=generator) for n, h, w in sizes]
 
 
@@ -124,7 +138,7 @@ def _tracing() -> Iterator[None]:
 
 def _check(network: ExportedNetwork, path: Path, exported: Callable[[Tensor], Tensor]) -> None:
     """Compare the outputs for several shapes. The file still has its temporary name, which ends in ``.part``."""
-    for images in network.example_inputs():
+    for images in (*network.example_inputs(), *_accepted(network, network.thin_inputs())):
         with torch.no_grad():
             expected, found = network(images), exported(images)
         same_shape = expected.shape == found.shape
@@ -135,3 +149,14 @@ def _check(network: ExportedNetwork, path: Path, exported: Callable[[Tensor], Te
                 f"within {_TOLERANCE}, found {list(found.shape)} and a difference of {difference:.2g}; this "
                 "network cannot be exported"
             )
+
+
+def _accepted(network: ExportedNetwork, inputs: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Yield the inputs of sizes that the network accepts."""
+    for images in inputs:
+        try:
+            with torch.no_grad():
+                network(images)
+        except RuntimeError:
+            continue
+        yield images
