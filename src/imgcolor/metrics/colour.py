@@ -16,7 +16,7 @@ class Colourfulness(ImageMean):
     higher_is_better = None
 
     def update(self, images: Tensor) -> None:
-        """Add a batch: float [B, 3, H, W] in [0, 1]."""
+        """Add a batch: float [B, 3, H, W] in [0, 1], or uint8."""
         self.count(colourfulness(images))
 
 
@@ -30,5 +30,5 @@ class DeltaE(ImageMean):
     higher_is_better = False
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add a batch: float [B, 3, H, W] in [0, 1], both."""
+        """Add a batch: both float [B, 3, H, W] in [0, 1], or uint8."""
         self.count(delta_e(prediction, target))

@@ -1,4 +1,7 @@
-"""Metrics as functions of tensors. They need no torchmetrics."""
+"""Metrics as functions of tensors. They need no torchmetrics.
+
+Images are float in [0, 1] or uint8. Other values are refused, such as levels of 0 to 255 as floats.
+"""
 
 import math
 
@@ -6,43 +9,51 @@ import torch
 from torch import Tensor
 
 from imgcolor.colour.spaces import rgb_to_lab
+from imgcolor.metrics.value_range import as_unit_range
 
 
 def peak_signal_noise_ratio(prediction: Tensor, target: Tensor) -> Tensor:
     """Return the peak signal-to-noise ratio of each image in dB: -10 log10 of its mean squared error.
 
     Args:
-        prediction: Float [B, C, H, W] in [0, 1].
-        target: The same shape.
+        prediction: Float [B, C, H, W] in [0, 1], or uint8.
+        target: The same shape; float or uint8.
 
     Returns:
         Float [B]; infinite for images that are equal.
+
+    Raises:
+        ValueError: If values are outside [0, 1].
 
     Examples:
         >>> peak_signal_noise_ratio(torch.full((1, 3, 2, 2), 0.1), torch.zeros(1, 3, 2, 2))
         tensor([20.])
     """
+    prediction, target = as_unit_range(prediction, "prediction"), as_unit_range(target, "target")
     ratio: Tensor = -10 * (prediction.float() - target.float()).square().flatten(1).mean(dim=1).log10()
     return ratio
 
 
-def margin_accuracy(prediction: Tensor, target: Tensor, margin: int = 12) -> Tensor:
+def margin_accuracy(
+    prediction: Tensor, target: Tensor, margin: int = 12, validate_args: bool = True
+) -> Tensor:
     """Return the fraction of channel values that differ from the target by less than a margin, for each image.
 
-    Both images are converted to whole numbers in 0..255 first (floats are clamped to [0, 1], scaled and rounded).
+    Both images are converted to whole numbers in 0..255 first (floats are scaled and rounded).
     ``|prediction - target| < margin`` is strict: with the margin of 12, a difference of 11 is right and one of
     12 is wrong. This is the 12-margin accuracy of the CENG 483 homework.
 
     Args:
-        prediction: Float [B, C, H, W] in [0, 1] (values outside count as 0 or 1), or uint8.
+        prediction: Float [B, C, H, W] in [0, 1], or uint8.
         target: The same shape; float or uint8.
         margin: Differences below it count as correct, on the scale 0..255.
+        validate_args: Whether values outside [0, 1] are refused. Otherwise they count as 0 or 1; only NaN is refused.
 
     Returns:
         Float [B] in [0, 1], one fraction per image.
 
     Raises:
-        ValueError: If the shapes differ, if a float is NaN, or if a dtype is neither float nor uint8.
+        ValueError: If the shapes differ, values are outside [0, 1] or NaN, or a dtype is neither float nor uint8.
 
     Examples:
         >>> truth = torch.full((1, 1, 1, 4), 100, dtype=torch.uint8)
@@ -51,19 +62,30 @@ def margin_accuracy(prediction: Tensor, target: Tensor, margin: int = 12) -> Ten
         tensor([0.5000])
     """
     # For whole differences this equals `differences < margin`, in a third of the time.
-    accuracies = (margin - level_differences(prediction, target)).clamp_(0, 1).flatten(1).mean(dim=1)
+    differences = level_differences(prediction, target, validate_args)
+    accuracies = (margin - differences).clamp_(0, 1).flatten(1).mean(dim=1)
     if accuracies.isnan().any():
         refuse_nan(prediction, target)
     return accuracies
 
 
-def level_differences(prediction: Tensor, target: Tensor) -> Tensor:
-    """Return the absolute differences of two images in levels of 0..255, as float32; NaN where either image is."""
+def level_differences(prediction: Tensor, target: Tensor, validate_args: bool = True) -> Tensor:
+    """Return the absolute differences of two images in levels of 0..255, as float32.
+
+    Args:
+        prediction: Float [B, C, H, W] in [0, 1], or uint8.
+        target: The same shape; float or uint8.
+        validate_args: Whether values outside [0, 1] and NaN are refused. Otherwise NaN remains NaN.
+    """
     if prediction.shape != target.shape or prediction.ndim != 4:
         raise ValueError(
             "prediction and target: expected the same shape [B, C, H, W], "
             f"found {list(prediction.shape)} and {list(target.shape)}"
         )
+    if validate_args:
+        for images, name in ((prediction, "prediction"), (target, "target")):
+            if images.dtype != torch.uint8:
+                as_unit_range(images, name)
     return _levels(prediction, "prediction").sub_(_levels(target, "target")).abs_()
 
 
@@ -138,21 +160,22 @@ def delta_e(prediction: Tensor, target: Tensor) -> Tensor:
     """Return the mean CIEDE2000 colour difference of each image.
 
     Args:
-        prediction: Float [B, 3, H, W], sRGB in [0, 1]; values outside are clamped.
-        target: The same shape.
+        prediction: Float [B, 3, H, W], sRGB in [0, 1], or uint8.
+        target: The same shape; float or uint8.
 
     Returns:
         Float [B], 0 or more.
 
     Raises:
-        ValueError: If the shapes differ, or are not [B, 3, H, W].
+        ValueError: If the shapes differ or are not [B, 3, H, W], or values are outside [0, 1].
     """
     if prediction.shape != target.shape or prediction.ndim != 4 or prediction.shape[1] != 3:
         raise ValueError(
             "prediction and target: expected the same shape [B, 3, H, W], "
             f"found {list(prediction.shape)} and {list(target.shape)}"
         )
-    first, second = (rgb_to_lab(images.float().clamp(0, 1)) for images in (prediction, target))
+    pair = as_unit_range(prediction, "prediction"), as_unit_range(target, "target")
+    first, second = (rgb_to_lab(images.float().clamp(0, 1)) for images in pair)
     return ciede2000(first, second).flatten(1).mean(dim=1)
 
 
@@ -165,16 +188,17 @@ def colourfulness(images: Tensor) -> Tensor:
     moderately and 82 highly colourful.
 
     Args:
-        images: Float [B, 3, H, W] in [0, 1]; values outside are clamped.
+        images: Float [B, 3, H, W] in [0, 1], or uint8.
 
     Returns:
         Float [B], 0 or more.
 
     Raises:
-        ValueError: If the shape is not [B, 3, H, W].
+        ValueError: If the shape is not [B, 3, H, W], or values are outside [0, 1].
     """
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"images: expected the shape [B, 3, H, W], found {list(images.shape)}")
+    images = as_unit_range(images, "images")
     red, green, blue = (images.float().clamp(0, 1) * 255).flatten(2).unbind(1)
     opponents = torch.stack([red - green, (red + green) / 2 - blue])
     deviations, means = opponents.std(dim=-1, correction=0), opponents.mean(dim=-1)

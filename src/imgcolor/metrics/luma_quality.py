@@ -5,6 +5,7 @@ from kornia.metrics import ssim
 from torch import Tensor
 
 from imgcolor.metrics.image_mean import ImageMean
+from imgcolor.metrics.value_range import as_unit_range
 
 _LEVELS = 255.0
 
@@ -16,15 +17,22 @@ def luma_levels(images: Tensor) -> Tensor:
     rounding.
 
     Args:
-        images: Float [B, 3, H, W] in [0, 1].
+        images: Float [B, 3, H, W] in [0, 1], or uint8.
 
     Returns:
         Float [B, 1, H, W] in [16, 235].
+
+    Raises:
+        ValueError: If values are outside [0, 1].
 
     Examples:
         >>> luma_levels(torch.ones(1, 3, 1, 1)).item()
         235.0
     """
+    return _luma_levels(as_unit_range(images, "images"))
+
+
+def _luma_levels(images: Tensor) -> Tensor:
     weights = torch.tensor([65.481, 128.553, 24.966], dtype=images.dtype, device=images.device)
     return 16 + (images * weights[:, None, None]).sum(dim=1, keepdim=True)
 
@@ -35,15 +43,16 @@ def luma_psnr(prediction: Tensor, target: Tensor, border: int) -> Tensor:
     The protocol is that of BasicSR and of most papers on super-resolution: Y of BT.601 in [16, 235], a border left out.
 
     Args:
-        prediction: Float [B, 3, H, W] in [0, 1].
-        target: The same shape.
+        prediction: Float [B, 3, H, W] in [0, 1], or uint8.
+        target: The same shape; float or uint8.
         border: Pixels left out at each side; by convention the scale factor.
 
     Returns:
         Float [B], dB; infinite where the images are equal.
 
     Raises:
-        ValueError: If the shapes differ, are not [B, 3, H, W], or leave no pixel inside the border.
+        ValueError: If the shapes differ, are not [B, 3, H, W] or leave no pixel inside the border, or values are
+            outside [0, 1].
 
     Examples:
         >>> round(luma_psnr(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8), border=2).item(), 2)
@@ -58,15 +67,16 @@ def luma_ssim(prediction: Tensor, target: Tensor, border: int) -> Tensor:
     """Return the SSIM on luma of each image (Wang et al. 2004), with a Gaussian window of 11 pixels, sigma 1.5.
 
     Args:
-        prediction: Float [B, 3, H, W] in [0, 1].
-        target: The same shape.
+        prediction: Float [B, 3, H, W] in [0, 1], or uint8.
+        target: The same shape; float or uint8.
         border: Pixels left out at each side; by convention the scale factor.
 
     Returns:
         Float [B], at most 1.
 
     Raises:
-        ValueError: If the shapes differ, are not [B, 3, H, W], or leave less than 11×11 pixels inside the border.
+        ValueError: If the shapes differ, are not [B, 3, H, W] or leave less than 11×11 pixels inside the border, or
+            values are outside [0, 1].
     """
     prediction, target = _inner_luma(prediction, target, border, smallest=11)
     similarity: Tensor = ssim(prediction.double(), target.double(), 11, max_val=_LEVELS, padding="valid")
@@ -86,7 +96,9 @@ def _inner_luma(prediction: Tensor, target: Tensor, border: int, smallest: int) 
             f"found images of {list(prediction.shape[-2:])}"
         )
     inside = (..., slice(border, border + height), slice(border, border + width))
-    return luma_levels(prediction.float())[inside], luma_levels(target.float())[inside]
+    pair = as_unit_range(prediction, "prediction"), as_unit_range(target, "target")
+    first, second = (_luma_levels(images.float())[inside] for images in pair)
+    return first, second
 
 
 class _LumaMean(ImageMean):
@@ -108,7 +120,7 @@ class LumaPSNR(_LumaMean):
     """
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Count a batch: float [B, 3, H, W] in [0, 1], both."""
+        """Count a batch: both float [B, 3, H, W] in [0, 1], or uint8."""
         self.count(luma_psnr(prediction, target, self.border))
 
 
@@ -116,5 +128,5 @@ class LumaSSIM(_LumaMean):
     """Mean over images of :func:`luma_ssim`; the arguments are those of :class:`LumaPSNR`."""
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Count a batch: float [B, 3, H, W] in [0, 1], both."""
+        """Count a batch: both float [B, 3, H, W] in [0, 1], or uint8."""
         self.count(luma_ssim(prediction, target, self.border))

@@ -6,14 +6,15 @@ from torch import Tensor
 from imgcolor.colour.chroma import luma_of
 from imgcolor.metrics.functional import colourfulness, delta_e, margin_accuracy
 from imgcolor.metrics.ssim import structural_similarity
+from imgcolor.metrics.value_range import as_unit_range
 
 
 def image_scores(prediction: Tensor, target: Tensor) -> dict[str, float]:
     """Compare one image with the original.
 
     Args:
-        prediction: Float [3, H, W] in [0, 1].
-        target: The original: the same shape.
+        prediction: Float [3, H, W] in [0, 1], or uint8.
+        target: The original: the same shape; float or uint8.
 
     Returns:
         ``mse`` (on the scale [0, 1]), ``psnr`` (dB), ``ssim``, ``delta_e`` (CIEDE2000, mean over pixels), ``margin12``,
@@ -21,14 +22,15 @@ def image_scores(prediction: Tensor, target: Tensor) -> dict[str, float]:
         ``closer_than_grey``: 1 where ``delta_e`` is below ``delta_e_grey``, else 0.
 
     Raises:
-        ValueError: If the shapes differ or are not [3, H, W].
+        ValueError: If the shapes differ or are not [3, H, W], or values are outside [0, 1].
     """
     if prediction.shape != target.shape or prediction.ndim != 3:
         raise ValueError(
             f"prediction and target: expected the same shape [3, H, W], found {list(prediction.shape)} and "
             f"{list(target.shape)}"
         )
-    images, originals = prediction[None], target[None]
+    images = as_unit_range(prediction, "prediction")[None]
+    originals = as_unit_range(target, "target")[None]
     grey = (luma_of(originals) * 255).round().div(255).expand(-1, 3, -1, -1)
     mse = (images - originals).square().mean()
     scores = {

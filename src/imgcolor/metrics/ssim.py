@@ -4,6 +4,7 @@ from kornia.metrics import ssim
 from torch import Tensor
 
 from imgcolor.metrics.image_mean import ImageMean
+from imgcolor.metrics.value_range import as_unit_range
 
 
 def structural_similarity(prediction: Tensor, target: Tensor) -> Tensor:
@@ -13,18 +14,19 @@ def structural_similarity(prediction: Tensor, target: Tensor) -> Tensor:
     image. For smaller images it is cropped to the largest odd width that fits.
 
     Args:
-        prediction: Float [B, 3, H, W] in [0, 1].
-        target: The same shape.
+        prediction: Float [B, 3, H, W] in [0, 1], or uint8.
+        target: The same shape; float or uint8.
 
     Returns:
         Float [B], at most 1.
 
     Raises:
-        ValueError: If the images have fewer than 3×3 pixels.
+        ValueError: If the images have fewer than 3×3 pixels, or values are outside [0, 1].
     """
     half = min(5, (min(prediction.shape[-2:]) - 1) // 2)
     if half < 1:
         raise ValueError(f"expected images of at least 3×3 pixels, found {list(prediction.shape[-2:])}")
+    prediction, target = as_unit_range(prediction, "prediction"), as_unit_range(target, "target")
     # Equal to scikit-image; torchmetrics differs in the fourth digit, and takes five times as long.
     similarity: Tensor = ssim(prediction.float(), target.float(), 2 * half + 1, max_val=1.0, padding="valid")
     return similarity.mean(dim=(1, 2, 3))
@@ -45,7 +47,7 @@ class StructuralSimilarity(ImageMean):
         """Add a batch.
 
         Args:
-            prediction: Float [B, 3, H, W] in [0, 1].
-            target: The same shape.
+            prediction: Float [B, 3, H, W] in [0, 1], or uint8.
+            target: The same shape; float or uint8.
         """
         self.count(structural_similarity(prediction, target))

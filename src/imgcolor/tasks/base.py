@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torchmetrics import MeanMetric, MeanSquaredError, MetricCollection
+from torchmetrics import MeanMetric, MeanSquaredError, Metric, MetricCollection
 
 from imgcolor.baselines import matching_baselines
 from imgcolor.colour import OutputCoding
@@ -72,18 +72,11 @@ class ColourTask(CheckpointedModule, ABC):
         self._make_optimizer = optimizer
         self._make_lr_scheduler = lr_scheduler
         self._lr_interval = lr_interval
-        metrics = MetricCollection(
-            {
-                "mse": MeanSquaredError(),
-                "psnr": PeakSignalNoiseRatio(),
-                "margin12": MarginAccuracy(12),
-                "margin12_error": MarginError(12),
-            }
-        )
         self.train_loss = MeanMetric()
-        self.train_metrics = metrics.clone(prefix="train/")
-        self.val_metrics = metrics.clone(prefix="val/")
-        self.test_metrics = metrics.clone(prefix="test/")
+        # Codings give images in [0, 1]. To check that at each step would cost time, and on a GPU a synchronisation.
+        self.train_metrics = _metrics("train/", validate_args=False)
+        self.val_metrics = _metrics("val/")
+        self.test_metrics = _metrics("test/")
         self._last_finite_loss: Tensor | None = None
 
     @abstractmethod
@@ -226,6 +219,16 @@ class ColourTask(CheckpointedModule, ABC):
             ImgcolorError: If there is something to fit and no datamodule.
         """
         return fit_tables(self.network, self.coding, datamodule, self.device)
+
+
+def _metrics(prefix: str, validate_args: bool = True) -> MetricCollection:
+    metrics: dict[str, Metric | MetricCollection] = {
+        "mse": MeanSquaredError(),
+        "psnr": PeakSignalNoiseRatio(validate_args),
+        "margin12": MarginAccuracy(12, validate_args),
+        "margin12_error": MarginError(12, validate_args),
+    }
+    return MetricCollection(metrics, prefix=prefix)
 
 
 def _divergence_message(task: ColourTask, split: str, loss: float, last: Tensor | None) -> str:
