@@ -71,16 +71,66 @@ def test_a_format_that_cannot_be_written_becomes_png(workplace: Path) -> None:
 
 def test_comparison_shows_names_and_puts_transparent_photos_on_white(workplace: Path) -> None:
     for name, alpha in (("short.png", 255), ("clear.png", 0)):
-        Image.new("RGBA", (40, 30), (90, 90, 90, alpha)).save(workplace / name)
+        Image.new("RGBA", (160, 120), (90, 90, 90, alpha)).save(workplace / name)
     assert main(["colourize", "short.png", "clear.png", "--compare"]) == 0
     with Image.open("coloured/comparison.png") as sheet:
         pixels = np.asarray(sheet.convert("L"))
-    assert pixels.shape[0] > 30
-    assert pixels[:30, :40].max() < 100  # in grey
-    left = 40 + 2 + 40 + 8
-    assert pixels[:30, left:].min() == 255
-    for start in (0, left):
-        assert pixels[30:, start : start + 80].min() < 100  # its name
+    assert pixels.shape == (8 + 22 + 120 + 22 + 8, 8 + 2 * (160 + 4 + 160) + 24 + 8)
+    images, left = slice(30, 150), 8 + 160 + 4 + 160 + 24
+    assert pixels[images, 8:168].max() < 100  # in grey
+    assert pixels[images, left:].min() == 255
+    for start in (8, left):
+        assert pixels[:30, start : start + 160].min() < 128  # its caption
+        assert pixels[150:, start : start + 160].min() < 100  # its name
+
+
+def columns(path: Path, top: int, height: int, width: int, count: int) -> list[np.ndarray]:
+    """Return the images of the only group of a comparison sheet."""
+    with Image.open(path) as sheet:
+        assert sheet.size == (16 + count * width + (count - 1) * 4, 16 + 22 + height + 22)
+        pixels = np.asarray(sheet.convert("RGB"))
+    return [
+        pixels[top : top + height, start : start + width]
+        for start in (8 + number * (width + 4) for number in range(count))
+    ]
+
+
+def test_comparison_of_a_colour_photo_has_the_original(workplace: Path) -> None:
+    image = Image.open(photo(workplace / "a.png", size=(200, 100)))
+    assert main(["colourize", "a.png", "--compare"]) == 0
+    grey, result, original = columns(Path("coloured/comparison.png"), 30, 100, 200, 3)
+    np.testing.assert_array_equal(grey, np.asarray(image.convert("L").convert("RGB")))
+    np.testing.assert_array_equal(result, np.asarray(Image.open("coloured/a.png")))
+    np.testing.assert_array_equal(original, np.asarray(image))
+    image.convert("L").convert("RGB").save("grey.jpg")
+    assert main(["colourize", "grey.jpg", "--compare", "--output", "two"]) == 0
+    columns(Path("two/comparison.png"), 30, 100, 200, 2)
+
+
+def test_comparison_of_an_enlarged_photo_has_interpolations_of_the_same_size(workplace: Path) -> None:
+    image = Image.open(photo(workplace / "a.png", size=(150, 90)))
+    assert main(["upscale", "a.png", "--compare", "--model", "bicubic_x2"]) == 0
+    nearest, bicubic, result = columns(Path("enlarged/comparison.png"), 30, 160, 300, 3)
+    rows = slice(5, 85)  # the middle, in the resolution of the result
+    np.testing.assert_array_equal(nearest, np.asarray(image)[rows].repeat(2, 0).repeat(2, 1))
+    resized = np.asarray(image.resize((300, 180), Image.Resampling.BICUBIC))[10:170]
+    # Pillow's bicubic filter has another coefficient.
+    assert np.abs(bicubic.astype(int) - resized).mean() < 8
+    np.testing.assert_array_equal(result, np.asarray(Image.open("enlarged/a.png"))[10:170])
+
+
+@pytest.mark.parametrize("size", [(5000, 1), (1, 5000), (3, 2), (600, 400)])
+@pytest.mark.parametrize("command", ["colourize", "upscale"])
+def test_comparison_of_thin_and_small_photos_can_be_seen(
+    command: str, size: tuple[int, int], workplace: Path
+) -> None:
+    photo(workplace / "a.png", size=size)
+    model = "horses" if command == "colourize" else "bicubic_x2"
+    assert main([command, "a.png", "--compare", "--model", model, "--output", "out"]) == 0
+    with Image.open("out/comparison.png") as sheet:
+        width, height = sheet.size
+    assert width <= 16 + 3 * 320 + 2 * 4
+    assert 16 + 44 + 20 <= height <= 16 + 44 + 320
 
 
 def test_a_result_that_cannot_be_written_does_not_stop_the_others(

@@ -66,7 +66,8 @@ def add_photo_arguments(parser: CommandParser, model: str, output: str) -> None:
     parser.add_argument(
         "--compare",
         action="store_true",
-        help=f"also write comparison.png: the first {_COMPARED} photos next to their results",
+        help=f"also write comparison.png: the first {_COMPARED} photos with their results and, "
+        "where they have colours, the originals; enlarged photos with nearest and bicubic interpolation",
     )
     add_allow_import(parser)
 
@@ -113,6 +114,7 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
     from imgcolor.cli.runtime import keep_freed_memory
     from imgcolor.pipelines import PhotoColourizer, Upscaler, load
     from imgcolor.pipelines.photo_conversion import Conversion, convert_photos
+    from imgcolor.pipelines.previews import colourized_previews, upscaled_previews
 
     keep_freed_memory()
     pipeline = load(arguments.model, arguments.allow_import)
@@ -140,13 +142,18 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
         with _progress_bar(len(jobs)) as advance:
             if isinstance(pipeline, Upscaler):
                 factor = pipeline.scale_factor
-                convert(convert=pipeline.upscale_batch, scale_factor=factor, advance=advance)
+                convert(
+                    convert=pipeline.upscale_batch,
+                    scale_factor=factor,
+                    make_previews=partial(upscaled_previews, scale_factor=factor),
+                    advance=advance,
+                )
             else:
                 convert(
                     convert=lambda pixels: pipeline.colourize_batch(
                         pipeline.to_grey(pixels), arguments.scale, hints, arguments.saturation
                     ),
-                    preview_input=pipeline.to_grey,
+                    make_previews=partial(colourized_previews, to_grey=pipeline.to_grey),
                     advance=advance,
                 )
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ from imgcolor.baselines import Interpolation
 from imgcolor.data.image_files import quiet_pillow
 from imgcolor.metrics import colourfulness, delta_e, margin_accuracy, peak_signal_noise_ratio
 from imgcolor.pipelines import Colourizer, Hint, Photo, Upscaler
+from imgcolor.pipelines.previews import has_colour
 from imgcolor.utils.errors import ImgcolorError
 
 MAX_READ_PIXELS = 2**25
@@ -30,9 +31,6 @@ MAX_ASPECT_RATIO = 100
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 """Pillow's names of the formats that are read. For others, such as EPS, Pillow runs other programs."""
-
-_GREY_TOLERANCE = 8
-"""Largest difference of red, green and blue in a grey photo, of 256 levels: JPEG makes them differ slightly."""
 
 METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "PSNR, dB": peak_signal_noise_ratio,
@@ -98,7 +96,7 @@ def run_model(
         photo = full.shrink_to(MAX_COLOURIZED_PIXELS)
         before = pipeline.to_grey(photo.pixels[None])
         after = pipeline.colourize_batch(before, hints=hints, saturation=saturation)
-        original = photo.to_image() if _has_colour(photo) else None
+        original = photo.to_image() if has_colour(photo.pixels) else None
         metrics = _measure(pipeline, before, after, photo) if original and _is_opaque(photo) else {}
     return DemoResult(
         before=photo.with_pixels(before[0]).to_image(),
@@ -138,11 +136,6 @@ def zip_results(
             names = (f"{path.stem}{f'_{number}' if number else ''}.png" for number in itertools.count())
             file.writestr(next(name for name in names if name not in taken), buffer.getvalue())
     return archive, failures
-
-
-def _has_colour(photo: Photo) -> bool:
-    differences = photo.pixels.amax(dim=0) - photo.pixels.amin(dim=0)
-    return bool(differences.max() * 255 > _GREY_TOLERANCE)
 
 
 def _is_opaque(photo: Photo) -> bool:

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from imgcolor.data.image_files import MAX_PIXELS, image_size, quiet_pillow
 from imgcolor.pipelines.jobs import PhotoJob
 from imgcolor.pipelines.metadata import Metadata
-from imgcolor.pipelines.photo import Photo, on_white, save_photo
+from imgcolor.pipelines.photo import Photo, save_photo
+from imgcolor.pipelines.previews import Previews
 from imgcolor.utils.errors import ImgcolorError
 
 _MAX_CHUNK_PIXELS = 8_000_000
@@ -24,8 +24,6 @@ _MAX_CHUNK_PHOTOS = 256
 
 _MAX_BATCH = 64
 
-_PREVIEW_SIZE = (320, 320)
-
 
 @dataclass
 class Conversion:
@@ -34,12 +32,12 @@ class Conversion:
     Attributes:
         done: Number of photos whose results are written.
         failures: A message for each photo that could not be converted.
-        previews: Path of a photo to small images of input and result.
+        previews: Path of a photo to small images of input and result, by their captions.
     """
 
     done: int = 0
     failures: list[str] = field(default_factory=list)
-    previews: dict[str, tuple[Image.Image, Image.Image]] = field(default_factory=dict)
+    previews: dict[str, Previews] = field(default_factory=dict)
 
 
 def convert_photos(
@@ -51,7 +49,7 @@ def convert_photos(
     keep_metadata: bool = True,
     strict: bool = False,
     previews: int = 0,
-    preview_input: Callable[[Tensor], Tensor] = lambda pixels: pixels,
+    make_previews: Callable[[Photo, Photo], Previews] | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Convert photo files. A file that cannot be read or written does not stop the others, unless ``strict`` is set.
@@ -64,7 +62,7 @@ def convert_photos(
         keep_metadata: Whether the results have the metadata of the photos.
         strict: Whether to stop after the first photos with a failure.
         previews: Number of photos for which previews are made.
-        preview_input: Converts the pixels of a photo to those that its preview shows as the input.
+        make_previews: From a photo and its result to their previews.
         advance: Called with the number of photos that were processed since the last call.
     """
     read_photo = partial(_read, scale_factor=scale_factor, keep_metadata=keep_metadata)
@@ -80,10 +78,10 @@ def convert_photos(
             written = list(pool.map(_write, [job.target for job, _ in pairs], results))
             conversion.failures += [message for message in written if message]
             conversion.done += written.count(None)
-            missing = previews - len(conversion.previews)
-            for (job, photo), result in list(zip(pairs, results, strict=True))[:missing]:
-                shown = photo.with_pixels(preview_input(photo.pixels[None])[0])
-                conversion.previews[job.name] = (_preview(shown), _preview(result))
+            if make_previews is not None:
+                missing = previews - len(conversion.previews)
+                for (job, photo), result in list(zip(pairs, results, strict=True))[:missing]:
+                    conversion.previews[job.name] = make_previews(photo, result)
             if strict and conversion.failures:
                 return
 
@@ -150,9 +148,3 @@ def _write(target: Path, photo: Photo) -> str | None:
     except (OSError, ValueError) as error:  # the format cannot hold the image
         return f"{target}: cannot be written ({error})"
     return None
-
-
-def _preview(photo: Photo) -> Image.Image:
-    image = on_white(photo.to_image()).convert("RGB")
-    image.thumbnail(_PREVIEW_SIZE)
-    return image

@@ -15,7 +15,11 @@ _GAP = 2
 _LABEL = 22
 """Height of a line of text with space around it."""
 
+_MARGIN = 8
+_COLUMN_GAP = 4
+_GROUP_GAP = 24
 _INK = (32, 32, 32)
+_PALE_INK = (96, 96, 96)
 _PAPER = (255, 255, 255)
 
 
@@ -66,38 +70,49 @@ def side_by_side(*images: Tensor) -> Image.Image:
     return canvas
 
 
-def comparison_sheet(pairs: Mapping[str, tuple[Image.Image, Image.Image]], columns: int = 3) -> Image.Image:
-    """Draw images next to their results, with names below.
+def comparison_sheet(groups: Mapping[str, Mapping[str, Image.Image]], width: int = 2000) -> Image.Image:
+    """Draw groups of images in a grid, with a caption above each image and the name of the group below.
 
     Args:
-        pairs: Name to input and result, of any sizes; the beginning of a long name is left out.
-        columns: Number of pairs in a row.
+        groups: Name to caption to image, of any sizes; the beginning of a long name is left out.
+        width: Width up to which groups are placed next to each other.
 
     Returns:
-        An RGB image. Its columns have one width, and each row has the height of its highest image.
+        An RGB image. Its columns have one width, and each row of groups has the height of its highest image.
     """
-    font = ImageFont.load_default(size=14)
-    width = max(before.width + _GAP + after.width for before, after in pairs.values())
-    named = list(pairs.items())
-    rows = [named[start : start + columns] for start in range(0, len(named), columns)]
-    heights = [max(image.height for _, pair in row for image in pair) + _LABEL for row in rows]
-    space = 4 * _GAP
-    canvas = Image.new(
-        "RGB", (min(columns, len(named)) * (width + space) - space, sum(heights) + len(rows) * space), _PAPER
+    font, small = ImageFont.load_default(size=14), ImageFont.load_default(size=12)
+    captions = {caption for images in groups.values() for caption in images}
+    column = max(
+        max(math.ceil(small.getlength(caption)) for caption in captions),
+        max(image.width for images in groups.values() for image in images.values()),
     )
+    group = max(len(images) for images in groups.values()) * (column + _COLUMN_GAP) - _COLUMN_GAP
+    across = min(len(groups), max(1, (width + _GROUP_GAP) // (group + _GROUP_GAP)))
+    named = list(groups.items())
+    lines = [named[start : start + across] for start in range(0, len(named), across)]
+    heights = [
+        max(image.height for _, images in line for image in images.values()) + 2 * _LABEL for line in lines
+    ]
+    size = (
+        2 * _MARGIN + across * (group + _GROUP_GAP) - _GROUP_GAP,
+        2 * _MARGIN + sum(heights) + (len(lines) - 1) * _GROUP_GAP,
+    )
+    canvas = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(canvas)
-    top = 0
-    for row, height in zip(rows, heights, strict=True):
-        for column, (name, (before, after)) in enumerate(row):
-            left = column * (width + space)
-            canvas.paste(before, (left, top))
-            canvas.paste(after, (left + before.width + _GAP, top))
+    top = _MARGIN
+    for line, height in zip(lines, heights, strict=True):
+        for number, (name, images) in enumerate(line):
+            left = _MARGIN + number * (group + _GROUP_GAP)
+            for place, (caption, image) in enumerate(images.items()):
+                start = left + place * (column + _COLUMN_GAP)
+                draw.text((start, top + _LABEL // 2), caption, fill=_PALE_INK, font=small, anchor="lm")
+                canvas.paste(image, (start, top + _LABEL))
+            bottom = top + _LABEL + max(image.height for image in images.values())
             label = name.encode(errors="replace").decode()  # a file name may contain bytes that are no text
-            while font.getlength(label) > width and len(label) > 2:
+            while font.getlength(label) > group and len(label) > 2:
                 label = f"…{label[2:]}"
-            bottom = top + max(before.height, after.height)
             draw.text((left, bottom + _LABEL // 2), label, fill=_INK, font=font, anchor="lm")
-        top += height + space
+        top += height + _GROUP_GAP
     return canvas
 
 
