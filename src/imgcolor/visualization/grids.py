@@ -78,15 +78,14 @@ def comparison_sheet(groups: Mapping[str, Mapping[str, Image.Image]], width: int
         width: Width up to which groups are placed next to each other.
 
     Returns:
-        An RGB image. Its columns have one width, and each row of groups has the height of its highest image.
+        An RGB image. All groups have one width, and each row of groups has the height of its highest image.
     """
     font, small = ImageFont.load_default(size=14), ImageFont.load_default(size=12)
-    captions = {caption for images in groups.values() for caption in images}
-    column = max(
-        max(math.ceil(small.getlength(caption)) for caption in captions),
-        max(image.width for images in groups.values() for image in images.values()),
-    )
-    group = max(len(images) for images in groups.values()) * (column + _COLUMN_GAP) - _COLUMN_GAP
+    widths = {
+        name: [max(image.width, math.ceil(small.getlength(caption))) for caption, image in images.items()]
+        for name, images in groups.items()
+    }
+    group = max(sum(columns) + (len(columns) - 1) * _COLUMN_GAP for columns in widths.values())
     across = min(len(groups), max(1, (width + _GROUP_GAP) // (group + _GROUP_GAP)))
     named = list(groups.items())
     lines = [named[start : start + across] for start in range(0, len(named), across)]
@@ -103,10 +102,11 @@ def comparison_sheet(groups: Mapping[str, Mapping[str, Image.Image]], width: int
     for line, height in zip(lines, heights, strict=True):
         for number, (name, images) in enumerate(line):
             left = _MARGIN + number * (group + _GROUP_GAP)
-            for place, (caption, image) in enumerate(images.items()):
-                start = left + place * (column + _COLUMN_GAP)
+            start = left
+            for (caption, image), column in zip(images.items(), widths[name], strict=True):
                 draw.text((start, top + _LABEL // 2), caption, fill=_PALE_INK, font=small, anchor="lm")
                 canvas.paste(image, (start, top + _LABEL))
+                start += column + _COLUMN_GAP
             bottom = top + _LABEL + max(image.height for image in images.values())
             label = name.encode(errors="replace").decode()  # a file name may contain bytes that are no text
             while font.getlength(label) > group and len(label) > 2:
