@@ -298,7 +298,7 @@ def shipped(request: pytest.FixtureRequest) -> Colourizer:
 
 
 def untrained(luminance: str | None = None) -> Colourizer:
-    """A colourizer whose network does not keep the luminance, and gives colours far outside the RGB cube."""
+    """A colourizer whose network does not keep the grey, and gives colours far outside the RGB cube."""
     torch.manual_seed(0)
     network = ResidualUNet(3, [4, 8], luminance=luminance)  # type: ignore[arg-type]
     torch.nn.init.normal_(network.head.weight, std=0.5)
@@ -333,8 +333,8 @@ def test_black_and_white_areas_of_a_photo_stay_neutral(shipped: Colourizer) -> N
         assert (coloured.amax(0) - coloured.amin(0)).mean() > 0.01
 
 
-@pytest.mark.parametrize("scale", ["own", "native"])
-def test_colours_inside_the_rgb_cube_are_the_sum_of_luminance_and_chroma(scale: Scale) -> None:
+@pytest.mark.parametrize("scale", ["working", "native"])
+def test_colours_inside_the_rgb_cube_are_the_sum_of_grey_and_chroma(scale: Scale) -> None:
     colourizer = load("faces")
     assert isinstance(colourizer, Colourizer)
     grey = F.interpolate(make_image(6, 5, channels=1)[None], (120, 100), mode="bilinear")

@@ -84,7 +84,7 @@ def join_luma_offset(luma: Tensor, offset: Tensor) -> Tensor:
     Returns:
         Float [B, 3, H, W] in [0, 1].
 
-    Example:
+    Examples:
         >>> light = torch.full((1, 1, 1, 1), 0.875)
         >>> yellow = torch.tensor([0.25, 0.25, -1.0]).view(1, 3, 1, 1)
         >>> join_luma_offset(light, yellow).flatten().tolist()

@@ -182,7 +182,7 @@ class Colourizer(Pipeline):
         """Run the network on images of the original size, in vertical strips if they are large.
 
         The strips have the full height, because some networks and lookup tables use the position of a row. Only
-        images of more than 8,192 rows are divided across too. The result keeps the luminance of the image.
+        images of more than 8,192 rows are divided across too. The result keeps the grey of the image.
 
         Args:
             grey: Float [B, 1, H, W] in [0, 1].

@@ -23,7 +23,7 @@ _TOLERANCE = 1e-4
 class ExportedNetwork(nn.Module):
     """A network with its output coding as one module, without gradients.
 
-    Like the pipeline, it keeps the luminance of grey images, so that black and white stay neutral.
+    Like the pipeline, it keeps grey images exactly, so that black and white stay neutral.
 
     Args:
         pipeline: The pipeline whose network is exported.
@@ -44,7 +44,7 @@ class ExportedNetwork(nn.Module):
             self.size = pipeline.size
         self._colourizer: Colourizer | None = None
         if isinstance(pipeline, Colourizer) and not isinstance(pipeline, PhotoColourizer):
-            self._colourizer = pipeline  # the coding of a PhotoColourizer keeps the luminance itself
+            self._colourizer = pipeline  # the coding of a PhotoColourizer keeps the grey itself
         self.requires_grad_(False)
 
     def forward(self, images: Tensor) -> Tensor:
