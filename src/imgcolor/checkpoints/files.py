@@ -1,4 +1,4 @@
-"""Read checkpoint files, and write imgcolor's part of them."""
+"""Read checkpoint files, and define the layout of imgcolor's part in them."""
 
 import pickle
 from importlib.metadata import version

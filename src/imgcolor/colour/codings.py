@@ -2,7 +2,7 @@
 
 A coding has three functions. ``network_input`` scales degraded images for the network, ``target`` gives the values
 that the loss compares the output with, and ``to_rgb`` turns the output into RGB images. Tasks and pipelines share
-it.
+it. :class:`~imgcolor.colour.ChromaCoding` is in ``chroma.py``.
 """
 
 from abc import ABC, abstractmethod
