@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from imgcolor.networks import (
+    EDSR,
+    ChromaUNet,
     ColourCNN,
     ColourUNet,
     ConvStack,
@@ -85,6 +87,8 @@ NETWORKS: list[nn.Module] = [
     ResidualUNet(3, (32, 64, 96, 128)),
     ResidualUpscaler(fine_blocks=2),
     ResidualUNet(3, (16, 32, 48, 96, 128)),
+    ChromaUNet(),
+    EDSR(),
 ]
 
 
