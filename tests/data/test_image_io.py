@@ -168,7 +168,7 @@ def test_damaged_photos_are_named_and_the_others_colourized(
     assert {f"0-{name.replace('.', '-')}" for name in FILES} <= done  # the whole ones
     assert status == 1
     assert f"{len(done)} of {count} photos" in output.out
-    assert f"{count - len(done)} of {count} photos could not be done" in output.err
+    assert f"{count - len(done)} of {count} photos could not be converted" in output.err
     for path in Path("coloured").iterdir():
         Image.open(path).load()
 
@@ -313,7 +313,7 @@ def test_no_other_program_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 24 24\n%%EndComments\nshowpage\n"
     for name in ("a.png", "a.eps"):
         (tmp_path / name).write_bytes(script)
-        with pytest.raises(ImgcolorError, match="is no image that Pillow can read"):
+        with pytest.raises(ImgcolorError, match="is not an image that Pillow can read"):
             read_image(tmp_path / name, SIZE)
     assert ".eps" not in image_files.readable_extensions()
     assert not (tmp_path / "executed").exists()
@@ -350,7 +350,7 @@ def test_unusual_file_names_are_read_and_colourized(
     (Path(BYTES)).write_bytes(b"damaged")
     assert main(["colourize", ".", "--output=../third"]) == 1
     output = capsys.readouterr()
-    assert r"caf\udce9.png is no image" in output.err
+    assert r"caf\udce9.png is not an image" in output.err
     assert f"{len(names) - 1} of {len(names)} photos" in output.out
 
 

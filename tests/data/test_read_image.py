@@ -195,14 +195,14 @@ BAD_FILES = [
     ("absent.png", nothing, "does not exist"),
     ("pipe.png", pipe, "is not a regular file"),
     ("empty.png", empty, "is empty"),
-    ("text.png", text, "is no image that Pillow can read"),
+    ("text.png", text, "is not an image that Pillow can read"),
     ("cut.jpg", cut_short, "is truncated"),
     ("cut.png", cut_short, "is truncated"),
     ("cut.bmp", cut_short, "is truncated"),
     ("cut.gif", cut_short, "is truncated"),
     ("cut.tiff", cut_short, "is truncated"),
     ("cut.webp", cut_short, "is damaged, or of a kind that Pillow cannot decode"),
-    ("header.png", header_only, "is no image that Pillow can read"),
+    ("header.png", header_only, "is not an image that Pillow can read"),
     ("flipped.png", flipped_bits, "is truncated or damaged"),
     ("floats.tif", floats, "holds floating-point values"),
     ("wide_range.tif", beyond_16_bits, "holds values from 70000 to 70000, beyond 16 bits"),
@@ -219,7 +219,7 @@ def test_the_error_names_a_bad_file_its_fault_and_what_to_do(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         error_line(
-            lambda: read_image(path, 8), f"{path} ", fault, "expected", "replace the file or take it away"
+            lambda: read_image(path, 8), f"{path} ", fault, "expected", "replace the file or remove it"
         )
 
 

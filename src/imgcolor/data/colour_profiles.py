@@ -1,14 +1,18 @@
 """Convert images with an embedded colour profile (ICC) or a gamma value (PNG) to sRGB, without NumPy and torch."""
 
 import io
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeVar
 
 from PIL import Image, ImageCms
+
+T = TypeVar("T")
 
 _CACHED_TRANSFORMS = 16
 
 _SAME_WITHIN = 2
-"""Profiles whose colours differ from sRGB by at most this many levels are taken for sRGB, and nothing is changed."""
+"""Profiles whose colours differ from sRGB by at most this many levels are treated as sRGB, and nothing is changed."""
 
 _GAMMA_OF_SRGB, _SAME_GAMMA = 1 / 2.2, 0.02
 
@@ -18,7 +22,7 @@ _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 
 
 class ProfileFault(Exception):  # noqa: N818
-    """Why a profile cannot be used, as the end of a sentence."""
+    """Why a profile cannot be used: a message without the path."""
 
 
 @lru_cache(maxsize=1)
@@ -62,8 +66,29 @@ def to_srgb(image: Image.Image) -> Image.Image:
     return converted
 
 
+def convert_in_srgb(
+    image: Image.Image, convert: Callable[[Image.Image], T], note: Callable[[str], None]
+) -> T:
+    """Call a function with an image in sRGB, or with the image as it is if its profile cannot be used.
+
+    Args:
+        image: Any Pillow image.
+        convert: The function.
+        note: Called with a message without the path if the profile cannot be used.
+
+    Returns:
+        The result of `convert`.
+    """
+    try:
+        return convert(to_srgb(image))
+    except ProfileFault as error:  # also of `convert`, which applies the profiles of 16-bit grey images
+        note(f"holds a colour profile that is not used: {error}")
+        image.info.pop("icc_profile", None)
+        return convert(image)
+
+
 def has_gamma(image: Image.Image) -> bool:
-    """Return whether an image has a gamma value, and no profile, that differs from sRGB."""
+    """Return whether an image has a gamma value that differs from sRGB's, and no profile."""
     return _gamma(image) is not None
 
 
@@ -80,7 +105,7 @@ def grey_curve(image: Image.Image) -> list[int] | None:
     """Return the sRGB levels, 0..255, of an image's grey levels 0..255; None if they are equal.
 
     The curve is that of its profile or, for a PNG file without a profile, of its gamma value. Profiles for RGB images
-    are used as well: grey is there what has equal red, green and blue.
+    are used as well: for them, grey means equal red, green and blue.
 
     Raises:
         ProfileFault: If the profile is damaged, or is one for neither grey nor RGB images.
@@ -113,7 +138,7 @@ def _encode(light: float) -> int:
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:
-    """Return an image of a mode that LittleCMS knows: L, RGB, CMYK or LAB."""
+    """Return an image of a mode that LittleCMS accepts: L, RGB, CMYK or LAB."""
     if image.mode in ("1", "L", "LA", "La"):
         return image.convert("L")
     if image.mode in ("CMYK", "LAB"):

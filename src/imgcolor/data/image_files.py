@@ -1,4 +1,4 @@
-"""Find, check and open image files with Pillow alone: NumPy and torch are not imported."""
+"""Find, check and open image files with Pillow. NumPy and torch are not imported."""
 
 import contextlib
 import sys
@@ -6,12 +6,14 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION
 
-from imgcolor.data.colour_profiles import ProfileFault, to_srgb
+from imgcolor.data.colour_profiles import convert_in_srgb
 from imgcolor.utils.errors import ImgcolorError, one_line_error, reason_of
 
 T = TypeVar("T")
@@ -33,7 +35,7 @@ _LARGE = 2**25
 """Images with more pixels are decoded one at a time. In parallel they could fill the memory."""
 
 _SEVERAL_FRAMES = {"TIFF": "pages", **dict.fromkeys(("GIF", "PNG", "WEBP", "AVIF"), "frames")}
-"""Formats of files with several images, to what these are called."""
+"""Pillow's name of a format with several images, to the word for them."""
 
 _TURNED = (5, 6, 7, 8)
 """Values of the EXIF orientation that exchange width and height."""
@@ -43,7 +45,6 @@ _large_image_lock = threading.Lock()
 _EXTERNAL = {"BUFR", "EPS", "GRIB", "HDF5", "WMF"}
 """Formats that Pillow decodes with other programs, such as Ghostscript, which must not run on untrusted files."""
 
-
 _INSTALL_HEIF = "for HEIC files: pip install 'imgcolor[heif]'"
 
 OTHER_IMAGES = {
@@ -52,17 +53,17 @@ OTHER_IMAGES = {
     **dict.fromkeys((".jxl", ".svg", ".psb", ".xcf", ".exr"), ""),
     **dict.fromkeys((".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".pef"), ""),
 }
-"""Extension of images that Pillow does not read, or not everywhere, to what helps, if anything does."""
+"""Extensions that Pillow may not read, to the advice; empty if there is none."""
 
 _NAMES_SHOWN = 5
 
 
 class ImageFileFault(ImgcolorError):  # noqa: N818
-    """What is wrong with an image file, as the end of a sentence that starts with the file's path."""
+    """What is wrong with an image file: a message without the path."""
 
 
 class _NoImageFile(ImageFileFault):
-    """There is no file with content at the path."""
+    """There is no image file at the path."""
 
 
 def decode(
@@ -75,7 +76,7 @@ def decode(
 ) -> T:
     """Open an image file, apply its EXIF rotation and its colour profile, and convert the image.
 
-    What is not used is said in one line on stderr: a profile that is damaged, pages, and frames of an animation.
+    One line on stderr names what is not used: a damaged profile, further pages, further frames of an animation.
 
     Args:
         path: The file.
@@ -106,14 +107,10 @@ def decode(
             if file.format == "TIFF":
                 _keep_tags(path, file)
             upright = ImageOps.exif_transpose(file)
-            if file.mode.startswith("I;16") and getattr(file, "tag_v2", {}).get(262) == 0:
+            white_is_zero = getattr(file, "tag_v2", {}).get(PHOTOMETRIC_INTERPRETATION) == 0
+            if white_is_zero and file.mode.startswith("I;16"):
                 upright = upright.point(lambda level: level * -1 + 65535)  # Pillow does this for 8 bits only
-            try:
-                return convert(to_srgb(upright))
-            except ProfileFault as error:
-                note(path, f"holds a colour profile that is not used: {error}")
-                upright.info.pop("icc_profile", None)
-                return convert(upright)
+            return convert_in_srgb(upright, convert, partial(note, path))
 
 
 def _keep_tags(path: Path, file: Image.Image) -> None:
@@ -125,7 +122,7 @@ def _keep_tags(path: Path, file: Image.Image) -> None:
 
 
 def note(path: Path, text: str) -> None:
-    """Print a line about a file on stderr: what of it is not used."""
+    """Print in one line on stderr what is not used of a file."""
     print(f"{path} {text}", file=sys.stderr)
 
 
@@ -198,7 +195,9 @@ def quiet_pillow() -> "warnings.catch_warnings[None]":
 
 def cannot_list(folder: Path, error: OSError) -> ImgcolorError:
     """Return the error for a folder whose files cannot be listed."""
-    return one_line_error(f"{folder}: expected folders to list, found: {error}; change their permissions")
+    return one_line_error(
+        f"{folder}: expected a folder that can be listed, found: {error}; change its permissions"
+    )
 
 
 def shorten(names: Iterator[str]) -> str:
@@ -255,7 +254,7 @@ def _check_file(path: Path) -> None:
 
 def _remedy(path: Path, error: Exception) -> str:
     way = OTHER_IMAGES.get(path.suffix.lower()) if isinstance(error, UnidentifiedImageError) else None
-    return way or "replace the file or take it away"
+    return way or "replace the file or remove it"
 
 
 def _describe(error: Exception) -> str:
@@ -264,7 +263,7 @@ def _describe(error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"is too large ({error})"
     if isinstance(error, UnidentifiedImageError):
-        return "is no image that Pillow can read"
+        return "is not an image that Pillow can read"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be opened ({error.strerror})"
     if any(word in str(error).lower() for word in ("truncated", "broken")):
@@ -294,6 +293,7 @@ def _walk(folder: Path) -> Iterator[Path]:
                 folders.append(path)
 
 
+@cache
 def _formats() -> list[str]:
     Image.init()
     with contextlib.suppress(ImportError):  # an extra

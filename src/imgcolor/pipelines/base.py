@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from imgcolor.colour import OutputCoding
-from imgcolor.data.colour_profiles import ProfileFault, to_srgb
+from imgcolor.data.colour_profiles import convert_in_srgb
 from imgcolor.networks.blocks import pad_to_multiple
 from imgcolor.networks.flip_tta import run_network
 from imgcolor.pipelines.photo import Photo
@@ -27,15 +27,15 @@ MAX_BATCH_PIXELS = 2**20
 class Pipeline:
     """A trained network with its output coding and degradation, as plain torch modules in evaluation mode.
 
-    A network that accepts only multiples of some height and width says so in an attribute ``size_multiple``.
+    A network that accepts only multiples of some height and width has an attribute ``size_multiple``.
     Images are then padded, and the results cropped.
 
     Args:
-        network: A module from [B, C, h, w] to what the coding takes.
+        network: A module from [B, C, h, w] to the input of ``coding.to_rgb``.
         coding: Converts the network's output to RGB.
         degradation: What the network was trained to undo: one of :attr:`degradations`.
         image_size: Height of the training images.
-        flip_tta: Whether the mean of the outputs for an image and for its mirror image is taken.
+        flip_tta: Whether the mean of the outputs for an image and for its mirror image is used.
         name: The name in error messages.
 
     Raises:
@@ -125,7 +125,7 @@ class Pipeline:
         """
         converted: Any
         if isinstance(image, Image.Image):
-            photo = Photo.from_image(_upright_srgb(image))
+            photo = convert_in_srgb(ImageOps.exif_transpose(image), Photo.from_image, _warn)
             pixels = run(photo.pixels[None].to(self.device))[0]
             converted = photo.with_pixels(pixels.cpu()).to_image()
         elif isinstance(image, np.ndarray):
@@ -177,15 +177,8 @@ class Pipeline:
         return (result * 255).round().to(torch.uint8) if is_uint8 else result.to(image.dtype)
 
 
-def _upright_srgb(image: Image.Image) -> Image.Image:
-    """Apply the EXIF rotation and the colour profile of an image."""
-    upright = ImageOps.exif_transpose(image)
-    try:
-        return to_srgb(upright)
-    except ProfileFault as error:
-        warnings.warn(f"the image has a colour profile that is not used: {error}", stacklevel=4)
-        upright.info.pop("icc_profile", None)
-        return upright
+def _warn(text: str) -> None:
+    warnings.warn(f"the image {text}", stacklevel=5)  # the caller of colourize or upscale
 
 
 def wrong_degradation(
