@@ -1,6 +1,7 @@
 """imgcolor: small image-to-image networks for colourization and super-resolution, on PyTorch Lightning.
 
-Names are imported on first use: ``imgcolor --help`` needs no torch, and trained models need no Lightning.
+Names are imported on first use, so that ``imgcolor --help`` does not import torch, and trained models do not import
+Lightning.
 """
 
 from typing import TYPE_CHECKING, Any

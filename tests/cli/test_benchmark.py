@@ -194,8 +194,14 @@ def test_a_file_without_a_partner_is_named(workplace: Path, capsys: pytest.Captu
             "expected HR/ in the folder itself, found it in other/mine; pass one of them",
         ),
         (["bicubic_x4", "small"], "small/HR/a.png: expected at least 19×19 pixels"),
-        (["bicubic_x4", "mine/HR"], "mine/HR: expected HR/ in it for the model bicubic_x4, found none"),
-        (["faces", "mine"], "expected grey/ and truth/, or colour photos for the model faces, found HR/"),
+        (
+            ["bicubic_x4", "mine/HR"],
+            "mine/HR: expected a folder HR/, because bicubic_x4 enlarges, found none",
+        ),
+        (
+            ["faces", "mine"],
+            "expected grey/ and truth/, or colour photos, because faces colourizes, found HR/",
+        ),
         (["faces", "photos", "--jpeg", "9"], "--jpeg: expected a model that enlarges, found faces"),
         (["faces", "half"], "half: expected truth/ next to grey/, found none"),
         (["faces", "unequal"], "unequal/grey/a.png: expected the size of its original, 20×20, found 10×20"),

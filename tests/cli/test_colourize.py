@@ -141,7 +141,7 @@ def test_a_result_that_cannot_be_written_does_not_stop_the_others(
     assert main(["colourize", "album"]) == 1
     output = capsys.readouterr()
     assert Path("coloured/a.png").exists()
-    assert "1 of 2 photos could not be done" in output.err
+    assert "1 of 2 photos could not be converted" in output.err
     assert "coloured/deep/b.png: cannot be written" in output.err
     assert main(["colourize", "album", "--output", "coloured/deep"]) == 1
     assert "expected a folder to write to, found a file" in capsys.readouterr().err
@@ -179,7 +179,7 @@ def test_a_bad_file_does_not_stop_the_others(workplace: Path, capsys: pytest.Cap
     assert sorted(path.name for path in Path("coloured").iterdir()) == ["a.png", "c.png", "e.png"]
     assert "b.png" in output.err
     assert "d.jpg" in output.err
-    assert "2 of 5 photos could not be done" in output.err
+    assert "2 of 5 photos could not be converted" in output.err
     assert "3 of 5" in output.out
 
 
@@ -189,7 +189,7 @@ def test_a_bad_file_does_not_stop_the_others(workplace: Path, capsys: pytest.Cap
         ([], "expected photos or folders"),
         (["nothing.jpg"], "found nothing"),
         (["a.jpg", "--model", "cats"], "expected one of photos"),
-        (["a.jpg", "--model", "horses_x4"], "expected a model for colourize"),
+        (["a.jpg", "--model", "horses_x4"], "expected a model for `imgcolor colourize`"),
         (["a.jpg", "--scale", "huge"], "scale"),
         (["a.jpg", "--scale", "native"], "expected working with the model photos"),
     ],

@@ -370,7 +370,7 @@ def test_ctrl_c_says_how_many_are_done(workplace: Path) -> None:
         assert process.stderr is not None
         error = process.stderr.read()
     assert process.returncode == 130
-    assert "of 600 photos are done; the same command with --skip-existing goes on" in error
+    assert "of 600 photos are converted; run the same command with --skip-existing to continue" in error
     done = len(list(Path("coloured").glob("*.png")))
     assert 0 < done < 600
     assert main(["colourize", "album", "--skip-existing"]) == 0

@@ -77,8 +77,8 @@ def test_several_photos_come_back_as_a_zip(address: str, face: Path, tmp_path: P
     client = gradio_client.Client(address, verbose=False, analytics_enabled=False, download_files=tmp_path)
     files = [gradio_client.handle_file(path) for path in (face, same_name, bad)]
     button, message = client.predict(files, "horses", 1, api_name="/convert_all")
-    assert "2 of 3 photos are done." in str(message)
-    assert "bad.png is no image" in str(message)
+    assert "2 of 3 photos are converted." in str(message)
+    assert "bad.png is not an image" in str(message)
     with zipfile.ZipFile(button["value"]) as archive:
         assert archive.namelist() == ["face.png", "face_1.png"]
         expected = load("horses").colourize(Image.open(face))

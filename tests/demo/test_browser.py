@@ -80,7 +80,7 @@ def test_a_photo_a_bad_file_and_another_photo(page: playwright.Page, face: Path,
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no image")
     drop(page, bad)
-    playwright.expect(page.get_by_role("alert")).to_contain_text("bad.png is no image", timeout=120_000)
+    playwright.expect(page.get_by_role("alert")).to_contain_text("bad.png is not an image", timeout=120_000)
     playwright.expect(page.get_by_text("Download the result")).to_be_hidden()
 
     page.get_by_label("Remove Image").click()

@@ -16,9 +16,9 @@ from imgcolor.utils.errors import ImgcolorError
 def add_arguments(parser: CommandParser) -> None:
     """Declare the arguments of ``imgcolor benchmark``."""
     parser.description = (
-        "Measure a model on sets of images: PSNR and SSIM on luma of a model that enlarges, next to bicubic "
-        "interpolation and published values; the values of `imgcolor evaluate` of a model that colourizes, next to "
-        "those of the grey images. Also the time per pixel."
+        "Measure a model on sets of images. If it enlarges, by PSNR and SSIM on luma, next to bicubic "
+        "interpolation and published values. If it colourizes, by the metrics of `imgcolor evaluate`, next to the "
+        "grey images. Also the time per pixel."
     )
     parser.example = "imgcolor benchmark bicubic_x4 Set5/x4 Set14/x4 --output results"
     parser.add_argument(
@@ -45,7 +45,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="a folder for scores.csv, with a row for each image, and for the results",
+        help="a folder for the result images and for scores.csv (one row per image)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files in the output folder")
     add_allow_import(parser)
@@ -79,10 +79,10 @@ def run(arguments: Namespace) -> None:
     is_upscaler = isinstance(pipeline, Upscaler)
     for images in sets:
         if (images.task == "upscale") != is_upscaler:
-            expected = "HR/ in it" if is_upscaler else "grey/ and truth/, or colour photos"
-            found = "none" if is_upscaler else "HR/"
+            expected = "a folder HR/" if is_upscaler else "grey/ and truth/, or colour photos"
+            does, found = ("enlarges", "none") if is_upscaler else ("colourizes", "HR/")
             raise ImgcolorError(
-                f"{images.folder}: expected {expected} for the model {arguments.model}, found {found}"
+                f"{images.folder}: expected {expected}, because {arguments.model} {does}, found {found}"
             )
     if quality is not None and not is_upscaler:
         raise ImgcolorError(f"--jpeg: expected a model that enlarges, found {arguments.model}")

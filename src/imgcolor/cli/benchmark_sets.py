@@ -35,7 +35,7 @@ class BenchmarkSet:
     Attributes:
         name: The nearest folder name that is not a scale factor, such as ``Set5`` for ``Set5/x4``.
         folder: The folder.
-        task: The task that the names of its folders tell: ``upscale`` or ``colourize``.
+        task: ``upscale`` or ``colourize``, as the names of its folders show.
         entries: The images.
     """
 

@@ -29,10 +29,10 @@ COMMANDS = {
     "sweep": "train an experiment with many values of its options, by Ray Tune",
     "record": "add the final metrics of runs to a table of results",
     "report": "write the results page from the tables of results",
-    "export": "write a trained network as ONNX, TorchScript or small weights",
+    "export": "write a network as ONNX, TorchScript or a small weights file",
     "evaluate": "compare images with their originals: PSNR, SSIM, margin accuracy",
     "benchmark": "measure quality and speed of a model on sets such as Set5",
-    "palette": "fit a palette of colours to images, write and draw it",
+    "palette": "fit a palette to images, save and draw it",
     "activations": "draw and measure the activation maps of a trained network",
 }
 """Name and summary of each command, in the order of ``imgcolor --help``."""
@@ -58,10 +58,11 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 for success, 1 for an error that was reported in one line, 2 for arguments or a
         configuration that do not fit the command, 3 for a training that diverged, 130 after Ctrl-C, 141 if the
-        reader of the output has closed it.
+        reader of the output has closed it, 143 after SIGTERM.
 
     Raises:
         SystemExit: With status 0 after a command's ``--help``.
+        Exception: With ``--debug``, every error is raised.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -88,7 +89,7 @@ def main(args: Sequence[str] | None = None) -> int:
             raise
         return _fail("stopped by Ctrl-C", status=130)
     except BrokenPipeError:
-        # The reader, such as `head`, has stopped. Without this, Python would report it again at its end.
+        # The reader, such as `head`, has stopped. Python would report the broken pipe again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except SystemExit as stop:

@@ -1,4 +1,4 @@
-"""What `imgcolor colourize` and `imgcolor upscale` share: their arguments, and the way from photos to results."""
+"""`imgcolor colourize` and `imgcolor upscale`: their arguments, and the conversion of the photos."""
 
 import contextlib
 import math
@@ -121,14 +121,16 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
     found = "upscale" if isinstance(pipeline, Upscaler) else "colourize"
     if found != command:
         raise ImgcolorError(
-            f"--model {arguments.model}: expected a model for {command}, found one for {found}"
+            f"--model {arguments.model}: expected a model for `imgcolor {command}`, found one for `imgcolor {found}`"
         )
     if hints and not isinstance(pipeline, PhotoColourizer):
         raise ImgcolorError(
             f"--hint: expected a model that uses hints, such as photos, found {arguments.model}"
         )
     if isinstance(pipeline, PhotoColourizer) and arguments.scale != "working":
-        raise ImgcolorError(f"--scale {arguments.scale}: expected working with the model {arguments.model}")
+        raise ImgcolorError(
+            f"--scale: expected working with the model {arguments.model}, found {arguments.scale}"
+        )
     conversion = Conversion(failures=[*found_photos.missing])
     convert = partial(
         convert_photos,
@@ -158,7 +160,8 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
                 )
     except KeyboardInterrupt:
         print(
-            f"{conversion.done} of {len(jobs)} photos are done; the same command with --skip-existing goes on",
+            f"{conversion.done} of {len(jobs)} photos are converted; run the same command with --skip-existing "
+            "to continue",
             file=sys.stderr,
         )
         raise
@@ -175,10 +178,10 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
 
 
 def _hints(arguments: Namespace, photos: int) -> list[Hint]:
-    """Read the options that are about colour.
+    """Check the options of ``imgcolor colourize`` and return the hints.
 
     Raises:
-        UsageError: If they do not fit.
+        UsageError: If an option does not fit.
     """
     saturation: float | None = arguments.saturation
     if saturation is not None and not 0 <= saturation < math.inf:
@@ -197,7 +200,7 @@ def _raise_failures(failures: list[str], count: int) -> None:
     for failure in failures[:_SHOWN_FAILURES]:
         print(f"  {failure}", file=sys.stderr)
     more = f" (the first {_SHOWN_FAILURES} above)" if len(failures) > _SHOWN_FAILURES else ""
-    raise ImgcolorError(f"{len(failures)} of {count} photos could not be done{more}")
+    raise ImgcolorError(f"{len(failures)} of {count} photos could not be converted{more}")
 
 
 @contextlib.contextmanager

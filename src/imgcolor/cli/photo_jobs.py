@@ -1,4 +1,4 @@
-"""Find the photos that a command converts, and check the results' files. It imports neither NumPy nor torch."""
+"""Find the photos, and choose and check the files for the results. NumPy and torch are not imported."""
 
 import contextlib
 import glob
@@ -43,12 +43,15 @@ def find_photos(
 
     Args:
         inputs: Image files, folders or patterns.
-        output: The folder for the results. Photos of an input folder that lie in it are left out.
+        output: The folder for the results. Photos inside this folder are left out when an input folder contains it.
         kind: Extension of the results, such as ``png``, or ``same``.
         overwrite: Whether results may replace existing files.
         skip_existing: Whether photos whose results exist are left out.
-        strict: Whether an input that was not found is an error, although there are others.
+        strict: Whether one missing input is an error even if other inputs exist.
         comparison: The file for the comparison of photos and results, if there will be one.
+
+    Returns:
+        The photos to convert with the files for their results, and the inputs and photos that are left out.
 
     Raises:
         ImgcolorError: If no input is found, results would replace each other, a photo or an existing file, or the
@@ -77,8 +80,8 @@ def find_photos(
         first = source_of.setdefault(job.target, job)
         if (first.source, first.page) != (job.source, job.page):
             raise ImgcolorError(
-                f"{first.name} and {job.name} would both become {job.target}; --format same keeps their "
-                "extensions, a folder as INPUT keeps their folders; or convert them separately, into two folders"
+                f"{first.name} and {job.name} would both become {job.target}; use --format same to "
+                "keep the extensions, pass one folder as INPUT to keep subfolders, or use two output folders"
             )
     if comparison in source_of:
         raise ImgcolorError(
@@ -148,7 +151,7 @@ def _check_existing(targets: Sequence[Path], sources: Iterable[Path], overwrite:
     if existing and not overwrite:
         raise ImgcolorError(
             f"{existing[0]}: exists already ({len(existing)} of {len(targets)} results); choose another --output, "
-            "--overwrite, or --skip-existing to go on where an earlier run stopped"
+            "--overwrite, or --skip-existing to continue where an earlier run stopped"
         )
 
 
@@ -163,5 +166,5 @@ def check_writable(folder: Path) -> None:
 
 
 def _real(path: Path) -> Path:
-    """Return the path without links. Unlike Path.resolve, it accepts links in circles, which reading reports."""
+    """Return the path without links. Unlike Path.resolve, it accepts circular links; reading reports them."""
     return Path(os.path.realpath(path))

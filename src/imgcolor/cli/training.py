@@ -85,7 +85,7 @@ class ImgcolorCLI(LightningCLI):
         is_file = path is not None and (path not in ("best", "hpc") or Path(path).exists())
         self._checkpoint = read_checkpoint(path) if is_file else None
         if self._checkpoint is not None and self._checkpoint.get("hyper_parameters"):
-            # Lightning would build the model that they name instead of the configuration's.
+            # Lightning would build the model that the hyperparameters name.
             raise ImgcolorError(
                 f"{path}: expected a checkpoint without hyperparameters, which would replace the configuration's "
                 "model, found some; leave save_hyperparameters() out of the task"

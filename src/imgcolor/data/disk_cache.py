@@ -112,7 +112,7 @@ def _state(files: Sequence[Path]) -> str:
         stats = [(file, file.stat()) for file in files]
     except OSError as error:
         raise ImgcolorError(
-            f"{error.filename}: expected an image file, found none ({error.strerror}); put it back or take it away"
+            f"{error.filename}: expected an image file, found none ({error.strerror}); put it back or remove it"
         ) from error
     # Also the time of the last status change, because copying tools restore the modification time.
     return _hash([f"{file.absolute()}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ctime_ns}" for file, s in stats])

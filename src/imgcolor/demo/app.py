@@ -95,7 +95,7 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
         own = None if isinstance(models[name], Upscaler) or saturation == 1 else float(saturation)
         place = results / uuid4().hex
         archive, failures = zip_results(paths, models[name], place / f"{name}.zip", own)
-        text = "\n".join([f"{len(paths) - len(failures)} of {len(paths)} photos are done.", *failures])
+        text = "\n".join([f"{len(paths) - len(failures)} of {len(paths)} photos are converted.", *failures])
         button = gr.DownloadButton(
             "Download the results (ZIP)", str(archive), visible=len(failures) < len(paths)
         )
