@@ -230,7 +230,7 @@ def test_super_resolution_images_show_the_interpolations() -> None:
 @pytest.mark.parametrize(("factor", "upscale"), [(2, 4), (4, 2), (8, 1)])
 def test_scale_factors_of_data_and_network_must_be_equal(factor: int, upscale: int, tmp_path: Path) -> None:
     task = ColourRegression(ColourUNet(3, 2, in_channels=3, scale_factor=upscale))
-    with pytest.raises(ImgcolorError, match="must be the same number"):
+    with pytest.raises(ImgcolorError, match="set the network's scale_factor to the data's"):
         trainer(tmp_path).validate(
             task, HorseSuperResolutionDataModule(factor, train_images=4, val_images=4), verbose=False
         )

@@ -144,7 +144,7 @@ class ChromaCoding(OutputCoding):
     """Cb and Cr at a fraction of the resolution, joined with the exact luma of the input.
 
     Args:
-        reduction: How many times the chroma is smaller than the image, along height and width.
+        reduction: Ratio of the size of the image to the size of the chroma, along height and width.
         working_sizes: Lengths of the shorter side at which the network sees a photo; the predictions are averaged.
         saturation: Factor of the predicted chroma in :meth:`to_rgb`: 0 gives grey, more than 1 bolder colours.
 

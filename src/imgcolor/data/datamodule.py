@@ -34,7 +34,7 @@ class ImageDataModule(LightningDataModule):
 
     Args:
         source: Where the images come from: an object with ``load(split) -> ImageSet``, or a name that
-            :meth:`make_source` knows.
+            :meth:`make_source` accepts.
         degradation: A module from float [B, 3, H, W] in [0, 1] to the input of the network, float [B, C, h,
             w] in [0, 1].
         root: Folder of the images of a named source.
@@ -56,8 +56,8 @@ class ImageDataModule(LightningDataModule):
         variations: Modules that change the degraded training images at random, one after the other, from float [B, C,
             h, w] in [0, 1] to the same, such as :class:`~imgcolor.data.PhotoVariation`. The original stays, so a
             network learns to undo them.
-        holdout: Fraction of the training images, in [0, 1), that a fit validates on, in place of the
-            validation images, and does not train on. It is the same in every run. Use it to choose settings,
+        holdout: Fraction of the training images, in [0, 1), that a fit does not train on, and uses in place of
+            the validation images. It is the same in every run. Use it to choose settings,
             so that the validation images stay unused.
 
     Raises:
@@ -261,7 +261,7 @@ class ImageDataModule(LightningDataModule):
 
 
 def _loader(images: InMemoryImages, sampler: TrainingSampler | EvaluationSampler) -> DataLoader[Tensor]:
-    # batch_size=None: the sampler gives the indices of whole batches. A generator of its own: a DataLoader
-    # draws one random number per iteration, and with the global generator a resumed epoch would have other
-    # random numbers.
+    # batch_size=None: the sampler gives the indices of whole batches. A generator of its own: each
+    # time a DataLoader is iterated over, it draws one random number; with the global generator, a resumed epoch
+    # would have other random numbers.
     return DataLoader(images, batch_size=None, sampler=sampler, generator=torch.Generator())

@@ -66,7 +66,7 @@ class HorseSuperResolutionDataModule(_HorseDataModule):
         **kwargs: See :class:`ImageDataModule`; also ``source`` and ``category``.
 
     Raises:
-        ImgcolorError: Also if ``size`` is not a multiple of ``scale_factor``.
+        ImgcolorError: See :class:`ImageDataModule`; also if ``size`` is not a multiple of ``scale_factor``.
     """
 
     def __init__(self, scale_factor: int = 4, **kwargs: Any) -> None:

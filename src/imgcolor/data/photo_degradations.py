@@ -21,7 +21,7 @@ class BicubicDownsample(nn.Module):
     256 levels.
 
     Args:
-        scale_factor: How many times the images become smaller.
+        scale_factor: Ratio of the size of the input to the size of the output.
 
     Raises:
         ImgcolorError: If ``scale_factor`` is below 2.

@@ -21,7 +21,7 @@ from imgcolor.utils.errors import ImgcolorError
 
 
 class PhotoColourizationDataModule(ImageDataModule):
-    """Photos in grey, Pillow's luma, from one folder or from several that are mixed.
+    """Grey photos (Pillow's luma) and their originals, from one folder or a mix.
 
     Args:
         source: ``folder`` (``ROOT/train/**``, ``ROOT/val/**`` and, if it exists, ``ROOT/test/**``, for ``root``
@@ -34,7 +34,7 @@ class PhotoColourizationDataModule(ImageDataModule):
         **kwargs: See :class:`ImageDataModule`.
 
     Raises:
-        ImgcolorError: Also if there is not one weight for each of the ``roots``.
+        ImgcolorError: See :class:`ImageDataModule`; also if there is not one weight for each of the ``roots``.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class PhotoColourizationDataModule(ImageDataModule):
 
 
 class PhotoSuperResolutionDataModule(ImageDataModule):
-    """Photos of any size at a low resolution, by bicubic interpolation with antialiasing.
+    """Low-resolution photos (bicubic, antialiased) and their originals.
 
     The photos are cut into patches of ``size`` × ``size`` pixels, which overlap by half in training. Each step
     trains on a random crop of each patch in one of its eight flips and rotations. Validation uses whole patches.
@@ -88,16 +88,16 @@ class PhotoSuperResolutionDataModule(ImageDataModule):
     Args:
         source: ``folder`` (``ROOT/train/**``, ``ROOT/val/**`` and, if it exists, ``ROOT/test/**``), ``synthetic``
             (drawn horses, no download), or, in Python, an object with ``load(split) -> ImageSet``.
-        scale_factor: How many times the low-resolution images are smaller.
-        crop_size: Height and width of the training crops in pixels of the original; at most ``size``. Another
-            ``augmentation`` decides itself what is cropped.
-        scales: Sizes at which the training photos are used; see :class:`~imgcolor.data.PhotoPatchSource`.
+        scale_factor: Ratio of the size of the original to the size of the low-resolution image.
+        crop_size: Height and width of the training crops in pixels of the original; at most ``size``. Not used with
+            another ``augmentation``.
+        scales: Factors by which the training photos are resized; see :class:`~imgcolor.data.PhotoPatchSource`.
         size: Height and width of the patches in pixels.
         **kwargs: See :class:`ImageDataModule`.
 
     Raises:
-        ImgcolorError: Also if ``size`` or ``crop_size`` is not a multiple of ``scale_factor``, or ``crop_size``
-            is larger than ``size``.
+        ImgcolorError: See :class:`ImageDataModule`; also if ``size`` or ``crop_size`` is not a multiple of
+            ``scale_factor``, or ``crop_size`` is larger than ``size``.
     """
 
     def __init__(

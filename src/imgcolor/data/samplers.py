@@ -30,8 +30,7 @@ class InMemoryImages(Dataset[Tensor]):
         return self.pixels[batch] if isinstance(batch, slice) else self.pixels.index_select(0, batch)
 
 
-# A DistributedSampler, because Lightning would replace any other one; its own repeats images to fill the
-# batches.
+# Lightning would replace another sampler by its own, which repeats images.
 class TrainingSampler(DistributedSampler[Tensor]):
     """Gives the indices of training batches; the ranks share each batch.
 
@@ -42,8 +41,8 @@ class TrainingSampler(DistributedSampler[Tensor]):
     get equally many images, so that the mean of their gradients is that of all images. For this, the last
     images of an epoch, at most R - 1, are left out. The last batch can be smaller.
 
-    With weights, an epoch has as many images as without, but the number of images from each group is proportional to
-    its weight: of a group with fewer images, each is used several times; of a group with more, each epoch draws some.
+    An epoch still has `images` images with weights. The number from a group is proportional to its weight: small groups
+    repeat images, large groups use a part. Without shuffle, that part is the same in all epochs.
 
     Args:
         images: Number of images.
@@ -53,7 +52,7 @@ class TrainingSampler(DistributedSampler[Tensor]):
         num_replicas: Number of ranks.
         rank: The rank that uses this sampler.
         device: Device of the images. The order of an epoch is copied there once.
-        groups: Integer [images]: the group of each image.
+        groups: Integer [images]: the group of each image, such as its folder.
         weights: The weight of each group, above 0. None uses each image once in an epoch.
 
     Raises:
@@ -117,7 +116,7 @@ class EvaluationSampler(DistributedSampler[Tensor]):
 
     Args:
         images: Number of images.
-        batch_size: Largest number of images per batch and rank; batches of 1 can become 2.
+        batch_size: Largest number of images per batch and rank; with 1 and several ranks, one batch can have 2 images.
         num_replicas: Number of ranks.
         rank: The rank that uses this sampler.
 

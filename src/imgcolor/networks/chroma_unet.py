@@ -10,8 +10,9 @@ class ChromaUNet(nn.Module):
 
     The luma is rearranged to a quarter of the height and width (pixel unshuffle). An encoder of ConvNeXt blocks goes
     down to 1/16 of the resolution, where self-attention relates all parts of the image; a decoder with skip
-    connections returns to 1/4 (Ronneberger et al. 2015). One channel gives each pixel its relative height in the image:
-    sky is at the top. Colour hints follow Zhang et al. 2017, "Real-Time User-Guided Image Colorization".
+    connections returns to 1/4 (Ronneberger et al. 2015). One channel gives each pixel its relative height in the image,
+    since the sky is usually at the top. Colour hints follow Zhang et al. 2017, "Real-Time User-Guided Image
+    Colorization".
 
     Args:
         channels: Channels at 1/4, 1/8 and 1/16 of the resolution.
@@ -104,7 +105,9 @@ class ChromaUNet(nn.Module):
 
 
 class ConvNeXtBlock(nn.Module):
-    """The residual block of ConvNeXt (Liu et al. 2022): depthwise convolution, layer norm, two linear layers.
+    """The residual block of ConvNeXt (Liu et al. 2022).
+
+    Depthwise convolution, layer norm, two linear layers with GELU between them, layer scale.
 
     Args:
         channels: Channels of input and output.

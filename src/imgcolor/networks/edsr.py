@@ -14,7 +14,7 @@ class EDSR(nn.Module):
     input pixels, so that areas of one colour stay as they are, also in colours that no training image had.
 
     Args:
-        scale_factor: How many times the output is higher and wider than the input.
+        scale_factor: Ratio of the size of the output to the size of the input.
         base_channels: Channels of the feature maps.
         num_blocks: Number of residual blocks.
     """

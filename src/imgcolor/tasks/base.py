@@ -30,14 +30,14 @@ class ColourTask(CheckpointedModule, ABC):
     A subclass defines the loss and gives the output coding. Called with degraded images, a task returns RGB
     images.
 
-    Logged under ``val/``, ``test/`` and, with :attr:`log_train_metrics`, ``train/``: ``loss``, ``mse``, ``psnr``
-    (dB, of the mean squared error over all pixels of all images), ``margin12`` and ``margin12_error``. All but the
-    loss are computed on images in [0, 1].
+    Logged under ``val/`` and ``test/``: ``loss``, ``mse``, ``psnr`` (dB, of the mean squared error over all pixels of
+    all images), ``margin12`` and ``margin12_error``. All but the loss are computed on images in [0, 1]. ``train/``
+    always has the loss, the other metrics only with :attr:`log_train_metrics`.
 
     A loss that is not finite ends the training with a :class:`~imgcolor.utils.errors.DivergedError`.
 
     Args:
-        network: Any module from [B, C, h, w] to what the coding takes.
+        network: Any module from [B, C, h, w] to the input of ``coding.to_rgb``.
         coding: The output coding: the loss's targets, and the conversion of the network's output to RGB.
         optimizer: Builds the optimizer from the parameters, such as ``torch.optim.Adam`` (learning rate 1e-3) or
             ``functools.partial(torch.optim.SGD, lr=0.1)``; in YAML a class path with its arguments.
@@ -47,7 +47,7 @@ class ColourTask(CheckpointedModule, ABC):
         flip_tta: Whether validation, test and prediction use the mean of the outputs for an image and for its
             mirror image: twice the work for a little more accuracy.
         init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
-            path of a checkpoint. Weights with the same name and shape are taken.
+            path of a checkpoint. Weights with the same name and shape are copied.
     """
 
     log_train_metrics = True
@@ -64,7 +64,7 @@ class ColourTask(CheckpointedModule, ABC):
         init_from: str | None = None,
     ) -> None:
         super().__init__()
-        # Convolutions on the CPU take half the time with their weights in this order.
+        # Convolutions on the CPU take half the time with weights in the memory format channels_last.
         self.network = network.to(memory_format=torch.channels_last)
         self.coding = coding
         self.flip_tta = flip_tta
@@ -98,7 +98,7 @@ class ColourTask(CheckpointedModule, ABC):
         return run_network(self.network, self.coding.network_input(degraded), flip_tta=flip)
 
     def training_output(self, batch: Batch) -> Tensor:
-        """Return the network's output for a training batch."""
+        """Return the network's output for a training batch. Subclasses can add inputs, such as colour hints."""
         return self.run_network(batch.degraded)
 
     def images(self, batch: Batch) -> dict[str, Tensor]:
@@ -169,8 +169,7 @@ class ColourTask(CheckpointedModule, ABC):
         if output.shape[-2:] != original.shape[-2:]:
             raise ImgcolorError(
                 f"network: expected an output of the original's height and width {list(original.shape[-2:])}, "
-                f"found {list(output.shape[-2:])}; where the data's scale_factor is not 1, the network's must "
-                "be the same number"
+                f"found {list(output.shape[-2:])}; set the network's scale_factor to the data's"
             )
 
     def _checked_loss(self, split: str, output: Tensor, original: Tensor) -> Tensor:
@@ -192,7 +191,7 @@ class ColourTask(CheckpointedModule, ABC):
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     def setup(self, stage: str) -> None:
-        """Keep the datamodule's degradation; before a fit, take given weights and fit tables to the training images."""
+        """Keep the datamodule's degradation; before a fit, copy given weights and fit tables to the training images."""
         datamodule = getattr(self.trainer, "datamodule", None)
         self.degradation = getattr(datamodule, "degradation", self.degradation)
         if stage != "fit":

@@ -109,7 +109,7 @@ class CheckpointedModule(LightningModule):
         config, weights = checkpoint[KEY]["task"], checkpoint["state_dict"]
         try:
             if config is None:
-                raise ImgcolorError("the checkpoint does not say how its task was built; use imgcolor.load")
+                raise ImgcolorError("the checkpoint has no config of its task; use imgcolor.load")
             task = from_untrusted_config(config, weights, allowed, network=parts.network)
             if not isinstance(task, CheckpointedModule):
                 raise ImgcolorError(f"expected the config of a task, found one of {type(task).__name__}")

@@ -1,4 +1,4 @@
-"""Colourization of photos: the network gives chroma, and learns to use colour hints."""
+"""Colourization of photos: the network predicts chroma, and is trained to use colour hints."""
 
 import math
 from typing import Literal
@@ -14,10 +14,10 @@ from imgcolor.tasks.schedules import LRInterval, LRSchedulerCallable
 from imgcolor.utils.errors import ImgcolorError
 
 _GREY_MSE = 0.0094
-"""Mean squared error of grey copies of typical photos: it brings both parts of the loss to about 1 at the start."""
+"""Value of the first part of the loss for grey photos; divided by it, the part starts near 1."""
 
 _GREY_DIFFERENCE = 0.043
-"""Mean relative chroma difference of such copies, for the other part of the loss."""
+"""The same for the second part."""
 
 _MEAN_HINTS = 8
 
@@ -25,27 +25,27 @@ _MEAN_HINTS = 8
 class PhotoColourization(ColourTask):
     """Train a network that predicts chroma from luma and, if there are any, colour hints.
 
-    Some of the training images come with hints: the true chroma at a random number of places (8 on average, geometric
-    distribution), as in Zhang et al. 2017, "Real-Time User-Guided Image Colorization". There are none in validation
-    and test.
+    Some of the training images come with hints: the true chroma at random pixels, as in Zhang et al. 2017, "Real-Time
+    User-Guided Image Colorization". A number with a geometric distribution (mean 8) sets the probability of a hint per
+    pixel, so the number of hints varies around it and can be 0. There are none in validation and test.
 
     Args:
         network: A module from luma [B, 1, H, W] and hints [B, 3, H / reduction, W / reduction] or None to chroma
             [B, 2, H / reduction, W / reduction], such as :class:`~imgcolor.networks.ChromaUNet`.
-        criterion: ``mse``: the mean squared error in RGB. ``mixed``: the sum of that and of the mean of
-            d / (1 + 9 c), where d is the distance of predicted and true chroma (Cb, Cr), and c the length of the
-            true chroma. Like CIE94, it gives errors in nearly grey colours more weight. Both parts are divided by
-            their values for grey copies of typical photos.
+        criterion: ``mse``: the mean squared error in RGB, at the reduced resolution, without clamping. ``mixed``: the
+            sum of that and of the mean of d / (1 + 9 c), where d is the distance of predicted and true chroma
+            (Cb, Cr), and c the length of the true chroma. Like CIE94, it gives errors in nearly grey colours more
+            weight. Both parts are divided by their values for grey copies of typical photos.
         hint_fraction: Fraction of the training images that come with hints, in [0, 1].
-        reduction: How many times the chroma is smaller than the image.
+        reduction: Ratio of the size of the image to the size of the chroma.
         working_sizes: See :class:`~imgcolor.colour.ChromaCoding`.
         saturation: See :class:`~imgcolor.colour.ChromaCoding`.
         optimizer: Builds the optimizer from the parameters; Adam with a learning rate of 1e-3 by default.
         lr_scheduler: Builds a scheduler from the optimizer.
         lr_interval: Whether the scheduler steps once an ``epoch`` or once a batch (``step``).
-        flip_tta: Whether the mean of the outputs for an image and its mirror image is taken, except in training.
+        flip_tta: Whether the mean of the outputs for an image and its mirror image is used, except in training.
         init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
-            path of a checkpoint. Weights with the same name and shape are taken.
+            path of a checkpoint. Weights with the same name and shape are copied.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -88,9 +88,11 @@ class PhotoColourization(ColourTask):
     def loss(self, output: Tensor, original: Tensor) -> Tensor:
         """Return the criterion between predicted and true chroma, both [B, 2, H / reduction, W / reduction]."""
         target = self.coding.target(original)
+        # Input and original have the same luma, so the difference in RGB is that of the chroma.
         mse = chroma_offset(output.float() - target).square().mean()
         if self.criterion == "mse":
             return mse / _GREY_MSE
+        # 1e-7 keeps the gradient of the square root finite.
         distance = ((output.float() - target).square().sum(dim=1) + 1e-7).sqrt()
         difference = distance / (1 + 9 * target.square().sum(dim=1).sqrt())
         return mse / _GREY_MSE + difference.mean() / _GREY_DIFFERENCE
@@ -123,5 +125,5 @@ def sample_hints(chroma: Tensor, fraction: float) -> Tensor:
     number = number * (torch.rand(count, device=device) < fraction)
     probability = (number / (height * width)).view(-1, 1, 1, 1)
     mask = (torch.rand(count, 1, height, width, device=device) < probability).to(chroma.dtype)
-    known = chroma + 0.01 * torch.randn_like(chroma)  # users do not hit a colour exactly
+    known = chroma + 0.01 * torch.randn_like(chroma)  # users rarely choose exactly the true colour
     return torch.cat([known * mask, mask], dim=1)

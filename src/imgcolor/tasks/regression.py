@@ -30,12 +30,12 @@ class ColourRegression(ColourTask):
         optimizer: Builds the optimizer from the parameters; Adam with a learning rate of 1e-3 by default.
         lr_scheduler: Builds a scheduler from the optimizer.
         lr_interval: Whether the scheduler steps once an ``epoch`` or once a batch (``step``).
-        flip_tta: Whether the mean of the outputs for an image and its mirror image is taken, except in training.
+        flip_tta: Whether the mean of the outputs for an image and its mirror image is used, except in training.
         space: Colour space of output and loss: ``rgb``, or ``lab`` for L*, a* and b* of CIE Lab, each divided by
             100, where equal differences look about equally large. The network's input is grey or RGB in both
             cases.
         init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
-            path of a checkpoint. Weights with the same name and shape are taken.
+            path of a checkpoint. Weights with the same name and shape are copied.
 
     Raises:
         ValueError: If ``criterion``, ``value_range`` or ``space`` has another value, or ``lab`` is combined with

@@ -27,8 +27,8 @@ class PhotoPatchSource:
     Args:
         root: The folder with ``train``, ``val`` and optionally ``test``, each with photos at any depth.
         size: Height and width of a patch in pixels.
-        scales: Sizes at which the training photos are used, as fractions of their own: smaller copies are sharper, and
-            free of the traces of JPEG. A copy that is smaller than a patch is left out.
+        scales: Factors by which the training photos are resized, in (0, 1]. Smaller copies are sharper, and free of
+            the traces of JPEG. A copy that is smaller than a patch is left out.
         memory_limit: See :class:`FolderSource`.
 
     Raises:
@@ -86,8 +86,8 @@ class PhotoPatchSource:
         width, height = image_size(file)
         if min(width, height) < self.size:
             raise one_line_error(
-                f"{file}: expected a photo of at least {self.size}×{self.size} pixels, found {width}×{height}; take "
-                "it away, or pass a smaller --data.size"
+                f"{file}: expected a photo of at least {self.size}×{self.size} pixels, found {width}×{height}; "
+                "remove it, or pass a smaller --data.size"
             )
         sizes = [(scale, round(height * scale), round(width * scale)) for scale in scales]
         return [
