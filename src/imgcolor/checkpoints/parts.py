@@ -17,14 +17,14 @@ from imgcolor.utils.errors import ImgcolorError
 
 
 class ModelParts(NamedTuple):
-    """What a checkpoint holds for use without training.
+    """The parts of a checkpoint that are used without training.
 
     Attributes:
         network: The network with its trained weights.
         coding: Turns the network's output into images.
-        degradation: What the network was trained to undo, or None where that is not known.
-        image_size: Height of the training images, or None where that is not known.
-        flip_tta: Whether the mean of the outputs for the image and for its mirror image is taken.
+        degradation: What the network was trained to undo, or None if the file does not state it.
+        image_size: Height of the training images, or None if the file does not state it.
+        flip_tta: Whether the mean of the outputs for the image and for its mirror image is used.
     """
 
     network: nn.Module
@@ -85,13 +85,13 @@ def build_parts(
     own, weights = checkpoint[KEY], checkpoint["state_dict"]
     if own["network"] is None and network is None:
         raise ImgcolorError(
-            f"{path}: the checkpoint does not say how its network was built, because the network does not keep "
+            f"{path}: the checkpoint has no config of its network, because the network does not keep "
             "every constructor argument as an attribute; pass a network built with the same arguments: "
             "load_task(path, network=...)"
         )
     if own["coding"] is None:
         raise ImgcolorError(
-            f"{path}: the checkpoint does not say how its output coding was built, because the coding does not "
+            f"{path}: the checkpoint has no config of its output coding, because the coding does not "
             "keep every constructor argument as an attribute"
         )
     try:
@@ -114,7 +114,7 @@ def build_parts(
             part.eval()
             if isinstance(map_location, str | torch.device):
                 part.to(map_location)
-    # Convolutions on the CPU take half the time with their weights in this order.
+    # Convolutions on the CPU take half the time with weights in the memory format channels_last.
     network.to(memory_format=torch.channels_last)
     return ModelParts(network, coding, degradation, own.get("image_size"), own.get("flip_tta", False))
 
@@ -125,7 +125,7 @@ def from_untrusted_config(
     allow_import: str | Sequence[str] = (),
     **replaced: Any,
 ) -> Any:
-    """Make the module of a config, but only if it is no larger than the file's weights for it.
+    """Build the module of a config, but only if it is no larger than the file's weights for it.
 
     The size is measured on torch's ``meta`` device, before any memory is allocated. Classes that the user allows
     are not measured, because not all can be built there.
@@ -137,7 +137,7 @@ def from_untrusted_config(
         **replaced: Constructor arguments that replace the config's.
 
     Returns:
-        The module, without its weights.
+        The module, untrained.
 
     Raises:
         ImgcolorError: If the module is larger than its weights, or a class may not be imported.

@@ -21,7 +21,7 @@ _MAX_ASPECT_RATIO = 32
 """The longer side of the working size is at most this many times the shorter side of the training images."""
 
 _MAX_WORKING_PIXELS = 2**22
-"""Largest working size, in pixels, for networks that were trained on large images."""
+"""Largest number of pixels at the working size, for networks that were trained on large images."""
 
 _MAX_ENLARGEMENT = 4.0
 """Smaller images are enlarged to the working size by at most this factor."""
@@ -44,11 +44,11 @@ class Colourizer(Pipeline):
     image, and black and white stay neutral.
 
     Args:
-        network: A module from grey images [B, 1, h, w] to what the coding takes.
+        network: A module from grey images [B, 1, h, w] to the input of ``coding.to_rgb``.
         coding: Converts the network's output to RGB.
         degradation: :class:`~imgcolor.data.MeanGrey` or :class:`~imgcolor.data.LumaGrey`, as in training.
         image_size: Height of the training images.
-        flip_tta: Whether the mean of the outputs for an image and for its mirror image is taken.
+        flip_tta: Whether the mean of the outputs for an image and for its mirror image is used.
         name: The name in error messages.
 
     Raises:
@@ -66,6 +66,7 @@ class Colourizer(Pipeline):
     @property
     def size(self) -> int:
         """The shorter side of an image at its working size: that of the training images."""
+        # Checkpoints need not state the size. The faces (luma) are 80 pixels high, the horses (plain mean) 32.
         return self.image_size or (80 if isinstance(self.degradation, LumaGrey) else 32)
 
     def colourize(
@@ -168,10 +169,10 @@ class Colourizer(Pipeline):
         return self.join_chroma(self.chroma(self.run_network(small)), grey)
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return the height and width at which the network sees an image.
+        """Return the height and width that the network sees.
 
-        The shorter is :attr:`size`, or less for very small images. The longer is limited, so that the network does
-        not take longer for thin images than for others; it sees them compressed along it.
+        The shorter is :attr:`size`, or less for very small images. The longer is limited, so that thin images take no
+        more time than others; the network sees them compressed along their length.
         """
         factor = min(_MAX_ENLARGEMENT, self.size / min(height, width))
         rows, columns = (min(_MAX_ASPECT_RATIO * self.size, side * factor) for side in (height, width))

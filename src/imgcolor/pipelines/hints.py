@@ -1,4 +1,4 @@
-"""Colour hints: colours that a user knows at some places of a photo. Importing this does not import torch."""
+"""Colour hints: known colours at some places of a photo. Importing this does not import torch."""
 
 import re
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ _TAGS = tuple(
 """EXIF tags of the main directory that describe a photo; the others describe its pixels or its file."""
 
 _LEFT_OUT = (0xA002, 0xA003, 0xA005)
-"""Tags of the EXIF directory that the result changes: its size in pixels, and a pointer."""
+"""Tags that no longer fit: width, height, pointer to the interoperability directory."""
 
 _COLOUR_SPACE, _SRGB = 0xA001, 1
 
@@ -30,7 +30,7 @@ _MAX_BYTES = 65_000
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says about a photo.
+    """The metadata of a photo file.
 
     Attributes:
         exif: EXIF, without orientation, thumbnail and size in pixels.

@@ -1,4 +1,4 @@
-"""A photo in memory: its pixels as a tensor, its alpha channel, and what its file says about it."""
+"""A photo in memory: its pixels as a tensor, its alpha channel, and the metadata of its file."""
 
 import io
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class Photo:
         pixels: Float [1 or 3, H, W] in [0, 1].
         alpha: Pillow's alpha channel, or None.
         bits: Bits per channel of the file, 8 or 16; the result is written with as many where its format can hold them.
-        metadata: What the file says about the photo; the result says it too.
+        metadata: The metadata of the file, which the result gets too.
     """
 
     pixels: Tensor
@@ -79,9 +79,9 @@ class Photo:
     ) -> "Photo":
         """Read an image file, with EXIF rotation and colour profile applied.
 
-        What is not used, such as a damaged profile, is said in one line on stderr.
+        One line on stderr names what is not used, such as a damaged profile.
 
-        Pillow warns about unusual files: see :func:`~imgcolor.data.image_files.quiet_pillow`.
+        Use it inside :func:`~imgcolor.data.image_files.quiet_pillow` to hide Pillow's warnings.
 
         Args:
             path: The file.
@@ -134,7 +134,7 @@ def save_photo(photo: Photo, path: Path) -> None:
     """Write a photo in the format of the file's extension; a file of that name is replaced.
 
     JPEG has no alpha channel, so transparent photos are put on white there. Photos of 16 bits keep them in PNG and TIFF
-    files. What the format cannot hold is said in one line on stderr.
+    files. One line on stderr names what the format cannot hold.
 
     Args:
         photo: The photo.

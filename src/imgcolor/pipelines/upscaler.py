@@ -18,19 +18,19 @@ _SMALLEST_SIDE = 16
 """Thinner images count as if they were so wide."""
 
 _TILE_OVERLAP = 32
-"""Number of pixels that neighbouring tiles share, if the network does not tell its receptive field."""
+"""Number of pixels that neighbouring tiles share, if the network has no attribute ``receptive_field``."""
 
 
 class Upscaler(Pipeline):
     """Enlarges images of any size by the scale factor that the network was trained for.
 
     Args:
-        network: A module from RGB images [B, 3, h, w] to what the coding takes.
+        network: A module from RGB images [B, 3, h, w] to the input of ``coding.to_rgb``.
         coding: Converts the network's output to RGB.
         degradation: :class:`~imgcolor.data.BoxDownsample` or :class:`~imgcolor.data.BicubicDownsample`, as in
             training.
         image_size: Height of the training images.
-        flip_tta: Whether the mean of the outputs for an image and for its mirror image is taken.
+        flip_tta: Whether the mean of the outputs for an image and for its mirror image is used.
         name: The name in error messages.
 
     Raises:
