@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION
 
 from imgcolor.data.colour_profiles import convert_in_srgb
-from imgcolor.utils.errors import ImgcolorError, one_line_error, reason_of
+from imgcolor.utils.errors import ImgcolorError, one_line_error, reason_of, shorten
 
 T = TypeVar("T")
 
@@ -198,12 +198,6 @@ def cannot_list(folder: Path, error: OSError) -> ImgcolorError:
     return one_line_error(
         f"{folder}: expected a folder that can be listed, found: {error}; change its permissions"
     )
-
-
-def shorten(names: Iterator[str]) -> str:
-    """Return the first ten different names, sorted, as a list for a message."""
-    unique = sorted(set(names))
-    return ", ".join(unique[:10] + ["..."] * (len(unique) > 10)) or "none"
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """Errors that report bad input to the user."""
 
+from collections.abc import Iterator
+
 
 class ImgcolorError(Exception):
     """Bad input. The message is one line: where the problem is, what was expected, what was found, what to do.
@@ -41,3 +43,9 @@ def check_positive(name: str, value: int) -> None:
 def reason_of(error: Exception) -> str:
     """Return the message of an error, or the name of its class where it has none."""
     return str(error) or type(error).__name__
+
+
+def shorten(names: Iterator[str]) -> str:
+    """Return the first ten different names, sorted, as a list for a message."""
+    unique = sorted(set(names))
+    return ", ".join(unique[:10] + ["..."] * (len(unique) > 10)) or "none"

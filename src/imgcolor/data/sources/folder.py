@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from imgcolor.data.disk_cache import read_or_map
-from imgcolor.data.image_files import cannot_list, image_files, shorten
+from imgcolor.data.image_files import cannot_list, image_files
 from imgcolor.data.image_io import read_images
 from imgcolor.data.sources.base import ImageSet, Split
-from imgcolor.utils.errors import check_positive, one_line_error
+from imgcolor.utils.errors import check_positive, one_line_error, shorten
 
 
 class FolderSource:
