@@ -85,10 +85,10 @@ def test_images_of_16_bits_are_scaled(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     ramp = np.linspace(0, 255, 16 * 16).round().astype(np.uint16).reshape(16, 16)
     for folder, image in (
-        ("deep", Image.fromarray(ramp * 257)),
+        ("sixteen_bit", Image.fromarray(ramp * 257)),
         ("flat", Image.fromarray(ramp.astype(np.uint8))),
     ):
         Path(folder).mkdir()
         image.save(Path(folder, "ramp.png"))
-    assert main(["evaluate", "flat", "deep", "--output", "scores.csv"]) == 0
+    assert main(["evaluate", "flat", "sixteen_bit", "--output", "scores.csv"]) == 0
     assert float(read_rows(Path("scores.csv"))[0]["mse"]) == pytest.approx(0, abs=1e-5)

@@ -274,12 +274,12 @@ def test_16_bits_of_rgb_are_read(kind: str, orientation: int, tmp_path: Path) ->
     if kind == "tif":
         tifffile.imwrite(path, levels, photometric="rgb", extratags=[(274, 3, 1, orientation, True)])
     else:
-        from imgcolor.pipelines.deep_files import encode_deep
         from imgcolor.pipelines.metadata import Metadata
+        from imgcolor.pipelines.sixteen_bit_files import encode_16_bit
 
         tags = Image.Exif()
         tags[ExifTags.Base.Orientation] = orientation
-        path.write_bytes(encode_deep(levels, "PNG", Metadata(exif=tags.tobytes()), print))
+        path.write_bytes(encode_16_bit(levels, "PNG", Metadata(exif=tags.tobytes()), print))
     photo = Photo.read(path)
     assert photo.bits == 16
     eight = Photo.read(

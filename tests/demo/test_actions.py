@@ -51,7 +51,7 @@ def test_a_grey_photo_has_no_original_and_no_metrics(face: Path, faces: Colouriz
 
 def test_transparent_rotated_and_16_bit_photos(face: Path, faces: Colourizer) -> None:
     image = Image.open(face)
-    transparent, opaque, turned, deep = (
+    transparent, opaque, turned, sixteen_bit = (
         face.with_name(name) for name in ("clear.png", "opaque.png", "turned.jpg", "deep.tif")
     )
     clear = image.copy()
@@ -61,14 +61,16 @@ def test_transparent_rotated_and_16_bit_photos(face: Path, faces: Colourizer) ->
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn
     image.save(turned, exif=exif)
-    Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257).save(deep)
+    Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257).save(sixteen_bit)
     result = run_model(transparent, faces)
     assert result.after.mode == "RGBA"
     assert result.original is not None
     assert result.metrics == {}  # invisible pixels would count
     assert run_model(opaque, faces).metrics == run_model(face, faces).metrics
     assert run_model(turned, faces).after.size == (48, 40)
-    np.testing.assert_array_equal(np.asarray(run_model(deep, faces).before), np.asarray(image.convert("L")))
+    np.testing.assert_array_equal(
+        np.asarray(run_model(sixteen_bit, faces).before), np.asarray(image.convert("L"))
+    )
 
 
 def test_an_upscaled_photo_is_compared_with_bicubic_interpolation(face: Path) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION
 
 from imgcolor.data.colour_profiles import convert_in_srgb
 from imgcolor.utils.errors import ImgcolorError, one_line_error, reason_of, shorten
@@ -102,15 +101,15 @@ def decode(
             file.seek(page)
             _check_pixels(file, max_pixels)
         elif page is None and file.format in _SEVERAL_FRAMES and getattr(file, "is_animated", False):
-            note(path, f"holds several {_SEVERAL_FRAMES[file.format]}: only the first is used")
+            print_note(path, f"holds several {_SEVERAL_FRAMES[file.format]}: only the first is used")
         with _large_image_lock if file.width * file.height > _LARGE else contextlib.nullcontext():
             if file.format == "TIFF":
                 _keep_tags(path, file)
             upright = ImageOps.exif_transpose(file)
-            white_is_zero = getattr(file, "tag_v2", {}).get(PHOTOMETRIC_INTERPRETATION) == 0
+            white_is_zero = getattr(file, "tag_v2", {}).get(ExifTags.Base.PhotometricInterpretation) == 0
             if white_is_zero and file.mode.startswith("I;16"):
                 upright = upright.point(lambda level: level * -1 + 65535)  # Pillow does this for 8 bits only
-            return convert_in_srgb(upright, convert, partial(note, path))
+            return convert_in_srgb(upright, convert, partial(print_note, path))
 
 
 def _keep_tags(path: Path, file: Image.Image) -> None:
@@ -118,10 +117,10 @@ def _keep_tags(path: Path, file: Image.Image) -> None:
     try:
         file.info["exif"] = file.getexif().tobytes()
     except Exception as error:  # damaged tags make Pillow raise nearly anything
-        note(path, f"holds tags that are not used ({type(error).__name__}: {error})")
+        print_note(path, f"holds tags that are not used ({type(error).__name__}: {error})")
 
 
-def note(path: Path, text: str) -> None:
+def print_note(path: Path, text: str) -> None:
     """Print in one line on stderr what is not used of a file."""
     print(f"{path} {text}", file=sys.stderr)
 
@@ -178,7 +177,9 @@ def image_files(folder: Path, hint: str = "pass another folder") -> list[Path]:
         names = ", ".join(str(file.relative_to(folder)) for file in others[:_NAMES_SHOWN])
         more = f" and {len(others) - _NAMES_SHOWN} more" if len(others) > _NAMES_SHOWN else ""
         ways = dict.fromkeys(filter(None, (OTHER_IMAGES[file.suffix.lower()] for file in others)))
-        note(folder, f"holds images that cannot be read: {names}{more}{''.join(f'; {way}' for way in ways)}")
+        print_note(
+            folder, f"holds images that cannot be read: {names}{more}{''.join(f'; {way}' for way in ways)}"
+        )
     return images
 
 

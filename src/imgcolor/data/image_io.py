@@ -89,7 +89,7 @@ def read_in_parallel(read: Callable[[int], None], count: int, what: str) -> None
         pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C, do not read the other files
 
 
-def deep_grey(image: Image.Image) -> np.ndarray | None:
+def grey_16_bit(image: Image.Image) -> np.ndarray | None:
     """Return the values of a 16-bit grey image, [H, W] in 0..65535, or None for other images.
 
     A colour profile is applied, as :func:`~imgcolor.data.colour_profiles.to_srgb` does for 8 bits.
@@ -130,16 +130,22 @@ def _read(path: Path, size: int, crop: float = 1.0, expected_bytes: int | None =
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Convert a Pillow image of any mode to 8-bit RGB; transparent parts become white."""
-    values = deep_grey(image)
+    values = grey_16_bit(image)
     if values is not None:
-        image = Image.fromarray(
-            ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        )  # 65535 = 257 * 255
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        white.alpha_composite(image.convert("RGBA"))
-        image = white
+        # 65535 = 257 * 255
+        image = Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+    image = on_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Put a transparent image on white, in mode ``RGB``; return other images unchanged."""
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image.convert("RGB"), mask=image.getchannel("A"))
+    return white
 
 
 def _bytes(path: Path) -> int | None:

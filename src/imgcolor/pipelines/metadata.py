@@ -15,14 +15,14 @@ _TAGS = tuple(
 )  # fmt: skip
 """EXIF tags of the main directory that describe a photo; the others describe its pixels or its file."""
 
-_LEFT_OUT = (0xA002, 0xA003, 0xA005)
+_LEFT_OUT = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight, ExifTags.IFD.Interop)
 """Tags that no longer fit: width, height, pointer to the interoperability directory."""
 
-_COLOUR_SPACE, _SRGB = 0xA001, 1
+_SRGB = 1
+"""Value of the tag ColorSpace."""
 
-_XMP_TAG = 700
-
-_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _INCH = 282, 283, 296, 2
+_INCH = 2
+"""Value of the tag ResolutionUnit."""
 
 _MAX_BYTES = 65_000
 """Largest EXIF or XMP that a JPEG file can hold."""
@@ -52,7 +52,7 @@ class Metadata:
 
         Args:
             image: The image.
-            note: Called with the end of a sentence that starts with the file, if a part cannot be read.
+            note: Called with a message without the path if a part cannot be read.
         """
         try:
             exif, dpi = _descriptive_exif(image), _dpi(image)
@@ -67,7 +67,7 @@ class Metadata:
         Args:
             kind: Pillow's name of the format: PNG, JPEG, WEBP or TIFF.
             is_grey: Whether the image is grey; the profile of sRGB is one for RGB images.
-            note: Called with the end of a sentence that starts with the file, if a part does not fit the format.
+            note: Called with a message without the path if a part does not fit the format.
         """
         options: dict[str, Any] = {}
         if self.has_profile and not is_grey:
@@ -109,7 +109,7 @@ class Metadata:
         if self.description and ExifTags.Base.ImageDescription not in tags:
             tags[ExifTags.Base.ImageDescription] = self.description
         if xmp is not None:
-            tags[_XMP_TAG] = xmp
+            tags[ExifTags.Base.XMLPacket] = xmp
         options: dict[str, Any] = {"exif": tags} if len(tags) else {}
         if any(directory in tags for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)):
             options["compression"] = None  # Pillow cannot write these directories into a compressed file
@@ -123,8 +123,8 @@ def _descriptive_exif(image: Image.Image) -> bytes | None:
             copy[tag] = source[tag]
     for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
         values = {tag: value for tag, value in source.get_ifd(directory).items() if tag not in _LEFT_OUT}
-        if _COLOUR_SPACE in values:
-            values[_COLOUR_SPACE] = _SRGB
+        if ExifTags.Base.ColorSpace in values:
+            values[ExifTags.Base.ColorSpace] = _SRGB
         if values:
             copy.get_ifd(directory).update(values)
             copy[directory] = copy.get_ifd(directory)
@@ -140,9 +140,9 @@ def _xmp(image: Image.Image) -> bytes | None:
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:
     dpi, tags = image.info.get("dpi"), image.getexif()
-    in_inches = tags.get(_RESOLUTION_UNIT, _INCH) == _INCH
-    if dpi is None and in_inches and _X_RESOLUTION in tags and _Y_RESOLUTION in tags:
-        dpi = (tags[_X_RESOLUTION], tags[_Y_RESOLUTION])
+    in_inches = tags.get(ExifTags.Base.ResolutionUnit, _INCH) == _INCH
+    if dpi is None and in_inches and ExifTags.Base.XResolution in tags and ExifTags.Base.YResolution in tags:
+        dpi = (tags[ExifTags.Base.XResolution], tags[ExifTags.Base.YResolution])
     if not isinstance(dpi, tuple) or len(dpi) != 2:
         return None
     horizontal, vertical = (float(value) for value in dpi)
@@ -156,7 +156,10 @@ def _with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
     tags = Image.Exif()
     if exif is not None:
         tags.load(exif)
-    tags[_X_RESOLUTION], tags[_Y_RESOLUTION], tags[_RESOLUTION_UNIT] = *dpi, _INCH
+    tags[ExifTags.Base.XResolution], tags[ExifTags.Base.YResolution], tags[ExifTags.Base.ResolutionUnit] = (
+        *dpi,
+        _INCH,
+    )
     return tags.tobytes()
 
 

@@ -13,17 +13,16 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from imgcolor.data.image_files import MAX_PIXELS, WRITABLE_FORMATS, decode, note
-from imgcolor.data.image_io import deep_grey
-from imgcolor.pipelines.deep_files import DEEP_FORMATS, encode_deep, read_deep
+from imgcolor.data.image_files import MAX_PIXELS, WRITABLE_FORMATS, decode, print_note
+from imgcolor.data.image_io import grey_16_bit, on_white
 from imgcolor.pipelines.metadata import Metadata
+from imgcolor.pipelines.sixteen_bit_files import SIXTEEN_BIT_FORMATS, encode_16_bit, read_16_bit
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import atomic_write
 
 _ENCODER_OPTIONS: dict[str, dict[str, Any]] = {
-    "PNG": {
-        "compress_level": 3
-    },  # half the time of Pillow's default, for files that are a few per cent larger
+    # Half the time of Pillow's default, for files that are a few per cent larger.
+    "PNG": {"compress_level": 3},
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"quality": 95},
     "TIFF": {"compression": "tiff_lzw"},
@@ -52,16 +51,16 @@ class Photo:
 
         Args:
             image: The image.
-            note: Called with the end of a sentence that starts with the file, if a part cannot be used.
+            note: Called with a message without the path if a part cannot be used.
 
         Raises:
             ImgcolorError: If the image holds floating-point values or values above 16 bits, or has no pixels.
         """
         if 0 in image.size:
             raise ImgcolorError(f"image: expected at least one pixel, found {image.width}x{image.height}")
-        deep = deep_grey(image)
-        if deep is not None:
-            pixels = torch.from_numpy(deep.astype(np.float32) / 65535)[None]
+        levels = grey_16_bit(image)
+        if levels is not None:
+            pixels = torch.from_numpy(levels.astype(np.float32) / 65535)[None]
             return cls(pixels, bits=16, metadata=Metadata.from_image(image, note))
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
         image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
@@ -92,12 +91,13 @@ class Photo:
         Raises:
             ImgcolorError: If the file is missing, damaged, not an image, not in an accepted format, or too large.
         """
-        tell = partial(note, path)
-        photo = decode(path, partial(cls.from_image, note=tell), max_pixels, formats, page=page)
-        deep = read_deep(path, page or 0, tell) if len(photo.pixels) == 3 else None
-        if deep is None:
+        note = partial(print_note, path)
+        photo = decode(path, partial(cls.from_image, note=note), max_pixels, formats, page=page)
+        # Pillow reads 16-bit RGB as 8-bit RGB, and 16-bit grey with alpha as 8-bit RGBA.
+        levels = read_16_bit(path, page or 0, note) if len(photo.pixels) == 3 else None
+        if levels is None:
             return photo
-        pixels = torch.from_numpy(deep.astype(np.float32) / 65535).permute(2, 0, 1)
+        pixels = torch.from_numpy(levels.astype(np.float32) / 65535).permute(2, 0, 1)
         return replace(photo, pixels=pixels, bits=16)
 
     def with_pixels(self, pixels: Tensor) -> "Photo":
@@ -146,13 +146,13 @@ def save_photo(photo: Photo, path: Path) -> None:
         ValueError: Likewise.
     """
     kind = WRITABLE_FORMATS[path.suffix.lower()]
-    tell = partial(note, path)
-    if photo.bits == 16 and kind in DEEP_FORMATS:
-        atomic_write(path, encode_deep(_deep_levels(photo), kind, photo.metadata, tell))
+    note = partial(print_note, path)
+    if photo.bits == 16 and kind in SIXTEEN_BIT_FORMATS:
+        atomic_write(path, encode_16_bit(_sixteen_bit_levels(photo), kind, photo.metadata, note))
         return
     if photo.bits == 16:
-        tell(f"has 8 bits per channel, and the photo 16, because {kind} cannot hold more; PNG and TIFF can")
-    save_image(photo.to_image(), path, **photo.metadata.options(kind, len(photo.pixels) == 1, tell))
+        note(f"has 8 bits per channel, and the photo 16, because {kind} cannot hold more; PNG and TIFF can")
+    save_image(photo.to_image(), path, **photo.metadata.options(kind, len(photo.pixels) == 1, note))
 
 
 def save_image(image: Image.Image, path: Path, **options: Any) -> None:
@@ -176,18 +176,9 @@ def save_image(image: Image.Image, path: Path, **options: Any) -> None:
     atomic_write(path, buffer.getvalue())
 
 
-def _deep_levels(photo: Photo) -> np.ndarray:
+def _sixteen_bit_levels(photo: Photo) -> np.ndarray:
     """Return the pixels and alpha of a photo as uint16 [H, W, channels]."""
     levels = (photo.pixels * 65535).round_().cpu().numpy().astype(np.uint16).transpose(1, 2, 0)
     if photo.alpha is None:
         return levels
     return np.dstack([levels, np.asarray(photo.alpha, np.uint16) * 257])
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """Put a transparent image on white; return other images unchanged."""
-    if not image.has_transparency_data:
-        return image
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image.convert("RGB"), mask=image.getchannel("A"))
-    return white

@@ -7,7 +7,8 @@ from PIL import Image
 from torch import Tensor
 
 from imgcolor.baselines import Interpolation
-from imgcolor.pipelines.photo import Photo, on_white
+from imgcolor.data.image_io import on_white
+from imgcolor.pipelines.photo import Photo
 
 Previews = dict[str, Image.Image]
 """Caption to an image, in the order of display. All images have one size."""

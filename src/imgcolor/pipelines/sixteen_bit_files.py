@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 from imgcolor.data.colour_profiles import ProfileFault, has_gamma, is_srgb
 from imgcolor.pipelines.metadata import Metadata
 
-DEEP_FORMATS = ("PNG", "TIFF")
+SIXTEEN_BIT_FORMATS = ("PNG", "TIFF")
 """Pillow's names of the formats that hold 16 bits per channel."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -35,7 +35,7 @@ _UPRIGHT: Mapping[int, Callable[[np.ndarray], np.ndarray]] = {
 """EXIF orientation to the function that turns the pixels upright."""
 
 
-def read_deep(path: Path, page: int, note: Callable[[str], None]) -> np.ndarray | None:
+def read_16_bit(path: Path, page: int, note: Callable[[str], None]) -> np.ndarray | None:
     """Read the pixels of an image with 16 bits per channel that Pillow reads as 8 bits, with EXIF rotation applied.
 
     These are RGB images, and grey images with an alpha channel.
@@ -43,14 +43,14 @@ def read_deep(path: Path, page: int, note: Callable[[str], None]) -> np.ndarray 
     Args:
         path: A file that Pillow has decoded before, and so is whole.
         page: The page of a TIFF file, from 0.
-        note: Called with the end of a sentence that starts with the file, if it has 16 bits that cannot be used.
+        note: Called with a message without the path if the file has 16 bits that cannot be used.
 
     Returns:
         uint16 [H, W, 1 or 3]; None for other images, and where only 8 bits can be used.
     """
     with Image.open(path) as file:
         file.seek(page)
-        if not _is_deep(file):
+        if not _has_16_bits(file):
             return None
         orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
         icc, kind = file.info.get("icc_profile"), file.format
@@ -72,14 +72,14 @@ def read_deep(path: Path, page: int, note: Callable[[str], None]) -> np.ndarray 
     return np.ascontiguousarray(pixels if turn is None else turn(pixels))
 
 
-def encode_deep(levels: np.ndarray, kind: str, metadata: Metadata, note: Callable[[str], None]) -> bytes:
+def encode_16_bit(levels: np.ndarray, kind: str, metadata: Metadata, note: Callable[[str], None]) -> bytes:
     """Return a file with 16 bits per channel.
 
     Args:
         levels: uint16 [H, W, 1 to 4]: grey or RGB, with or without alpha.
         kind: PNG or TIFF.
-        metadata: What the file says about the photo.
-        note: Called with the end of a sentence that starts with the file, if a part of the metadata does not fit.
+        metadata: The metadata of the photo.
+        note: Called with a message without the path if a part of the metadata does not fit.
     """
     if kind == "TIFF":
         return _encode_tiff(levels, metadata, note)
@@ -92,13 +92,15 @@ def encode_deep(levels: np.ndarray, kind: str, metadata: Metadata, note: Callabl
     )
 
 
-def _is_deep(file: Image.Image) -> bool:
+def _has_16_bits(file: Image.Image) -> bool:
     if file.format == "PNG":
         # The tile's last argument names how the bytes are stored.
         return any(str(tile[3]) in ("RGB;16B", "RGBA;16B", "LA;16B") for tile in getattr(file, "tile", ()))
     if file.format == "TIFF":
         tags = getattr(file, "tag_v2", {})
-        return tags.get(262) == 2 and set(tags.get(258, ())) == {16} and set(tags.get(339, (1,))) == {1}
+        is_rgb = tags.get(ExifTags.Base.PhotometricInterpretation) == 2
+        is_unsigned = set(tags.get(ExifTags.Base.SampleFormat, (1,))) == {1}
+        return is_rgb and is_unsigned and set(tags.get(ExifTags.Base.BitsPerSample, ())) == {16}
     return False
 
 
@@ -114,9 +116,8 @@ def _read_tiff(path: Path, page: int) -> np.ndarray:
     import tifffile  # here: other photos do without it
 
     pixels: np.ndarray = np.asarray(tifffile.imread(path, key=page))
-    pixels = (
-        pixels if pixels.shape[-1] in (3, 4) else np.moveaxis(pixels, 0, -1)
-    )  # planes one after the other
+    # Planes one after the other.
+    pixels = pixels if pixels.shape[-1] in (3, 4) else np.moveaxis(pixels, 0, -1)
     return pixels[..., :3].astype(np.uint16)
 
 
@@ -129,7 +130,7 @@ def _encode_tiff(levels: np.ndarray, metadata: Metadata, note: Callable[[str], N
         if directory in tags:
             note(f"lacks the photo's {name} data, which imgcolor writes into 8-bit TIFF files only")
     texts = [(int(tag), 2, None, value, True) for tag, value in tags.items() if isinstance(value, str)]
-    xmp = tags.get(700)
+    xmp = tags.get(ExifTags.Base.XMLPacket)
     file = io.BytesIO()
     tifffile.imwrite(
         file,
@@ -140,7 +141,7 @@ def _encode_tiff(levels: np.ndarray, metadata: Metadata, note: Callable[[str], N
         resolution=options.get("dpi"),
         resolutionunit="INCH" if "dpi" in options else None,
         iccprofile=options.get("icc_profile"),
-        extratags=texts + ([(700, 1, len(xmp), xmp, True)] if xmp else []),
+        extratags=texts + ([(int(ExifTags.Base.XMLPacket), 1, len(xmp), xmp, True)] if xmp else []),
         metadata=None,
     )
     return file.getvalue()
