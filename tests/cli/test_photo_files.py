@@ -290,6 +290,20 @@ def test_16_bits_of_rgb_are_read(kind: str, orientation: int, tmp_path: Path) ->
     assert len(np.unique(np.round(photo.pixels.numpy() * 65535) % 256)) > 50  # not 8 bits times 257
 
 
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (5, 4), (4, 3), (5, 7)])
+@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
+def test_16_bit_tiff_files_with_one_plane_per_channel_are_read(
+    shape: tuple[int, int], planarconfig: str, tmp_path: Path
+) -> None:
+    levels = np.random.default_rng(0).integers(0, 65536, (*shape, 3), dtype=np.uint16)
+    stored = levels if planarconfig == "contig" else np.moveaxis(levels, -1, 0)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, stored, photometric="rgb", planarconfig=planarconfig)
+    photo = Photo.read(path)
+    assert photo.bits == 16
+    assert np.abs(photo.pixels.numpy().transpose(1, 2, 0) * 65535 - levels).max() < 0.01
+
+
 def _orientation(value: int) -> Image.Exif:
     tags = Image.Exif()
     tags[ExifTags.Base.Orientation] = value

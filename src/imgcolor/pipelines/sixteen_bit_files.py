@@ -115,9 +115,11 @@ def _read_png(path: Path) -> np.ndarray:
 def _read_tiff(path: Path, page: int) -> np.ndarray:
     import tifffile  # here: other photos do without it
 
-    pixels: np.ndarray = np.asarray(tifffile.imread(path, key=page))
-    # Planes one after the other.
-    pixels = pixels if pixels.shape[-1] in (3, 4) else np.moveaxis(pixels, 0, -1)
+    with tifffile.TiffFile(path) as file:
+        found = file.pages[page].aspage()
+        pixels: np.ndarray = np.asarray(found.asarray())
+        if found.planarconfig == tifffile.PLANARCONFIG.SEPARATE:  # one plane per channel
+            pixels = np.moveaxis(pixels, 0, -1)
     return pixels[..., :3].astype(np.uint16)
 
 
