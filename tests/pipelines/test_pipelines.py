@@ -131,9 +131,9 @@ def test_pillow_modes(colourizer: Colourizer) -> None:
     assert result.mode == "RGBA"
     np.testing.assert_array_equal(np.asarray(result.getchannel("A")), np.asarray(alpha))
     grey = image.convert("L")
-    deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    sixteen_bit = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
     expected = np.asarray(colourizer.colourize(grey))
-    for same in (deep, grey.convert("LA"), grey.convert("P"), grey.convert("RGB")):
+    for same in (sixteen_bit, grey.convert("LA"), grey.convert("P"), grey.convert("RGB")):
         found = np.asarray(colourizer.colourize(same).convert("RGB"))
         assert np.abs(found.astype(int) - expected).max() <= 1
 
@@ -334,7 +334,7 @@ def test_black_and_white_areas_of_a_photo_stay_neutral(shipped: Colourizer) -> N
 
 
 @pytest.mark.parametrize("scale", ["working", "native"])
-def test_colours_inside_the_rgb_cube_are_the_sum_of_grey_and_chroma(scale: Scale) -> None:
+def test_colours_inside_the_rgb_cube_are_the_sum_of_grey_and_difference(scale: Scale) -> None:
     colourizer = load("faces")
     assert isinstance(colourizer, Colourizer)
     grey = F.interpolate(make_image(6, 5, channels=1)[None], (120, 100), mode="bilinear")
@@ -342,12 +342,12 @@ def test_colours_inside_the_rgb_cube_are_the_sum_of_grey_and_chroma(scale: Scale
         expected = colourizer.run_network(grey)
     else:
         small = F.interpolate(grey, colourizer.working_size(120, 100), mode="bilinear", antialias=True)
-        chroma = colourizer.chroma(colourizer.run_network(small.clamp(0, 1)))
-        expected = grey + F.interpolate(chroma, (120, 100), mode="bilinear", antialias=False)
+        difference = colourizer.colour_difference(colourizer.run_network(small.clamp(0, 1)))
+        expected = grey + F.interpolate(difference, (120, 100), mode="bilinear", antialias=False)
     inside = (expected.amin(1) > 0) & (expected.amax(1) < 1)
-    difference = (colourizer.colourize_batch(grey, scale) - expected).abs().amax(1)
+    error = (colourizer.colourize_batch(grey, scale) - expected).abs().amax(1)
     assert inside.float().mean() > 0.8
-    assert difference[inside].max() <= 1e-6
+    assert error[inside].max() <= 1e-6
 
 
 class NetworkInputs:

@@ -39,9 +39,9 @@ _SMALLEST_SIDE = 32
 class Colourizer(Pipeline):
     """Colourizes images of any size.
 
-    The network sees a grey image at its working size, which is near the size of its training images. The chroma of
-    its result is resized to the size of the image, and joined with the grey image. So the result is as sharp as the
-    image, and black and white stay neutral.
+    The network sees a grey image at its working size, which is near the size of its training images. The
+    difference of its result from grey is resized to the size of the image, and joined with the grey image. So the
+    result is as sharp as the image, and black and white stay neutral.
 
     Args:
         network: A module from grey images [B, 1, h, w] to the input of ``coding.to_rgb``.
@@ -85,7 +85,7 @@ class Colourizer(Pipeline):
                 full size, in strips if that is large.
             hints: Colours that are known at some places. They also change the colours of similar parts of the image.
                 Only models for photos use them.
-            saturation: Factor of the predicted chroma: 0 leaves the image grey, higher values give bolder colours.
+            saturation: Factor of the predicted colour: 0 leaves the image grey, higher values give bolder colours.
                 None: the model's own.
 
         Returns:
@@ -154,19 +154,21 @@ class Colourizer(Pipeline):
         coloured = self._colourize_without_hints(grey, scale)
         if saturation is None:
             return coloured
-        return join_luma_offset(grey, saturation * self.chroma(coloured))
+        return join_luma_offset(grey, saturation * self.colour_difference(coloured))
 
     def _colourize_without_hints(self, grey: Tensor, scale: Scale) -> Tensor:
         height, width = grey.shape[-2:]
         size = (height, width) if scale == "native" else self.working_size(height, width)
         most = max(1, MAX_BATCH_PIXELS // math.prod(max(_SMALLEST_SIDE, side) for side in size))
-        if len(grey) > most:
-            parts = torch.split(grey, most)
-            return torch.cat([self._colourize_without_hints(part, scale) for part in parts])
-        if size == (height, width):
-            return self.run_at_full_size(grey)
-        small = F.interpolate(grey, size, mode="bilinear", antialias=True).clamp(0, 1)
-        return self.join_chroma(self.chroma(self.run_network(small)), grey)
+        results = []
+        for part in torch.split(grey, most):
+            if size == (height, width):
+                results.append(self.run_at_full_size(part))
+            else:
+                small = F.interpolate(part, size, mode="bilinear", antialias=True).clamp(0, 1)
+                difference = self.colour_difference(self.run_network(small))
+                results.append(self.join_colour_difference(difference, part))
+        return results[0] if len(results) == 1 else torch.cat(results)
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width that the network sees.
@@ -194,26 +196,26 @@ class Colourizer(Pipeline):
         height = min(grey.shape[-2], _MAX_STRIP_HEIGHT)
         strip = max(2 * _STRIP_OVERLAP, MAX_BATCH_PIXELS // max(height, _SMALLEST_SIDE))
         rgb = run_in_tiles(grey, self.run_network, (height, strip), _STRIP_OVERLAP)
-        return self.join_chroma(self.chroma(rgb), grey)
+        return self.join_colour_difference(self.colour_difference(rgb), grey)
 
-    def chroma(self, rgb: Tensor) -> Tensor:
+    def colour_difference(self, rgb: Tensor) -> Tensor:
         """Return the difference of RGB images, float [B, 3, h, w], from their grey versions."""
         red, green, blue = self.degradation.weights
         return rgb - (red * rgb[:, :1] + green * rgb[:, 1:2] + blue * rgb[:, 2:])
 
-    def join_chroma(self, chroma: Tensor, grey: Tensor) -> Tensor:
-        """Resize chroma to the size of the grey images, and join both.
+    def join_colour_difference(self, difference: Tensor, grey: Tensor) -> Tensor:
+        """Resize a difference from grey to the size of the grey images, and join both.
 
         Args:
-            chroma: Float [B, 3, h, w].
+            difference: Float [B, 3, h, w], from :meth:`colour_difference`.
             grey: Float [B, 1, H, W] in [0, 1].
 
         Returns:
-            Float [B, 3, H, W] in [0, 1]. Where a colour is outside the RGB cube, its chroma is reduced until it fits;
-            so black and white stay neutral.
+            Float [B, 3, H, W] in [0, 1]. Where a colour is outside the RGB cube, its difference from grey is reduced
+            until it fits; so black and white stay neutral.
         """
         size = grey.shape[-2:]
-        if chroma.shape[-2:] != size:
-            is_larger = chroma.shape[-2:].numel() > size.numel()
-            chroma = F.interpolate(chroma, size, mode="bilinear", antialias=is_larger)
-        return join_luma_offset(grey, chroma)
+        if difference.shape[-2:] != size:
+            is_larger = difference.shape[-2:].numel() > size.numel()
+            difference = F.interpolate(difference, size, mode="bilinear", antialias=is_larger)
+        return join_luma_offset(grey, difference)

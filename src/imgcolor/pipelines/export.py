@@ -56,7 +56,8 @@ class ExportedNetwork(nn.Module):
         if self.size_multiple > 1:
             rgb = rgb[..., : height * self.scale_factor, : width * self.scale_factor]
         if self._colourizer is not None:
-            rgb = self._colourizer.join_chroma(self._colourizer.chroma(rgb), images)
+            difference = self._colourizer.colour_difference(rgb)
+            rgb = self._colourizer.join_colour_difference(difference, images)
         return rgb
 
     def example_inputs(self) -> list[Tensor]:
