@@ -98,15 +98,15 @@ def build_parts(
         if own["task"] is not None:
             refuse_class(own["task"]["class_path"], allow_import)
         if network is None:
-            network = from_untrusted_config(own["network"], _under("network.", weights), allow_import)
-        coding = from_untrusted_config(own["coding"], _under("coding.", weights), allow_import)
+            network = from_untrusted_config(own["network"], weights_under("network.", weights), allow_import)
+        coding = from_untrusted_config(own["coding"], weights_under("coding.", weights), allow_import)
         degradation = None if own["degradation"] is None else from_config(own["degradation"], allow_import)
         if not isinstance(coding, OutputCoding):
             raise ImgcolorError(
                 f"expected the config of an output coding, found one of {type(coding).__name__}"
             )
-        load_weights(network, _under("network.", weights))
-        load_weights(coding, _under("coding.", weights))
+        load_weights(network, weights_under("network.", weights))
+        load_weights(coding, weights_under("coding.", weights))
     except ImgcolorError as error:
         raise ImgcolorError(f"{path}: {error}") from error
     for part in (network, coding, degradation):
@@ -144,6 +144,7 @@ def from_untrusted_config(
     """
     if not is_trusted(config):
         return from_config(config, allow_import, **replaced)
+    # Some modules have no weights, such as activations. A file can ask for any number of these.
     most = 1000 + 10 * len(weights)
     built = itertools.count(1)
 
@@ -160,6 +161,7 @@ def from_untrusted_config(
     numbers, found = (
         sum(value.numel() for value in values.values()) for values in (skeleton.state_dict(), weights)
     )
+    # Weights that would not fit are refused before memory is allocated for them.
     if numbers > found:
         raise ImgcolorError(
             f"its weights do not fit: the module of its config has {numbers:,} values, the file {found:,}"
@@ -179,6 +181,6 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
         raise ImgcolorError(f"its weights do not fit {type(module).__name__}: {error}") from error
 
 
-def _under(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def weights_under(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights whose names start with a prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

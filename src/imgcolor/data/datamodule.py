@@ -188,8 +188,8 @@ class ImageDataModule(LightningDataModule):
         self._fitting = False
         for images, pixels in self._copied_to_gpu:
             images.pixels = pixels  # the trainer keeps the loaders
-            if self._training_sampler is not None:
-                self._training_sampler.device = pixels.device
+        if self._copied_to_gpu and self._training_sampler is not None:
+            self._training_sampler.device = self._copied_to_gpu[0][1].device
         self._copied_to_gpu.clear()
 
     def on_after_batch_transfer(self, batch: Tensor | Batch, dataloader_idx: int) -> Batch:

@@ -62,7 +62,7 @@ def read_or_map(
         pixels = torch.empty(images, dtype=torch.uint8)
         read(pixels)
         return pixels
-    location = _location(files, f"{shape}{settings}")
+    location = _location(files, f"{shape} {settings}".rstrip())
     path = cache_folder() / f"{location}-{_state(files)}.uint8"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

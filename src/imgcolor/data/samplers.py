@@ -73,6 +73,7 @@ class TrainingSampler(DistributedSampler[Tensor]):
         weights: Sequence[float] | None = None,
     ) -> None:
         _check_image_count(images, num_replicas)
+        # DistributedSampler uses the length of its data set alone.
         super().__init__(InMemoryImages(torch.empty(images)), num_replicas, rank, shuffle=shuffle, seed=seed)
         self.members = None if weights is None else _members(groups, weights)
         self.weights = weights
@@ -97,6 +98,7 @@ class TrainingSampler(DistributedSampler[Tensor]):
         """Return the images of a weighted epoch: int64 [images], group by group."""
         assert self.members is not None
         assert self.weights is not None
+        # Rounding the sums, and not each number, keeps the total.
         ends = np.rint(np.cumsum(self.weights) / np.sum(self.weights) * self.images).astype(int)
         counts = np.diff(ends, prepend=0)
         parts = []

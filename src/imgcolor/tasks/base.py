@@ -103,13 +103,16 @@ class ColourTask(CheckpointedModule, ABC):
 
     def images(self, batch: Batch) -> dict[str, Tensor]:
         """Return images of a batch to display: name to float [B, C, h, w] in [0, 1], in the order of display."""
-        images = {"input": batch.degraded, "prediction": self(batch.degraded), "target": batch.original}
+        prediction = self(batch.degraded)
         if batch.degraded.shape[-2:] == batch.original.shape[-2:]:
-            return images
+            return {"input": batch.degraded, "prediction": prediction, "target": batch.original}
         baselines = matching_baselines(batch.degraded, batch.original)
-        images |= {name: baselines[name](batch.degraded) for name in ("bilinear", "bicubic")}
-        order = ("input", "target", "prediction", "bilinear", "bicubic")
-        return {name: images[name] for name in order}
+        return {
+            "input": batch.degraded,
+            "target": batch.original,
+            "prediction": prediction,
+            **{name: baselines[name](batch.degraded) for name in ("bilinear", "bicubic")},
+        }
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch."""

@@ -8,10 +8,10 @@ from torch import nn
 
 from imgcolor.baselines import GreyLookup
 from imgcolor.checkpoints import read_checkpoint
+from imgcolor.checkpoints.parts import weights_under
 from imgcolor.pretrained.registry import weights_path
 from imgcolor.utils.errors import ImgcolorError
 
-_PREFIX = "network."
 _NAMES_SHOWN = 5
 
 _print = rank_zero_only(print)
@@ -30,11 +30,7 @@ def init_network(network: nn.Module, model: str | Path) -> None:
     Raises:
         ImgcolorError: If the model is unknown, the file cannot be read, or no weight fits.
     """
-    weights = {
-        name.removeprefix(_PREFIX): value
-        for name, value in read_checkpoint(weights_path(model))["state_dict"].items()
-        if name.startswith(_PREFIX)
-    }
+    weights = weights_under("network.", read_checkpoint(weights_path(model))["state_dict"])
     tables = tuple(
         f"{name}." if name else ""
         for name, module in network.named_modules()
@@ -42,16 +38,20 @@ def init_network(network: nn.Module, model: str | Path) -> None:
     )
     own = {name: value for name, value in network.state_dict().items() if not name.startswith(tables)}
     weights = {name: value for name, value in weights.items() if not name.startswith(tables)}
-    taken = {name: value for name, value in weights.items() if name in own and value.shape == own[name].shape}
-    if not taken:
+    copied = {
+        name: value for name, value in weights.items() if name in own and value.shape == own[name].shape
+    }
+    if not copied:
         raise ImgcolorError(
             f"model.init_from: expected weights that fit {type(network).__name__}, found none in {model} with the "
             "same name and shape; give a model of the same network class (`imgcolor models` shows them)"
         )
-    network.load_state_dict(taken, strict=False)
-    _print(f"init_from {model}: {len(taken)} of the network's {len(own)} tensors are copied", file=sys.stderr)
+    network.load_state_dict(copied, strict=False)
+    _print(
+        f"init_from {model}: {len(copied)} of the network's {len(own)} tensors are copied", file=sys.stderr
+    )
     _report("not in it, so newly initialised", [name for name in own if name not in weights])
-    _report("of another shape, so newly initialised", [n for n in own if n in weights and n not in taken])
+    _report("of another shape, so newly initialised", [n for n in own if n in weights and n not in copied])
     _report("left out, because the network has no such tensor", [name for name in weights if name not in own])
 
 

@@ -52,7 +52,11 @@ class ImageSet:
 
 
 class ImageSource(Protocol):
-    """Interface of a source: an object with a method ``load``."""
+    """Interface of a source: an object with a method ``load``.
+
+    It can also have a method ``prepare()``, which downloads missing images. It is called in one process per machine,
+    before ``load``.
+    """
 
     def load(self, split: Split) -> ImageSet:
         """Return all images of a split, always in the same order."""

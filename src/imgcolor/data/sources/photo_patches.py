@@ -1,6 +1,5 @@
 """Square patches of photos of any size."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -74,7 +73,7 @@ class PhotoPatchSource:
             partial(self._read, files, patches, split),
             self.memory_limit,
             count=len(patches),
-            settings=f" patches {scales} {stride}",
+            settings=f"patches {scales} {stride}",
         )
         names = tuple(
             f"{files[p.file].relative_to(folder).as_posix()} {p.scale:g} {p.top},{p.left}" for p in patches
@@ -102,14 +101,15 @@ class PhotoPatchSource:
         self, files: Sequence[Path], patches: "Sequence[_Patch]", what: str, pixels: torch.Tensor
     ) -> None:
         """Read the photos in parallel and fill ``pixels`` with their patches."""
-        numbers = [patch.file for patch in patches]
+        patches_of: dict[int, list[tuple[int, _Patch]]] = {}
+        for index, patch in enumerate(patches):
+            patches_of.setdefault(patch.file, []).append((index, patch))
 
         def read(number: int) -> None:
             photo = decode(files[number], to_rgb)
-            own = range(bisect_left(numbers, number), bisect_right(numbers, number))
-            copies = {scale: _resized(photo, scale) for scale in {patches[index].scale for index in own}}
-            for index in own:
-                _, scale, top, left = patches[index]
+            own = patches_of.get(number, [])
+            copies = {scale: _resized(photo, scale) for scale in {patch.scale for _, patch in own}}
+            for index, (_, scale, top, left) in own:
                 pixels[index] = copies[scale][:, top : top + self.size, left : left + self.size]
 
         with quiet_pillow():
