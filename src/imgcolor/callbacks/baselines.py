@@ -47,11 +47,11 @@ class BaselineMeter:
     def _extra_metrics(self, output: Tensor, images: Tensor, original: Tensor) -> dict[str, Tensor]:
         if not isinstance(self._task, ColourClassification):
             return {"loss": self._task.loss(self._task.coding.target(images), original)}
-        truth = self._task.coding.target(original)
+        target = self._task.coding.target(original)
         if gives_logits(self._baseline):
             guess = output.argmax(dim=1)
-            return {"loss": self._task.loss(output, original), "accuracy": (guess == truth).float().mean()}
-        return {"accuracy": (self._task.palette.encode(images) == truth).float().mean()}
+            return {"loss": self._task.loss(output, original), "accuracy": (guess == target).float().mean()}
+        return {"accuracy": (self._task.palette.encode(images) == target).float().mean()}
 
     def compute(self) -> dict[str, float]:
         """Return the values over all batches so far: ``baseline/NAME/METRIC`` to value."""

@@ -105,7 +105,7 @@ class DetailedMetrics(Callback):
         ):
             return
         metrics: dict[str, PerceptualMetrics] = {split: PerceptualMetrics(self.lpips).to(pl_module.device)}
-        truth = Colourfulness(sync_on_compute=False).to(pl_module.device)
+        originals = Colourfulness(sync_on_compute=False).to(pl_module.device)
         known = find_callback(trainer, BaselineMetrics)
         baselines: dict[str, nn.Module] = {}
         with eval_mode(pl_module):
@@ -117,11 +117,11 @@ class DetailedMetrics(Callback):
                     for name in baselines:
                         metrics[f"baseline/{name}"] = PerceptualMetrics(self.lpips).to(pl_module.device)
                 metrics[split].update(pl_module(batch.degraded), batch.original)
-                truth.update(batch.original)
+                originals.update(batch.original)
                 for name, baseline in baselines.items():
                     images = baseline_images(pl_module, baseline, baseline(batch.degraded))
                     metrics[f"baseline/{name}"].update(images, batch.original)
-        self.results = {f"{split}/colourfulness_target": float(truth.compute())}
+        self.results = {f"{split}/colourfulness_target": float(originals.compute())}
         for group, found in metrics.items():
             self.results |= {f"{group}/{metric}": value for metric, value in found.compute().items()}
         curves = {name.removeprefix("baseline/"): found.margins.compute() for name, found in metrics.items()}

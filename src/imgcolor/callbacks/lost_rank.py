@@ -18,7 +18,7 @@ _CONNECTION_ERRORS = ("gloo", "nccl", "connection closed by peer", "connection r
 class LostRank(Callback):
     """Finds out which rank of a distributed run failed, and ends the others, so that none of them hangs.
 
-    torch's own exception in this case is about sockets. :attr:`error` says what happened.
+    torch's own exception in this case is about sockets. :attr:`error` names the lost rank.
     """
 
     def __init__(self) -> None:

@@ -60,7 +60,7 @@ def run(arguments: Namespace) -> None:
     quality: int | None = arguments.jpeg
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"--jpeg: expected a quality from 1 to 100, found {quality}")
-    weights_path(arguments.model)
+    weights_path(arguments.model)  # refuses an unknown model early
     sets = find_sets(arguments.folders)
     output: Path | None = arguments.output
     if output is not None:

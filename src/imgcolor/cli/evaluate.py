@@ -92,8 +92,8 @@ def _score_array(estimations: Path, names: Path, root: Path, margin: int) -> Non
     for name, image in zip(
         track(listed, console=Console(stderr=True), transient=True), predicted, strict=True
     ):
-        truth = _truth(root / name, image.shape[:2])
-        metric.update(torch.from_numpy(image.copy()).permute(2, 0, 1)[None], truth[None])
+        original = _original(root / name, image.shape[:2])
+        metric.update(torch.from_numpy(image.copy()).permute(2, 0, 1)[None], original[None])
     accuracy = float(metric.compute())
     print(f"{len(listed)} images: {margin}-margin accuracy {accuracy:.4f}, error {1 - accuracy:.4f}")
 
@@ -117,7 +117,7 @@ def _estimations(path: Path) -> np.ndarray:
     return array
 
 
-def _truth(path: Path, shape: tuple[int, ...]) -> "Tensor":
+def _original(path: Path, shape: tuple[int, ...]) -> "Tensor":
     """Return the true image, uint8 [3, H, W]."""
     from imgcolor.data.image_files import image_size, quiet_pillow
     from imgcolor.data.image_io import read_image

@@ -107,6 +107,7 @@ def main(args: Sequence[str] | None = None) -> int:
             return _fail(str(cause), status=cause.exit_status)
         if isinstance(cause, OSError) and cause.errno in ONLY_WRITING:
             return _fail(cannot_write(cause))
+        # jsonargparse wraps what a constructor raises for a wrong argument; its message is enough.
         if cause is not error and isinstance(cause, ValueError | TypeError):
             return _fail(str(cause))
         return _fail(f"{type(error).__name__}: {error} (--debug shows the traceback)")

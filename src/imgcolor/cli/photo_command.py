@@ -102,7 +102,7 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
     jobs = found_photos.jobs
     already = f"; {found_photos.existing} results existed already" if found_photos.existing else ""
     total = len(jobs) + len(found_photos.missing)
-    weights_path(arguments.model)
+    weights_path(arguments.model)  # refuses an unknown model early
     hints = _hints(arguments, total + found_photos.existing) if command == "colourize" else []
     if not jobs:
         print(f"no photos to convert{already}")

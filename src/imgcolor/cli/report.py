@@ -55,7 +55,7 @@ def render(results: Path) -> str:
         results: The folder of page.yaml and of the tables.
 
     Returns:
-        The text. Rows without a run say "not run yet".
+        The text. Rows without a run have the text "not run yet".
 
     Raises:
         ImgcolorError: If the page or a table cannot be read.

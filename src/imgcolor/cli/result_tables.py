@@ -35,10 +35,12 @@ def result_table(title: str, metrics: Mapping[str, float]) -> Table:
     for split in splits:
         if f"{split}/colourfulness" in metrics:
             cells = [f"{metrics[f'{split}/colourfulness']:.4g}" if other == split else "" for other in splits]
-            truth = metrics[f"{split}/colourfulness_target"]
-            baseline = _nearest_colourfulness(truth, metrics)
+            original = metrics[f"{split}/colourfulness_target"]
+            baseline = _nearest_colourfulness(original, metrics)
             reference = (
-                (f"{baseline[1]:.4g}", f"{baseline[0]}; the originals have {truth:.4g}") if baseline else ()
+                (f"{baseline[1]:.4g}", f"{baseline[0]}; the originals have {original:.4g}")
+                if baseline
+                else ()
             )
             table.add_row("colourfulness", *cells, *reference)
     return table
@@ -66,7 +68,7 @@ def baseline_table(title: str, metrics: Mapping[str, float]) -> Table:
     return table
 
 
-def _nearest_colourfulness(truth: float, metrics: Mapping[str, float]) -> tuple[str, float] | None:
+def _nearest_colourfulness(original: float, metrics: Mapping[str, float]) -> tuple[str, float] | None:
     """Return name and value of the baseline whose colourfulness is nearest to that of the originals."""
     found = baselines_of("colourfulness", metrics)
-    return min(found, key=lambda pair: abs(pair[1] - truth)) if found else None
+    return min(found, key=lambda pair: abs(pair[1] - original)) if found else None

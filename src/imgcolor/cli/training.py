@@ -77,6 +77,7 @@ class ImgcolorCLI(LightningCLI):
                 f"{command}: expected a trained network, found none; give --ckpt_path CHECKPOINT"
             )
         if path == "last":
+            # Through YAML, to get the plain data that the run folder's config.yaml has.
             plain = yaml.safe_load(self._parser(command).dump(self.config[command], skip_none=False))
             path = str(last_checkpoint(plain, fit=command == "fit"))
             self.config[command]["ckpt_path"] = path
@@ -175,14 +176,14 @@ def run(arguments: list[str]) -> None:
     except SIGTERMException as stop:
         # Lightning would exit with status 0.
         raise SystemExit(128 + signal.SIGTERM) from stop
-    except RuntimeError as error:
+    except RuntimeError as error:  # torch raises it when another rank has ended
         if lost.error is None:
             raise
         raise lost.error from error
 
 
 def _run_cli(arguments: list[str], lost: LostRank) -> None:
-    ImgcolorCLI(
+    ImgcolorCLI(  # the constructor runs the command
         ColourTask,
         ImageDataModule,
         trainer_class=ImgcolorTrainer,

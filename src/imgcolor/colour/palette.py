@@ -129,7 +129,7 @@ class Palette(nn.Module):
         if not ((colours >= 0) & (colours <= 1)).all():
             raise ImgcolorError(
                 f"{where}: expected colours in [0, 1], found values from {colours.min():g} to "
-                f"{colours.max():g}; a file says with 'scale': 'pixel' that its numbers are 0 to 255"
+                f"{colours.max():g}; add 'scale': 'pixel' to a file of numbers from 0 to 255"
             )
         palette = cls(len(colours))
         palette.colours.copy_(colours)

@@ -56,9 +56,9 @@ def margin_accuracy(
         ValueError: If the shapes differ, values are outside [0, 1] or NaN, or a dtype is neither float nor uint8.
 
     Examples:
-        >>> truth = torch.full((1, 1, 1, 4), 100, dtype=torch.uint8)
+        >>> original = torch.full((1, 1, 1, 4), 100, dtype=torch.uint8)
         >>> guess = torch.tensor([[[[100, 111, 112, 88]]]], dtype=torch.uint8)
-        >>> margin_accuracy(guess, truth)
+        >>> margin_accuracy(guess, original)
         tensor([0.5000])
     """
     # For whole differences this equals `differences < margin`, in a third of the time.
