@@ -166,7 +166,7 @@ class Pipeline:
             )
         if not is_uint8 and not image.is_floating_point():
             raise ImgcolorError(f"image: expected uint8, or float in [0, 1], found {image.dtype}")
-        if not is_uint8 and not image.max() <= 1.001:
+        if not is_uint8 and not image.max() <= 1.001:  # `not <=` also refuses NaN
             raise ImgcolorError(
                 f"image: expected floats in [0, 1], found {float(image.max()):g}; divide levels by 255"
             )
