@@ -259,7 +259,8 @@ def test_classes_that_the_user_allows(stranger: Path, capsys: pytest.CaptureFixt
     sys.path.append(str(stranger))
     grey = torch.rand(1, 3, 3)
     expected = load_task("file.ckpt", allow_import="stranger")(grey[None])[0].clamp(0, 1)
-    coloured: Tensor = imgcolor.load("file.ckpt", allow_import=["stranger.Net"]).colourize(grey, "native")
+    pipeline = imgcolor.load("file.ckpt", allow_import=["stranger.Net"])
+    coloured: Tensor = pipeline.run_network(grey[None])[0].clamp(0, 1)
     torch.testing.assert_close(coloured, expected)
 
 
