@@ -127,8 +127,9 @@ def test_large_photos_are_made_smaller_before_upscaling(
     ("content", "message"),
     [
         (b"", "empty"),
-        (b"no image", "no image"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "no image"),  # would start gs
+        (b"no image", "not an image"),
+        # would start Ghostscript
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "not an image"),
         (None, "truncated"),
     ],
 )
