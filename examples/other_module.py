@@ -30,7 +30,7 @@ class Denoiser(LightningModule):
         (clean,) = batch
         restored = self.network(clean)
         self.log("val/loss", nn.functional.mse_loss(restored, clean))
-        self.margin12.update(restored, clean)
+        self.margin12.update(restored.clamp(0, 1), clean)  # metrics take images in [0, 1]
         self.log("val/margin12", self.margin12)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

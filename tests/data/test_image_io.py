@@ -27,9 +27,9 @@ from imgcolor.data.disk_cache import cache_folder
 from imgcolor.data.image_files import decode
 from imgcolor.data.image_io import read_image
 from imgcolor.data.sources import FolderSource
-from imgcolor.pipelines.deep_files import encode_deep
 from imgcolor.pipelines.metadata import Metadata
 from imgcolor.pipelines.photo import Photo
+from imgcolor.pipelines.sixteen_bit_files import encode_16_bit
 from imgcolor.utils.errors import ImgcolorError
 
 SIZE = 24
@@ -77,7 +77,7 @@ def whole_files() -> dict[str, bytes]:
     described[0x8825] = described.get_ifd(0x8825)
     return HEIC_FILES | {
         "profile.png": encoded(image, "PNG", icc_profile=profile, exif=described),
-        "rgb16.png": encode_deep(rgb16, "PNG", Metadata(), print),
+        "rgb16.png": encode_16_bit(rgb16, "PNG", Metadata(), print),
         "profile.jpg": encoded(
             image, "JPEG", icc_profile=profile, exif=described, xmp=b"<x/>", dpi=(300, 300)
         ),
