@@ -1,9 +1,9 @@
 """Draw docs/images/overview.png, the image at the top of the README.
 
-python docs/overview.py HORSES
+python docs/overview.py HORSES PHOTO
 
-HORSES is a folder with CIFAR-10's test horses in `val/`. None of the images was used for training; the horses are
-good examples, not typical ones.
+HORSES is a folder with CIFAR-10's test horses in `val/`, PHOTO is 10081.jpg of BSDS500. None of the images was used for
+training; they are good examples, not typical ones.
 """
 
 import sys
@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from skimage import data
 from torch import Tensor
 
 import imgcolor
-from imgcolor.data import BoxDownsample, HorseColourizationDataModule
+from imgcolor.data import BicubicDownsample, HorseColourizationDataModule
 from imgcolor.visualization.grids import image_grid, save_image
 
 SIZE = 160
-HORSES = [6, 97, 3, 113]
+HORSES = [97, 3, 113]
 """Numbers of the validation images."""
 
 
@@ -45,16 +46,24 @@ if __name__ == "__main__":
     horses_grey, horses = horse_data.batch(horse_data.images("val").pixels[HORSES])
 
     cat = crop(data.chelsea(), 20, 60, 240)
-    small_cat = BoxDownsample(4)(cat)
+    small_cat = BicubicDownsample(4)(cat)
+
+    plane = crop(np.asarray(Image.open(sys.argv[2]).convert("RGB")), 0, 40, 321)
+    photos = imgcolor.load("photos")
+    plane_grey = photos.to_grey(plane)
 
     rows = {
-        "input": [portrait_grey.expand(-1, 3, -1, -1), horses_grey.expand(-1, 3, -1, -1), small_cat],
+        "input": [
+            *(grey.expand(-1, 3, -1, -1) for grey in (portrait_grey, plane_grey, horses_grey)),
+            small_cat,
+        ],
         "output": [
             faces.colourize(portrait_grey),
+            photos.colourize(plane_grey),
             imgcolor.load("horses").colourize(horses_grey),
-            imgcolor.load("horses_x4").upscale(small_cat),
+            imgcolor.load("photo_x4").upscale(small_cat),
         ],
-        "original": [portrait, horses, cat],
+        "original": [portrait, plane, horses, cat],
     }
     grid = {name: torch.cat([enlarged(images) for images in parts]) for name, parts in rows.items()}
     save_image(image_grid(grid), Path(__file__).with_name("images") / "overview.png")
