@@ -196,6 +196,7 @@ def test_a_fit_that_diverges_on_one_rank_ends_with_a_message(recorder: Path) -> 
     assert done.stderr.strip().endswith("training diverged on another rank; see its message above")
 
 
+@pytest.mark.slow
 def test_two_ranks_validate_each_image_once(
     workplace: Path, tiny_fit: Callable[..., Path], repository: Path
 ) -> None:

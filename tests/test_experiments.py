@@ -65,7 +65,7 @@ def test_commands_of_a_sweep_are_valid(
     assert count == f"{len(commands)} trials"
     assert len(set(commands)) == len(commands)
     built = []
-    for command in commands[:: max(1, len(commands) // 8)]:
+    for command in commands[:: max(1, len(commands) // 4)]:
         with pytest.raises(SystemExit) as done:  # as argparse ends what prints and does nothing else
             main([*shlex.split(command)[1:], "--print_config"])
         printed = capsys.readouterr()

@@ -197,6 +197,7 @@ def test_signal_prints_the_command_to_resume(workplace: Path, by: str, status: i
     assert read_checkpoint(last)["epoch"] == 0
 
 
+@pytest.mark.slow
 def test_signal_before_the_first_checkpoint(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It does not go on from an older run, of which it may not be the continuation."""
     (workplace / RUNS / "version_0" / "checkpoints").mkdir(parents=True)

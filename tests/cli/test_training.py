@@ -184,6 +184,7 @@ def test_network_of_another_project(
     assert task(torch.rand(1, 1, 9, 9)).shape == (1, 3, 9, 9)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a terminal is a pty here")
 def test_progress_bar_reaches_the_end_of_each_epoch(workplace: Path, repository: Path) -> None:
     ours, theirs = pty.openpty()

@@ -170,6 +170,7 @@ def test_tiles_cover_an_image_with_little_overlap(side: int) -> None:
     assert sum(pixels) <= 1.5 * side**2
 
 
+@pytest.mark.slow
 def test_strips_leave_no_seams() -> None:
     model = load("horses")
     assert isinstance(model, Colourizer)
