@@ -46,14 +46,12 @@ class FlipAndShift(nn.Module):
                 f"data.augmentation.shift: expected less than the images' {height}×{width} pixels, "
                 f"found {self.shift}"
             )
-        index = torch.arange(count, device=pixels.device)[:, None, None, None]
-        rows = self._sources(count, height, pixels.device)[:, None, :, None]
+        rows = self._sources(count, height, pixels.device)
         columns = self._sources(count, width, pixels.device)
         if self.flip:
             flipped = torch.rand(count, 1, device=pixels.device) < 0.5
             columns = torch.where(flipped, columns.flip(1), columns)
-        channels = torch.arange(pixels.shape[1], device=pixels.device)[None, :, None, None]
-        return pixels[index, channels, rows, columns[:, None, None, :]]
+        return _gather(pixels, rows, columns)
 
     def _sources(self, count: int, length: int, device: torch.device) -> Tensor:
         """Return the source row (or column) of each row of the result: int64 [count, length]."""
@@ -93,16 +91,14 @@ class RandomSquareCrop(nn.Module):
         Raises:
             ImgcolorError: If the images are smaller than ``size``.
         """
-        count, channels, height, width = pixels.shape
+        count, _, height, width = pixels.shape
         if min(height, width) < self.size:
             raise ImgcolorError(
                 f"data.crop_size: expected at most the images' {height}×{width} pixels, found {self.size}"
             )
         device = pixels.device
         rows, columns = (self._places(count, side, device) for side in (height, width))
-        images = torch.arange(count, device=device)[:, None, None, None]
-        layers = torch.arange(channels, device=device)[None, :, None, None]
-        crops = pixels[images, layers, rows[:, None, :, None], columns[:, None, None, :]]
+        crops = _gather(pixels, rows, columns)
         transposed = torch.rand(count, 1, 1, 1, device=device) < 0.5
         return torch.where(transposed, crops.mT, crops)
 
@@ -112,3 +108,19 @@ class RandomSquareCrop(nn.Module):
         places = torch.arange(self.size, device=device) + start
         reversed_ = torch.rand(count, 1, device=device) < 0.5
         return torch.where(reversed_, places.flip(1), places)
+
+
+def _gather(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the chosen rows and columns of each image.
+
+    Args:
+        pixels: [B, C, H, W].
+        rows: int64 [B, h]: the source row of each row of the result.
+        columns: int64 [B, w]: the source column of each column.
+
+    Returns:
+        [B, C, h, w], a new tensor.
+    """
+    images = torch.arange(pixels.shape[0], device=pixels.device)[:, None, None, None]
+    channels = torch.arange(pixels.shape[1], device=pixels.device)[None, :, None, None]
+    return pixels[images, channels, rows[:, None, :, None], columns[:, None, None, :]]
