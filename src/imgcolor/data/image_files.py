@@ -13,7 +13,7 @@ from typing import TypeVar
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from imgcolor.data.colour_profiles import convert_in_srgb
-from imgcolor.utils.errors import ImgcolorError, one_line_error, reason_of, shorten
+from imgcolor.utils.errors import ImgcolorError, first_names, one_line_error, reason_of, shorten
 
 T = TypeVar("T")
 
@@ -53,8 +53,6 @@ OTHER_IMAGES = {
     **dict.fromkeys((".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".pef"), ""),
 }
 """Extensions that Pillow may not read, to the advice; empty if there is none."""
-
-_NAMES_SHOWN = 5
 
 
 class ImageFileFault(ImgcolorError):  # noqa: N818
@@ -174,12 +172,9 @@ def image_files(folder: Path, hint: str = "pass another folder") -> list[Path]:
         )
     others = [file for file in files if file.suffix.lower() in OTHER_IMAGES.keys() - extensions]
     if others:
-        names = ", ".join(str(file.relative_to(folder)) for file in others[:_NAMES_SHOWN])
-        more = f" and {len(others) - _NAMES_SHOWN} more" if len(others) > _NAMES_SHOWN else ""
+        names = first_names([str(file.relative_to(folder)) for file in others])
         ways = dict.fromkeys(filter(None, (OTHER_IMAGES[file.suffix.lower()] for file in others)))
-        print_note(
-            folder, f"holds images that cannot be read: {names}{more}{''.join(f'; {way}' for way in ways)}"
-        )
+        print_note(folder, f"holds images that cannot be read: {names}{''.join(f'; {way}' for way in ways)}")
     return images
 
 

@@ -10,9 +10,7 @@ from imgcolor.baselines import GreyLookup
 from imgcolor.checkpoints import read_checkpoint
 from imgcolor.checkpoints.parts import weights_under
 from imgcolor.pretrained.registry import weights_path
-from imgcolor.utils.errors import ImgcolorError
-
-_NAMES_SHOWN = 5
+from imgcolor.utils.errors import ImgcolorError, first_names
 
 _print = rank_zero_only(print)
 
@@ -57,5 +55,4 @@ def init_network(network: nn.Module, model: str | Path) -> None:
 
 def _report(what: str, names: list[str]) -> None:
     if names:
-        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-        _print(f"  {what}: {', '.join(names[:_NAMES_SHOWN])}{more}", file=sys.stderr)
+        _print(f"  {what}: {first_names(names)}", file=sys.stderr)

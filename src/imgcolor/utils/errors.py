@@ -1,6 +1,8 @@
 """Errors that report bad input to the user."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+_NAMES_SHOWN = 5
 
 
 class ImgcolorError(Exception):
@@ -49,3 +51,9 @@ def shorten(names: Iterator[str]) -> str:
     """Return the first ten different names, sorted, as a list for a message."""
     unique = sorted(set(names))
     return ", ".join(unique[:10] + ["..."] * (len(unique) > 10)) or "none"
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Return the first five names, in their order, and the number of the others, for a message."""
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(names[:_NAMES_SHOWN]) + more
