@@ -110,6 +110,15 @@ def test_a_bad_file_gives_a_message_and_the_next_file_works(
     assert "Drop a photo" in message["value"]
 
 
+def test_other_files_of_the_machine_are_not_converted(http: httpx.Client, face: Path) -> None:
+    (uploaded,) = http.post("gradio_api/upload", files={"files": ("face.png", face.read_bytes())}).json()
+    for path, event_type in ((face, "error"), (uploaded, "complete")):
+        photos = [{"path": str(path), "meta": {"_type": "gradio.FileData"}}]
+        asked = {"data": [photos, "horses", 1]}
+        event = http.post("gradio_api/call/convert_all", json=asked).json()["event_id"]
+        assert f"event: {event_type}" in http.get(f"gradio_api/call/convert_all/{event}").text
+
+
 def test_files_of_too_many_bytes_are_refused(http: httpx.Client) -> None:
     large = {"files": ("large.png", bytes(41 * 2**20))}
     assert http.post("gradio_api/upload", files=large).status_code == 413

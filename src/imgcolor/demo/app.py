@@ -55,17 +55,20 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
     gr.set_static_paths(examples)  # Gradio serves files from there, and does not delete them
     described = {name: card for name, card in cards().items() if name in models}
 
-    def show(upload: dict[str, Any] | None, name: str, hint_lines: str, saturation: float) -> list[Any]:
+    def chosen(name: str) -> Colourizer | Upscaler:
         if name not in models:
             raise gr.Error(f"expected one of {', '.join(models)}, found {name!r}")
+        return models[name]
+
+    def show(upload: dict[str, Any] | None, name: str, hint_lines: str, saturation: float) -> list[Any]:
+        model = chosen(name)
         if upload is None:
             return _nothing(_HINT)
         path = Path(upload["path"])
         try:
             hints = [Hint.parse(line) for line in hint_lines.splitlines()]
-            takes_hints = isinstance(models[name], PhotoColourizer)
-            own = None if isinstance(models[name], Upscaler) or saturation == 1 else float(saturation)
-            result = run_model(path, models[name], hints if takes_hints else [], own)
+            takes_hints = isinstance(model, PhotoColourizer)
+            result = run_model(path, model, hints if takes_hints else [], _factor(saturation))
         except ImgcolorError as error:
             return _nothing(str(error), fault=True)
         place = results / uuid4().hex
@@ -73,28 +76,27 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
         after = _write(result.after, place / f"{path.stem}_{name}.png")
         original = _write(result.original, place / "original.png") if result.original else None
         canvas = _write(_mark(result.after, hints), place / "hints.png") if takes_hints else None
-        start = "bicubic enlargement" if isinstance(models[name], Upscaler) else "grey"
+        start = "bicubic enlargement" if isinstance(model, Upscaler) else "grey"
         return [
             gr.HTML(visible=False),
             gr.Column(visible=True),
             gr.ImageSlider((before, after), label=f"Left: {start}. Right: {name}."),
             gr.DownloadButton(_download_label(result), after),
-            _remarks(result, models[name]),
+            _remarks(result, model),
             gr.Image(original, visible=original is not None),
             gr.Markdown(_table(result), visible=bool(result.metrics)),
             _about(described[name]),
             gr.Accordion(visible=takes_hints),
             gr.Image(canvas),
-            gr.Slider(visible=not isinstance(models[name], Upscaler)),
+            gr.Slider(visible=not isinstance(model, Upscaler)),
         ]
 
     def convert_all(uploads: list[dict[str, Any]] | None, name: str, saturation: float) -> list[Any]:
         if not uploads:
             return [gr.DownloadButton(visible=False), _notice("Add photos first.")]
         paths = [Path(upload["path"]) for upload in uploads]
-        own = None if isinstance(models[name], Upscaler) or saturation == 1 else float(saturation)
         place = results / uuid4().hex
-        archive, failures = zip_results(paths, models[name], place / f"{name}.zip", own)
+        archive, failures = zip_results(paths, chosen(name), place / f"{name}.zip", _factor(saturation))
         text = "\n".join([f"{len(paths) - len(failures)} of {len(paths)} photos are converted.", *failures])
         button = gr.DownloadButton(
             "Download the results (ZIP)", str(archive), visible=len(failures) < len(paths)
@@ -237,6 +239,11 @@ def _nothing(notice: str, fault: bool = False) -> list[Any]:
 def _notice(text: str, fault: bool = False) -> str:
     kind = 'class="notice fault" role="alert"' if fault else 'class="notice"'
     return f"<p {kind}>{html.escape(text)}</p>"
+
+
+def _factor(saturation: float) -> float | None:
+    """Return the factor of the chroma; None for 1, which is the model's own saturation."""
+    return None if saturation == 1 else float(saturation)
 
 
 def _add_hint(event: gr.SelectData, lines: str, colour: str) -> str:
