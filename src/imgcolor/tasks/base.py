@@ -48,6 +48,7 @@ class ColourTask(CheckpointedModule, ABC):
             mirror image: twice the work for a little more accuracy.
         init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
             path of a checkpoint. Weights with the same name and shape are copied.
+        compile: Whether a fit compiles the network with ``torch.compile``. Checkpoints stay the same.
     """
 
     log_train_metrics = True
@@ -62,6 +63,7 @@ class ColourTask(CheckpointedModule, ABC):
         lr_interval: LRInterval = "epoch",
         flip_tta: bool = False,
         init_from: str | None = None,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         # Convolutions on the CPU take half the time with weights in the memory format channels_last.
@@ -69,6 +71,7 @@ class ColourTask(CheckpointedModule, ABC):
         self.coding = coding
         self.flip_tta = flip_tta
         self.init_from = init_from
+        self._compile = compile
         self._make_optimizer = optimizer
         self._make_lr_scheduler = lr_scheduler
         self._lr_interval = lr_interval
@@ -207,6 +210,8 @@ class ColourTask(CheckpointedModule, ABC):
             init_network(self.network, self.init_from)
         if self.fit(datamodule) or self.init_from is not None:
             restart_weight_averaging(self.trainer, self)
+        if self._compile:
+            self.network.compile()  # in place, so the names of the weights stay
 
     def fit(self, datamodule: ImageDataModule | None) -> bool:
         """Fit what is not trained by gradients, such as the network's tables, to the training images.

@@ -15,6 +15,9 @@ from imgcolor.checkpoints.parts import build_parts, from_untrusted_config, load_
 from imgcolor.colour import OutputCoding
 from imgcolor.utils.errors import ImgcolorError
 
+_WRAPPED = "_orig_mod"
+"""Where the wrapper of ``torch.compile`` keeps a module."""
+
 
 class CheckpointedModule(LightningModule):
     """A LightningModule whose checkpoints hold the configs of task, network, output coding and degradation.
@@ -29,7 +32,7 @@ class CheckpointedModule(LightningModule):
     """
 
     # The network has its own config; the others are functions, and only training needs them.
-    not_in_config = ("network", "optimizer", "lr_scheduler", "lr_interval", "init_from")
+    not_in_config = ("network", "optimizer", "lr_scheduler", "lr_interval", "init_from", "compile")
 
     network: nn.Module
     coding: OutputCoding
@@ -37,6 +40,9 @@ class CheckpointedModule(LightningModule):
 
     def __init__(self) -> None:
         super().__init__()
+        # torch's two methods have no type annotations.
+        self.register_state_dict_post_hook(_leave_out_compilation)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_put_back_compilation)  # type: ignore[no-untyped-call]
         self.degradation: nn.Module | None = None
         self.image_size: int | None = None
         self.resumed_schedules: list[dict[str, Any]] = []
@@ -46,7 +52,7 @@ class CheckpointedModule(LightningModule):
         """Return what a checkpoint of this module holds under :data:`~imgcolor.checkpoints.KEY`."""
         return checkpoint_entry(
             task=get_config(self),
-            network=get_config(self.network),
+            network=get_config(uncompiled(self.network)),
             coding=get_config(self.coding),
             degradation=None if self.degradation is None else get_config(self.degradation),
             image_size=self.image_size,
@@ -55,7 +61,8 @@ class CheckpointedModule(LightningModule):
 
     def warn_of_missing_configs(self) -> None:
         """Warn of a task, network or coding that :func:`~imgcolor.checkpoints.get_config` cannot describe."""
-        for part in (self, self.network, self.coding):
+        network = uncompiled(self.network)
+        for part in (self, network, self.coding):
             if get_config(part) is None:
                 hint = (
                     "to load one, pass a network built with the same arguments: load_task(path, network=...)"
@@ -123,3 +130,25 @@ class CheckpointedModule(LightningModule):
             raise ImgcolorError(f"{checkpoint_path}: {error}") from error
         task.degradation, task.image_size = parts.degradation, parts.image_size
         return task.to(map_location).eval() if isinstance(map_location, str | torch.device) else task.eval()
+
+
+def uncompiled(network: nn.Module) -> nn.Module:
+    """Return the network inside the wrapper that ``torch.compile`` gives; another network as it is."""
+    inner = getattr(network, _WRAPPED, network)
+    return inner if isinstance(inner, nn.Module) else network
+
+
+def _leave_out_compilation(_: nn.Module, weights: dict[str, Any], prefix: str, __: dict[str, Any]) -> None:
+    """Name the weights of a compiled network as those of the network itself."""
+    start = f"{prefix}network.{_WRAPPED}."
+    for name in [name for name in weights if name.startswith(start)]:
+        weights[f"{prefix}network.{name.removeprefix(start)}"] = weights.pop(name)
+
+
+def _put_back_compilation(module: nn.Module, weights: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Name the weights as those of a compiled network, if there is one."""
+    if not hasattr(module.network, _WRAPPED):
+        return
+    start = f"{prefix}network."
+    for name in [name for name in weights if name.startswith(start)]:
+        weights[f"{start}{_WRAPPED}.{name.removeprefix(start)}"] = weights.pop(name)

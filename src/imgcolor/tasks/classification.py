@@ -39,6 +39,7 @@ class ColourClassification(ColourTask):
         flip_tta: Whether the mean of the outputs for an image and its mirror image is used, except in training.
         init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
             path of a checkpoint. Weights with the same name and shape are copied.
+        compile: Whether a fit compiles the network with ``torch.compile``. Checkpoints stay the same.
 
     Raises:
         ImgcolorError: If the palette cannot be read.
@@ -64,6 +65,7 @@ class ColourClassification(ColourTask):
         lr_interval: LRInterval = "epoch",
         flip_tta: bool = False,
         init_from: str | None = None,
+        compile: bool = False,
     ) -> None:
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"label_smoothing: expected a fraction in [0, 1), found {label_smoothing}")
@@ -74,7 +76,7 @@ class ColourClassification(ColourTask):
         elif not isinstance(palette, Palette):
             palette = Palette.load(palette)
         coding = PaletteCoding(palette, decoding, temperature)
-        super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta, init_from)
+        super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta, init_from, compile)
         self.label_smoothing = label_smoothing
         self.rebalancing = rebalancing
         self.decoding = decoding

@@ -46,6 +46,7 @@ class PhotoColourization(ColourTask):
         flip_tta: Whether the mean of the outputs for an image and its mirror image is used, except in training.
         init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
             path of a checkpoint. Weights with the same name and shape are copied.
+        compile: Whether a fit compiles the network with ``torch.compile``. Checkpoints stay the same.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -66,9 +67,10 @@ class PhotoColourization(ColourTask):
         lr_interval: LRInterval = "epoch",
         flip_tta: bool = False,
         init_from: str | None = None,
+        compile: bool = False,
     ) -> None:
         coding = ChromaCoding(reduction, working_sizes, saturation)
-        super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta, init_from)
+        super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta, init_from, compile)
         if criterion not in ("mse", "mixed"):
             raise ValueError(f"criterion: expected mse or mixed, found {criterion!r}")
         if not 0 <= hint_fraction <= 1:

@@ -36,6 +36,7 @@ class ColourRegression(ColourTask):
             cases.
         init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
             path of a checkpoint. Weights with the same name and shape are copied.
+        compile: Whether a fit compiles the network with ``torch.compile``. Checkpoints stay the same.
 
     Raises:
         ValueError: If ``criterion``, ``value_range`` or ``space`` has another value, or ``lab`` is combined with
@@ -53,9 +54,10 @@ class ColourRegression(ColourTask):
         flip_tta: bool = False,
         space: Space = "rgb",
         init_from: str | None = None,
+        compile: bool = False,
     ) -> None:
         coding = RGBCoding(value_range, space)
-        super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta, init_from)
+        super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta, init_from, compile)
         if criterion not in _LOSSES:
             raise ValueError(f"criterion: expected one of {', '.join(_LOSSES)}, found {criterion!r}")
         if space == "lab" and getattr(network, "luminance", None) is not None:
