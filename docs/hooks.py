@@ -12,6 +12,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from imgcolor.cli.main import COMMANDS, main
+from imgcolor.cli.training_help import HELP as SHORT_HELP
 from imgcolor.pretrained.registry import cards
 
 REPOSITORY = Path(__file__).parents[1]
@@ -99,24 +100,23 @@ def api_page(name: str) -> str:
 
 
 def commands_page() -> str:
-    """The help texts of all commands. Long ones are collapsed."""
+    """The help texts of all commands, and all options of those with a short one, collapsed."""
     parts = ["# Command reference\n", code_block(help_text())]
     for command, summary in COMMANDS.items():
-        text = help_text(command)
-        block = code_block(text)
-        if text.count("\n") > 60:
+        parts.append(f"## imgcolor {command}\n\n{summary.capitalize()}.\n\n{code_block(help_text(command))}")
+        if command in SHORT_HELP:
+            block = code_block(help_text(command, "--help-all"))
             indented = "".join(f"    {line}\n" if line else "\n" for line in block.splitlines())
-            block = f'??? info "All options"\n\n{indented}'
-        parts.append(f"## imgcolor {command}\n\n{summary.capitalize()}.\n\n{block}")
+            parts.append(f'??? info "All options"\n\n{indented}')
     return "\n".join(parts)
 
 
-def help_text(*command: str) -> str:
-    """The output of a command with --help."""
+def help_text(command: str = "", option: str = "--help") -> str:
+    """The output of a command, or of imgcolor itself, with --help."""
     os.environ["COLUMNS"] = "80"  # narrow enough for a code block of the site
     output = io.StringIO()
     with redirect_stdout(output), suppress(SystemExit):
-        main([*command, "--help"])
+        main([*command.split(), option])
     return output.getvalue().replace(" \b", "")  # jsonargparse marks optional values with it
 
 

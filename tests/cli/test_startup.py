@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import imgcolor
+from imgcolor.cli.training_help import HELP
 
 TRAINING = ("lightning", "torchmetrics", "torchvision")
 UNUSED = (*TRAINING, "kornia", "matplotlib", "sklearn", "jsonargparse")
@@ -76,7 +77,7 @@ def test_demo_does_not_import_training_packages(photo_folder: Path) -> None:
         (["models", "faces"], 0),
         *(
             (([name, "--help"]), 0)
-            for name in ("colourize", "upscale", "export", "demo", "activations", "benchmark")
+            for name in (*HELP, "colourize", "upscale", "export", "demo", "activations", "benchmark")
         ),
         (["colourize"], 2),
         (["colourize", "a.png", "--colour"], 2),

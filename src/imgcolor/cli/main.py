@@ -13,6 +13,7 @@ from importlib import import_module
 from io import TextIOWrapper
 
 import imgcolor
+from imgcolor.cli.training_help import HELP
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import ONLY_WRITING, cannot_write
 
@@ -37,7 +38,6 @@ COMMANDS = {
 }
 """Name and summary of each command, in the order of ``imgcolor --help``."""
 
-_LIGHTNING_COMMANDS = ("fit", "validate", "test", "predict", "baseline")
 _ALIASES = {"colorize": "colourize"}
 
 _USAGE = """usage: imgcolor [--help] [--version] COMMAND ... [--debug]
@@ -133,10 +133,12 @@ def _run(arguments: list[str]) -> None:
         print(_USAGE.format(commands="\n".join(f"  {name:{width}}{text}" for name, text in COMMANDS.items())))
     elif command == "--version":
         print(f"imgcolor {imgcolor.__version__}")
-    elif name in _LIGHTNING_COMMANDS:
+    elif name in HELP and _asks_for_help(arguments):
+        print(HELP[name], end="")
+    elif name in HELP:
         from imgcolor.cli import training
 
-        training.run(arguments)
+        training.run(["--help" if argument == "--help-all" else argument for argument in arguments])
     elif name in COMMANDS:
         from imgcolor.cli.options import CommandParser
 
@@ -148,6 +150,11 @@ def _run(arguments: list[str]) -> None:
         near = get_close_matches(command, COMMANDS, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ImgcolorError(f"expected a command ({', '.join(COMMANDS)}), found {command!r}{hint}")
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    # After `--model.help CLASS` and the like, --help would be refused by the parser of that class.
+    return bool({"--help", "-h"} & set(arguments))
 
 
 def _fail(message: str, status: int = 1) -> int:

@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from imgcolor import data
 from imgcolor.callbacks import (
     BaselineMetrics,
     BestCheckpoint,
@@ -170,6 +171,9 @@ def run(arguments: list[str]) -> None:
     quieten_lightning()
     keep_freed_memory()
     import_from_here()
+    # Options take the names of classes that are imported, and imgcolor.data imports its classes on first use.
+    for name in data.__all__:
+        getattr(data, name)
     lost = LostRank()
     try:
         _run_cli(arguments, lost)
