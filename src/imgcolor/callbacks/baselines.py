@@ -30,8 +30,7 @@ class BaselineMeter:
         self._task = task
         self._baseline = baseline
         self._prefix = f"baseline/{name}/"
-        self._metrics = task.val_metrics.clone(prefix=self._prefix).to(task.device)
-        self._metrics.reset()
+        self._metrics = task.make_metrics(self._prefix).to(task.device)
         self._means: dict[str, MeanMetric] = {}
 
     @torch.no_grad()

@@ -16,9 +16,10 @@ def run_folder(trainer: Trainer) -> Path | None:
         trainer: The trainer, while it runs.
 
     Returns:
-        The folder; None on all ranks but the first, and if nothing is written (``fast_dev_run``).
+        The folder; None on all ranks but the first, and if nothing is written (``fast_dev_run``,
+        ``barebones``).
     """
-    trial = getattr(trainer, "fast_dev_run", False)  # mypy does not see the attribute
+    trial = getattr(trainer, "fast_dev_run", False) or trainer.barebones  # mypy does not see fast_dev_run
     if trial or not trainer.is_global_zero:
         return None
     logger = trainer.loggers[0] if trainer.loggers else None

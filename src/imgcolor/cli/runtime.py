@@ -1,9 +1,12 @@
-"""Settings of the process for a training: the memory allocator and Lightning's messages."""
+"""Settings of the process for a training: the memory allocator, YAML, and Lightning's messages."""
 
 import ctypes
+import enum
 import logging
 import sys
 import warnings
+
+import yaml
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """As in malloc.h."""
@@ -35,3 +38,8 @@ def quieten_lightning() -> None:
         ".*number of training batches.*logging interval.*",  # values are logged once per epoch
     ):
         warnings.filterwarnings("ignore", message)
+
+
+def write_enums_to_yaml() -> None:
+    """Write values of enumerations to YAML as what they stand for. Some of Lightning's callbacks have such defaults."""
+    yaml.SafeDumper.add_multi_representer(enum.Enum, lambda dumper, value: dumper.represent_data(value.value))

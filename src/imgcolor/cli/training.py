@@ -3,9 +3,11 @@
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -34,9 +36,10 @@ from imgcolor.checkpoints.files import read_checkpoint
 from imgcolor.cli.help_parser import ShortHelpParser
 from imgcolor.cli.options import import_from_here
 from imgcolor.cli.resuming import last_checkpoint
-from imgcolor.cli.runtime import keep_freed_memory, quieten_lightning
+from imgcolor.cli.runtime import keep_freed_memory, quieten_lightning, write_enums_to_yaml
 from imgcolor.cli.summaries import summarize_fit, summarize_metrics, summarize_predictions
 from imgcolor.cli.trainer import ImgcolorTrainer
+from imgcolor.cli.trainer_arguments import allowed_callbacks, check_trainer
 from imgcolor.data import ImageDataModule
 from imgcolor.tasks import ColourTask
 from imgcolor.utils.errors import ImgcolorError
@@ -93,6 +96,16 @@ class ImgcolorCLI(LightningCLI):
                 "model, found some; leave save_hyperparameters() out of the task"
             )
 
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
+        """Build the trainer with the callbacks that its arguments allow."""
+        barebones = config.get("barebones", False)
+        if barebones and not config.get("fast_dev_run"):
+            config["logger"] = None
+            self.save_config_callback = None
+        given = self.trainer_defaults["callbacks"]
+        self.trainer_defaults["callbacks"] = allowed_callbacks(config, given)
+        return super()._instantiate_trainer(config, allowed_callbacks(config, callbacks))
+
     def instantiate_classes(self) -> None:
         """Build the task, data and trainer, and keep the network's config for the checkpoint."""
         super().instantiate_classes()
@@ -111,6 +124,7 @@ class ImgcolorCLI(LightningCLI):
         self.datamodule.prepare_data()
         self.datamodule.setup("fit" if self.subcommand == "baseline" else self.subcommand)
         if self.subcommand != "baseline":  # which runs no network
+            check_trainer(self.trainer, self.datamodule, str(self.subcommand))
             self._warn_of_emulation()
 
     @staticmethod
@@ -170,6 +184,7 @@ def run(arguments: list[str]) -> None:
     """
     quieten_lightning()
     keep_freed_memory()
+    write_enums_to_yaml()
     import_from_here()
     # Options take the names of classes that are imported, and imgcolor.data imports its classes on first use.
     for name in data.__all__:

@@ -211,7 +211,8 @@ class ImageDataModule(LightningDataModule):
         self._training_sampler = TrainingSampler(
             len(images),
             self.batch_size,
-            shuffle=self.shuffle,
+            # With overfit_batches, each epoch has the same batches.
+            shuffle=self.shuffle and not getattr(self.trainer, "overfit_batches", 0),
             seed=seed,
             device=images.pixels.device,
             groups=None if weights is None else self.images("train").groups,

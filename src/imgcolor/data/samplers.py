@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, DistributedSampler
+from torch.utils.data import Dataset, DistributedSampler, SequentialSampler
 
 from imgcolor.utils.errors import ImgcolorError
 
@@ -30,8 +30,20 @@ class InMemoryImages(Dataset[Tensor]):
         return self.pixels[batch] if isinstance(batch, slice) else self.pixels.index_select(0, batch)
 
 
-# Lightning would replace another sampler by its own, which repeats images.
-class TrainingSampler(DistributedSampler[Tensor]):
+class _BatchSampler(DistributedSampler[Tensor], SequentialSampler):  # type: ignore[misc]  # both are only marks
+    """A sampler that Lightning keeps.
+
+    Lightning replaces a sampler that is no ``DistributedSampler`` in a run of several ranks, and one that is no
+    ``SequentialSampler`` with ``overfit_batches``. Its own samplers give single indices, and repeat images.
+    """
+
+    def __init__(self, images: int, num_replicas: int, rank: int, *, shuffle: bool, seed: int = 0) -> None:
+        _check_image_count(images, num_replicas)
+        # DistributedSampler uses the length of its data set alone.
+        super().__init__(InMemoryImages(torch.empty(images)), num_replicas, rank, shuffle=shuffle, seed=seed)
+
+
+class TrainingSampler(_BatchSampler):
     """Gives the indices of training batches; the ranks share each batch.
 
     Lightning calls ``set_epoch`` before each epoch. The order of epoch e with seed s comes from NumPy's
@@ -72,9 +84,7 @@ class TrainingSampler(DistributedSampler[Tensor]):
         groups: Tensor | None = None,
         weights: Sequence[float] | None = None,
     ) -> None:
-        _check_image_count(images, num_replicas)
-        # DistributedSampler uses the length of its data set alone.
-        super().__init__(InMemoryImages(torch.empty(images)), num_replicas, rank, shuffle=shuffle, seed=seed)
+        super().__init__(images, num_replicas, rank, shuffle=shuffle, seed=seed)
         self.members = None if weights is None else _members(groups, weights)
         self.weights = weights
         self.images = images
@@ -85,7 +95,7 @@ class TrainingSampler(DistributedSampler[Tensor]):
     def __len__(self) -> int:
         return -(-self.used // (self.batch_size * self.num_replicas))
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Tensor]:  # type: ignore[override]  # whole batches
         random = np.random.default_rng((self.seed, self.epoch))
         order = np.arange(self.images) if self.members is None else self._draw(random)
         if self.shuffle:
@@ -109,7 +119,7 @@ class TrainingSampler(DistributedSampler[Tensor]):
         return np.concatenate(parts)
 
 
-class EvaluationSampler(DistributedSampler[Tensor]):
+class EvaluationSampler(_BatchSampler):
     """Gives batches of all images in order, each image once; each rank has its own part of the images.
 
     Parts and batches are consecutive and as equal in size as possible. All ranks have the same number of
@@ -127,8 +137,7 @@ class EvaluationSampler(DistributedSampler[Tensor]):
     """
 
     def __init__(self, images: int, batch_size: int, *, num_replicas: int = 1, rank: int = 0) -> None:
-        _check_image_count(images, num_replicas)
-        super().__init__(InMemoryImages(torch.empty(images)), num_replicas, rank, shuffle=False)
+        super().__init__(images, num_replicas, rank, shuffle=False)
         smallest, largest = images // num_replicas, -(-images // num_replicas)
         batches = min(-(-largest // batch_size), smallest)
         parts_of_ranks = np.array_split(np.arange(images), num_replicas)

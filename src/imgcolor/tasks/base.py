@@ -77,9 +77,9 @@ class ColourTask(CheckpointedModule, ABC):
         self._lr_interval = lr_interval
         self.train_loss = MeanMetric()
         # Codings give images in [0, 1]. To check that at each step would cost time, and on a GPU a synchronisation.
-        self.train_metrics = _metrics("train/", validate_args=False)
-        self.val_metrics = _metrics("val/")
-        self.test_metrics = _metrics("test/")
+        self.train_metrics = self.make_metrics("train/", validate_args=False)
+        self.val_metrics = self.make_metrics("val/")
+        self.test_metrics = self.make_metrics("test/")
         self._last_finite_loss: Tensor | None = None
 
     @abstractmethod
@@ -158,6 +158,22 @@ class ColourTask(CheckpointedModule, ABC):
         self.update_metrics(metrics, output, batch)
         self.log_dict(metrics)
 
+    @staticmethod
+    def make_metrics(prefix: str, validate_args: bool = True) -> MetricCollection:
+        """Return new metrics, whose names start with the prefix.
+
+        Args:
+            prefix: Such as ``val/``.
+            validate_args: Whether the metrics check that their images are in [0, 1].
+        """
+        metrics: dict[str, Metric | MetricCollection] = {
+            "mse": MeanSquaredError(),
+            "psnr": PeakSignalNoiseRatio(validate_args),
+            "margin12": MarginAccuracy(12, validate_args),
+            "margin12_error": MarginError(12, validate_args),
+        }
+        return MetricCollection(metrics, prefix=prefix)
+
     def update_metrics(self, metrics: MetricCollection, output: Tensor, batch: Batch) -> None:
         """Add the images of one batch to metrics.
 
@@ -226,16 +242,6 @@ class ColourTask(CheckpointedModule, ABC):
             ImgcolorError: If there is something to fit and no datamodule.
         """
         return fit_tables(self.network, self.coding, datamodule, self.device)
-
-
-def _metrics(prefix: str, validate_args: bool = True) -> MetricCollection:
-    metrics: dict[str, Metric | MetricCollection] = {
-        "mse": MeanSquaredError(),
-        "psnr": PeakSignalNoiseRatio(validate_args),
-        "margin12": MarginAccuracy(12, validate_args),
-        "margin12_error": MarginError(12, validate_args),
-    }
-    return MetricCollection(metrics, prefix=prefix)
 
 
 def _divergence_message(task: ColourTask, split: str, loss: float, last: Tensor | None) -> str:

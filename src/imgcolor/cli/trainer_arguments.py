@@ -1,0 +1,94 @@
+"""Arguments of Trainer: leave out callbacks that they exclude, and refuse what cannot work before a run starts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
+from torch.utils.data import DataLoader
+
+from imgcolor.callbacks import BestCheckpoint, EpochSeed
+from imgcolor.data import ImageDataModule
+from imgcolor.utils.errors import ImgcolorError
+
+_PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
+
+
+def allowed_callbacks(arguments: Mapping[str, Any], callbacks: Sequence[Callback]) -> list[Callback]:
+    """Return the callbacks of the command line that the arguments of ``Trainer`` allow.
+
+    ``barebones`` leaves only the seeds of the epochs, ``enable_checkpointing: false`` no checkpoints, and
+    ``limit_val_batches: 0`` no checkpoint of the best epoch.
+
+    Args:
+        arguments: The arguments.
+        callbacks: The callbacks that the command line adds.
+    """
+    if arguments.get("barebones"):
+        return [callback for callback in callbacks if isinstance(callback, EpochSeed)]
+    excluded: list[type[Callback]] = []
+    if arguments.get("enable_checkpointing") is False:
+        excluded.append(ModelCheckpoint)
+    if arguments.get("limit_val_batches") == 0:
+        excluded.append(BestCheckpoint)
+    return [callback for callback in callbacks if not isinstance(callback, tuple(excluded))]
+
+
+def check_trainer(trainer: Trainer, datamodule: ImageDataModule, command: str) -> None:
+    """Refuse arguments of ``Trainer`` that cannot work, before anything is written.
+
+    Args:
+        trainer: The trainer.
+        datamodule: The data, after its ``setup``.
+        command: The command of LightningCLI.
+
+    Raises:
+        ImgcolorError: If an argument cannot work.
+    """
+    if str(trainer.precision) not in _PRECISIONS:
+        raise ImgcolorError(
+            f"--trainer.precision: expected one of {', '.join(_PRECISIONS)}, found {trainer.precision}: palettes, "
+            "lookup tables and metrics need 32 bits"
+        )
+    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+        raise ImgcolorError(
+            "--trainer.strategy: expected a strategy that starts each process with the command, found one that "
+            "spawns or forks this process, which has threads; use ddp"
+        )
+    datamodule.trainer = trainer  # batches depend on the number of ranks
+    limit = "overfit_batches" if getattr(trainer, "overfit_batches", 0) else ""  # mypy does not see it
+    if command in ("fit", "validate"):
+        _check_limit(limit or "limit_val_batches", trainer.limit_val_batches, datamodule.val_dataloader())
+    if command == "test":
+        _check_limit("limit_test_batches", trainer.limit_test_batches, datamodule.test_dataloader())
+    if command == "predict":
+        _check_limit("limit_predict_batches", trainer.limit_predict_batches, datamodule.predict_dataloader())
+    if command == "fit":
+        batches = _check_limit(
+            limit or "limit_train_batches", trainer.limit_train_batches, datamodule.train_dataloader()
+        )
+        _check_validation_interval(trainer, batches)
+
+
+def _check_limit(name: str, limit: float, loader: DataLoader[Any]) -> int:
+    """Return the number of batches that a limit leaves."""
+    batches = len(loader)
+    if isinstance(limit, int):
+        return min(batches, limit)
+    if 0 < limit * batches < 1:
+        raise ImgcolorError(
+            f"--trainer.{name}: expected a fraction of at least one of the {batches} batches, found {limit}; give a "
+            "larger one or a number of batches, or make batches smaller (--data.batch_size, --data.eval_batch_size)"
+        )
+    return int(limit * batches)
+
+
+def _check_validation_interval(trainer: Trainer, batches: int) -> None:
+    interval = trainer.val_check_interval
+    each_epoch = trainer.check_val_every_n_epoch is not None and trainer.limit_val_batches > 0
+    if each_epoch and isinstance(interval, int) and interval > batches > 0:
+        raise ImgcolorError(
+            f"--trainer.val_check_interval: expected at most the {batches} training batches of an epoch, found "
+            f"{interval}; to count batches over all epochs, add --trainer.check_val_every_n_epoch null"
+        )
