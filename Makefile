@@ -6,7 +6,7 @@ PACKAGE := $(VENV)/.package
 LOWEST ?= .venv-lowest
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-all test-lowest test-browser lint format bench wheel docs tensorboard clean
+.PHONY: help install quickstart test test-all test-lowest test-browser lint format bench bench-gpu wheel docs tensorboard clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,10 @@ format: $(VENV)/.dev ## rewrite the code in the project's style
 bench: $(PACKAGE) ## time training epochs of imgcolor, other loops and the network alone, and enlarging (46 minutes)
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/upscaling.py
+
+bench-gpu: $(VENV)/.test ## on a machine with an NVIDIA GPU: run its tests, and time training on it (8 minutes)
+	$(BIN)/python -m pytest -m cuda
+	$(BIN)/python benchmarks/gpu.py
 
 wheel: $(PACKAGE) ## build dist/imgcolor-*.whl
 	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps --wheel-dir dist .

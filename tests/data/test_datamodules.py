@@ -112,6 +112,7 @@ def test_indices_are_on_the_device_of_the_images() -> None:
     ]
 
 
+@pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="wants an NVIDIA GPU")
 def test_images_are_in_gpu_memory_and_give_the_results_of_the_cpu(tmp_path: Path) -> None:
     found: dict[str, float] = {}
