@@ -23,7 +23,7 @@ $(VENV)/.dev $(VENV)/.docs $(VENV)/.test: $(PACKAGE)
 	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[$(@:$(VENV)/.%=%)]'
 	@touch $@
 
-quickstart: $(PACKAGE) ## train a U-Net to colourize drawn horses, in less than a minute
+quickstart: $(PACKAGE) ## train a small network to colourize drawn horses, in less than a minute
 	$(BIN)/imgcolor fit --config experiments/quickstart.yaml
 
 test: $(VENV)/.test ## run the tests, on up to four cores

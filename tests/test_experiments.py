@@ -62,7 +62,7 @@ def test_commands_of_a_sweep_are_valid(
     assert (repository / file).read_text().splitlines()[0] == f"# imgcolor sweep {file}"
     assert main(["sweep", file, "--dry-run"]) == 0
     *commands, count = capsys.readouterr().out.strip().splitlines()
-    assert count == f"{len(commands)} trials"
+    assert count.split()[0] == str(len(commands))
     assert len(set(commands)) == len(commands)
     built = []
     for command in commands[:: max(1, len(commands) // 4)]:

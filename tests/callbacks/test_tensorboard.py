@@ -13,7 +13,8 @@ from tensorboard.program import TensorBoard
 
 
 def test_tensorboard_lists_scalars_and_images(tiny_fit: Callable[..., Path]) -> None:
-    folder = tiny_fit("experiments/quickstart.yaml", "--model.network.base_channels=4")
+    options = ("--model.network.base_channels=4", "--images.every_n_epochs=1")
+    folder = tiny_fit("experiments/horses/colour_unet.yaml", *options)
     board = TensorBoard()
     # Loads everything before it serves, so that the test need not wait.
     options = ["--load_fast=false", "--reload_task=blocking", "--reload_interval=0"]
@@ -32,7 +33,7 @@ def test_tensorboard_lists_scalars_and_images(tiny_fit: Callable[..., Path]) -> 
             answer: dict[str, Any] = json.load(response)
             return answer
 
-    run = "quickstart/version_0"
+    run = "horses_colour_unet/version_0"
     listed = json.loads(get("scalars/tags"))
     assert set(listed) == {run, f"{run}/baseline"}
     assert set(listed[f"{run}/baseline"]) <= set(listed[run])  # in charts that the network's curves have too

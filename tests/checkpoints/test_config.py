@@ -92,7 +92,7 @@ def test_python_round_trip_is_bit_for_bit(make: Callable[[], ColourTask], tmp_pa
 
 def test_command_line_round_trip_is_bit_for_bit(tiny_fit: Callable[..., Path]) -> None:
     """A task built by hand with the file's weights and the loaded task give the same images."""
-    folder = tiny_fit("experiments/quickstart.yaml", "--model.network.base_channels=4")
+    folder = tiny_fit("experiments/horses/colour_unet.yaml", "--model.network.base_channels=4")
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     by_hand = ColourClassification(ColourUNet(24, 4), palette=24)
     by_hand.load_state_dict(checkpoint["state_dict"])
@@ -159,13 +159,13 @@ def test_resuming_from_another_checkpoint_is_refused_before_anything_is_written(
     (tmp_path / "cut.ckpt").write_bytes(wide.read_bytes()[:5000])
     cases = {
         other: ["ColourRegression(RegressionCNN)", "ColourClassification(ColourUNet)"],
-        wide: ["network.base_channels 4", "network.base_channels 16"],
+        wide: ["network.base_channels 4", "network.base_channels 32"],
         tmp_path / "text.ckpt": ["expected a checkpoint"],
         tmp_path / "pickle.ckpt": ["expected a checkpoint"],
         tmp_path / "cut.ckpt": ["damaged or cut short"],
         tmp_path / "missing.ckpt": ["found nothing"],
     }
-    config = str(repository / "experiments" / "quickstart.yaml")
+    config = str(repository / "experiments" / "horses" / "colour_unet.yaml")
     for path, words in cases.items():
         capsys.readouterr()
         assert main(["fit", "--config", config, "--ckpt_path", str(path)]) == 1

@@ -176,9 +176,9 @@ def test_a_file_without_a_partner_is_named(workplace: Path, capsys: pytest.Captu
     Path("mine/LR/0.png").rename("mine/LR/zero.png")
     assert main(["benchmark", "bicubic_x4", "mine"]) == 0
     printed = capsys.readouterr().out
-    assert "left out: 1 images of mine/HR without a counterpart in mine/LR: 0\n" in printed
-    assert "left out: 1 images of mine/LR without a counterpart in mine/HR: zero\n" in printed
-    assert "mine ×4: 1 images" in printed
+    assert "left out: 1 image of mine/HR without a counterpart in mine/LR: 0\n" in printed
+    assert "left out: 1 image of mine/LR without a counterpart in mine/HR: zero\n" in printed
+    assert "mine ×4: 1 image;" in printed
 
 
 @pytest.mark.parametrize(

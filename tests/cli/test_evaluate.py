@@ -49,7 +49,7 @@ def test_two_folders_are_compared_image_by_image(folders: Path, capsys: pytest.C
 def test_images_without_a_counterpart_are_named(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("coloured/b.tif").unlink()
     assert main(["evaluate", "photos", "coloured"]) == 0
-    assert "left out: 1 images of photos without a counterpart in coloured: b" in capsys.readouterr().out
+    assert "left out: 1 image of photos without a counterpart in coloured: b" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

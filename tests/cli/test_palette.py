@@ -8,7 +8,7 @@ from PIL import Image
 
 from imgcolor.cli.main import main
 
-FIT = "experiments/quickstart.yaml"
+FIT = "experiments/horses/colour_unet.yaml"
 SMALL = "--model.network.base_channels=4"
 
 

@@ -365,7 +365,7 @@ def test_skip_existing_goes_on(workplace: Path, capsys: pytest.CaptureFixture[st
     assert main(["colourize", "album/a.jpg"]) == 0
     first = Path("coloured/a.png").stat().st_mtime_ns
     assert main(["colourize", "album", "--skip-existing"]) == 0
-    assert "1 of 1 photos in coloured; 1 results existed already" in capsys.readouterr().out
+    assert "1 of 1 photos in coloured; 1 result existed already" in capsys.readouterr().out
     assert Path("coloured/a.png").stat().st_mtime_ns == first
     assert main(["colourize", "album", "--skip-existing"]) == 0
     assert "no photos to convert; 2 results existed already" in capsys.readouterr().out

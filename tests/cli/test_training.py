@@ -15,9 +15,14 @@ import imgcolor
 from imgcolor.cli.main import main
 from imgcolor.tasks import load_task
 
-FIT = "experiments/quickstart.yaml"
+FIT = "experiments/horses/colour_unet.yaml"
 SMALL = "--model.network.base_channels=4"
-TINY_DATA = ["--data.train_images=20", "--data.val_images=10", "--trainer.enable_progress_bar=false"]
+TINY_DATA = [
+    "--data.source=synthetic",
+    "--data.train_images=20",
+    "--data.val_images=10",
+    "--trainer.enable_progress_bar=false",
+]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -60,11 +65,11 @@ def test_fit_prints_where_its_files_are(
 ) -> None:
     folder = tiny_fit(FIT, SMALL)
     out = capsys.readouterr().out
-    relative = "lightning_logs/quickstart/version_0"
+    relative = "lightning_logs/horses_colour_unet/version_0"
     assert folder.as_posix().endswith(relative)
     for line in (relative, f"{relative}/images/epoch_0001.png", f"{relative}/checkpoints/last.ckpt"):
         assert line in out
-    assert "--logdir lightning_logs/quickstart" in out
+    assert "--logdir lightning_logs/horses_colour_unet" in out
 
 
 def test_profiler_table_is_logged(tiny_fit: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
@@ -84,14 +89,14 @@ def test_same_seed_gives_the_same_weights(tiny_fit: Callable[..., Path]) -> None
 def test_saved_configuration_repeats_the_run(tiny_fit: Callable[..., Path], workplace: Path) -> None:
     first = tiny_fit(FIT, SMALL)
     assert main(["fit", "--config", str(first / "config.yaml")]) == 0
-    again = weights(workplace / "lightning_logs" / "quickstart" / "version_1")
+    again = weights(workplace / "lightning_logs" / "horses_colour_unet" / "version_1")
     assert all(torch.equal(value, again[name]) for name, value in weights(first).items())
 
 
 def test_save_dir_moves_the_run_folder(workplace: Path, repository: Path) -> None:
     options = [*TINY_DATA, "--trainer.max_epochs=1", SMALL, "--trainer.logger.init_args.save_dir=elsewhere"]
     assert main(["fit", "--config", str(repository / FIT), *options]) == 0
-    assert (workplace / "elsewhere" / "quickstart" / "version_0" / "metrics.json").is_file()
+    assert (workplace / "elsewhere" / "horses_colour_unet" / "version_0" / "metrics.json").is_file()
     assert not (workplace / "lightning_logs").exists()
 
 
@@ -104,7 +109,7 @@ def test_resume_with_validation_in_every_second_epoch(tiny_fit: Callable[..., Pa
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
     assert [row["val/loss"] != "" for row in rows] == [False, True, False, True]
-    assert all(float(row["lr"]) == 0.003 and 0 < float(row["seconds"]) < 60 for row in rows)
+    assert all(float(row["lr"]) == 0.001 and 0 < float(row["seconds"]) < 60 for row in rows)
 
 
 def test_packaged_experiment_is_found(workplace: Path, repository: Path) -> None:
@@ -190,7 +195,7 @@ def test_progress_bar_reaches_the_end_of_each_epoch(workplace: Path, repository:
     ours, theirs = pty.openpty()
     command = [
         *(sys.executable, "-m", "imgcolor", "fit"),
-        *("--config", str(repository / "experiments/quickstart.yaml")),
+        *("--config", str(repository / "experiments/horses/colour_unet.yaml")),
         *("--data.train_images=30", "--data.val_images=10", "--data.batch_size=10", "--trainer.max_epochs=2"),
     ]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
@@ -210,3 +215,26 @@ def test_progress_bar_reaches_the_end_of_each_epoch(workplace: Path, repository:
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
     assert "Epoch 0/1" in text
     assert re.search(r"Epoch 1/1 .* 3/3 ", text)
+
+
+def test_table_of_a_fit_marks_each_metric_and_names_the_baseline_once(
+    tiny_fit: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_fit("experiments/quickstart.yaml", "--trainer.max_epochs=1", "--model.network.hidden_channels=[2]")
+    lines = capsys.readouterr().out.splitlines()
+    table = lines[lines.index(next(line for line in lines if line.startswith("1 epoch "))) :]
+    assert sum("grey_row_lookup" in line for line in table) == 1
+    rows = {
+        line.split()[0]: line.split()[1:] for line in table if "better" in line.split() or "worse" in line
+    }
+    names = ["loss", "accuracy", "mse", "psnr", "margin12", "ssim", "delta_e", "colourfulness"]
+    assert list(rows) == names
+    assert all(rows[name][0] == ("↓" if name in ("loss", "mse", "delta_e") else "↑") for name in names[:-1])
+    for name, row in rows.items():
+        if name != "colourfulness":
+            mark = next(i for i, cell in enumerate(row) if cell in ("better", "worse"))
+            value, reference = float(row[mark - 1]), float(row[mark + 1])
+            assert (value > reference) == ((row[0] == "↑") == (row[mark] == "better"))
+    wins = sum("better" in row for row in rows.values())
+    sentence = next(line for line in table if "beats" in line)
+    assert sentence.startswith(f"the network beats the best baseline in {wins} of 8 metrics")

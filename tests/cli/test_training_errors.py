@@ -6,7 +6,7 @@ import pytest
 from imgcolor.cli.main import main
 
 FIT = "experiments/quickstart.yaml"
-SMALL = "--model.network.base_channels=4"
+SMALL = "--model.network.hidden_channels=[4]"
 TINY_DATA = ["--data.train_images=20", "--data.val_images=10", "--trainer.enable_progress_bar=false"]
 
 
@@ -19,7 +19,8 @@ TINY_DATA = ["--data.train_images=20", "--data.val_images=10", "--trainer.enable
         (["--model.palette=16"], ["16", "24", "number of colours"]),
         (["--data.batch_size=0"], ["data.batch_size", "at least 1"]),
         (["--ckpt_path=none.ckpt"], ["none.ckpt"]),
-        (["--model.network.kernel_size=4"], ["kernel_size", "odd"]),
+        (["--model.network=ColourUNet", "--model.network.kernel_size=4"], ["kernel_size", "odd"]),
+        (["--model.network.blocks=0"], ["blocks", "at least 1"]),
         (["--images.count=0"], ["images.count"]),
         (["--model.label_smoothing=2"], ["label_smoothing", "[0, 1)"]),
         (
@@ -56,12 +57,12 @@ def test_bad_value_is_reported_in_one_line(
         ("lr: 0.003", "learning_rate: 0.1", ["model.optimizer.learning_rate: Adam has no such option", "lr"]),
         ("torch.optim.Adam", "torch.optim.Adamm", ["model.optimizer: module 'torch.optim' has no", "Adamm"]),
         (
-            "base_channels: 16",
-            "base_channels: many",
-            ["model.network.base_channels: expected int, found many"],
+            "palette: 24",
+            "palette: 24\n    flip_tta: many",
+            ["model.flip_tta: expected bool, found many"],
         ),
         ("every_n_epochs: 1", "every_n_epoch: 1", ["images.every_n_epoch", "did you mean every_n_epochs?"]),
-        ("imgcolor.networks.ColourUNet", "imgcolor.networks.ColorUNet", ["ColorUNet"]),
+        ("imgcolor.networks.ResidualUNet", "imgcolor.networks.ResUNet", ["ResUNet"]),
         ("max_epochs: 6", "max_epochs: [", []),
     ],
 )

@@ -25,7 +25,7 @@ from imgcolor.visualization.activations import (
     write_activations,
 )
 
-QUICKSTART = "experiments/quickstart.yaml"
+UNET = "experiments/horses/colour_unet.yaml"
 ONE_EPOCH = "--trainer.max_epochs=1"
 SMALL = ("--model.network.base_channels=2", ONE_EPOCH)
 COURSE_BLOCKS = ["downconv1", "downconv2", "rfconv", "upconv1", "upconv2", "finalconv"]
@@ -333,7 +333,7 @@ def photo(path: Path, width: int, height: int) -> str:
 
 
 def test_command(tiny_fit: Callable[..., Path], workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    checkpoint = tiny_fit(QUICKSTART, *SMALL) / "checkpoints" / "last.ckpt"
+    checkpoint = tiny_fit(UNET, *SMALL) / "checkpoints" / "last.ckpt"
     images = [photo(workplace / "square.png", 40, 40), photo(workplace / "wide.jpg", 60, 30)]
     capsys.readouterr()
     assert main(["activations", str(checkpoint), *images, "--output", "out"]) == 0
@@ -385,7 +385,7 @@ def test_command_with_a_custom_network(
         "        return images\n"
     )
     monkeypatch.setattr(sys, "path", [*sys.path])
-    folder = tiny_fit(QUICKSTART, "--model.network=somebodys.Net", "--model.network.width=5", ONE_EPOCH)
+    folder = tiny_fit(UNET, "--model.network=somebodys.Net", "--model.network.width=5", ONE_EPOCH)
     image = photo(workplace / "a.png", 32, 32)
     checkpoint = str(folder / "checkpoints" / "last.ckpt")
     assert main(["activations", checkpoint, image, "--allow-import", "somebodys"]) == 0
@@ -396,7 +396,7 @@ def test_command_with_a_custom_network(
 def test_command_errors_are_one_line_and_write_nothing(
     tiny_fit: Callable[..., Path], workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checkpoint = tiny_fit(QUICKSTART, *SMALL) / "checkpoints" / "last.ckpt"
+    checkpoint = tiny_fit(UNET, *SMALL) / "checkpoints" / "last.ckpt"
     image = photo(workplace / "a.png", 32, 32)
     (workplace / "bad.png").write_bytes(b"no image")
     bare = torch.load(checkpoint, weights_only=True)

@@ -24,6 +24,7 @@ from imgcolor.data.image_files import image_size
 from imgcolor.metrics.scores import image_scores
 from imgcolor.pipelines import Colourizer
 from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.text import count_of
 
 _LEFT_GREY = "grey_"
 """Start of the columns with the values of the grey image."""
@@ -101,7 +102,7 @@ def _measure(colourizer: Colourizer, entry: Entry) -> tuple[Row, Tensor]:
 def _print_table(colourizer: Colourizer, images: BenchmarkSet, rows: Sequence[Row]) -> None:
     made_by = type(colourizer.degradation).__name__
     origin = "the set's own grey/ files" if images.has_own_files else f"made from the photos by {made_by}"
-    print(f"{images.name}: {len(rows)} images; grey images: {origin}")
+    print(f"{images.name}: {count_of(len(rows), 'image')}; grey images: {origin}")
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for column in ("left grey", colourizer.name):

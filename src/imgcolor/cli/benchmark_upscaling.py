@@ -29,6 +29,7 @@ from imgcolor.pipelines import Upscaler
 from imgcolor.pipelines.photo import Photo
 from imgcolor.pretrained import cards
 from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.text import count_of
 
 _SSIM_WINDOW = 11
 
@@ -151,7 +152,9 @@ def _print_table(
     made_by = type(upscaler.degradation).__name__
     origin = "the set's own LR/ files" if images.has_own_files else f"made from HR/ by {made_by}"
     jpeg = "" if quality is None else f", saved as JPEG of quality {quality}"
-    print(f"{images.name} ×{scale_factor}: {len(rows)} images; low-resolution images: {origin}{jpeg}")
+    print(
+        f"{images.name} ×{scale_factor}: {count_of(len(rows), 'image')}; low-resolution images: {origin}{jpeg}"
+    )
     if cut:
         print(f"  originals cut to a multiple of {scale_factor} pixels: {cut}")
     table = Table(box=None, pad_edge=False)

@@ -9,6 +9,7 @@ import numpy as np
 
 from imgcolor.cli.options import CommandParser, UsageError
 from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.text import count_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,7 +96,9 @@ def _score_array(estimations: Path, names: Path, root: Path, margin: int) -> Non
         original = _original(root / name, image.shape[:2])
         metric.update(torch.from_numpy(image.copy()).permute(2, 0, 1)[None], original[None])
     accuracy = float(metric.compute())
-    print(f"{len(listed)} images: {margin}-margin accuracy {accuracy:.4f}, error {1 - accuracy:.4f}")
+    print(
+        f"{count_of(len(listed), 'image')}: {margin}-margin accuracy {accuracy:.4f}, error {1 - accuracy:.4f}"
+    )
 
 
 def _estimations(path: Path) -> np.ndarray:

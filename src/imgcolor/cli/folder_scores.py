@@ -20,6 +20,7 @@ from imgcolor.data.image_io import to_rgb
 from imgcolor.metrics.scores import image_scores
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import write_rows
+from imgcolor.utils.text import count_of
 
 
 def compare_folders(originals: Path, results: Path, output: Path | None = None) -> None:
@@ -49,7 +50,7 @@ def compare_folders(originals: Path, results: Path, output: Path | None = None) 
         torch.set_num_threads(threads)
     if output is not None:
         write_rows(output, rows)
-    Console(width=100).print(_table(f"{len(rows)} images of {results} against {originals}", rows))
+    Console(width=100).print(_table(f"{count_of(len(rows), 'image')} of {results} against {originals}", rows))
     if output is not None:
         print(f"  scores of each image  {output}")
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from imgcolor.data.image_files import image_files
 from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.text import count_of
 
 _NAMES_SHOWN = 5
 
@@ -34,7 +35,7 @@ def image_pairs(originals: Path, results: Path) -> list[tuple[str, Path, Path]]:
         alone = sorted(found[folder].keys() - found[other].keys())
         if alone:
             more = ", ..." if len(alone) > _NAMES_SHOWN else ""
-            print(f"left out: {len(alone)} images of {folder} without a counterpart in {other}: "
+            print(f"left out: {count_of(len(alone), 'image')} of {folder} without a counterpart in {other}: "
                   f"{', '.join(alone[:_NAMES_SHOWN])}{more}")  # fmt: skip
     return [(name, found[originals][name], found[results][name]) for name in common]
 

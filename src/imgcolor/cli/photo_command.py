@@ -14,6 +14,7 @@ from imgcolor.data.image_files import WRITABLE_FORMATS
 from imgcolor.pipelines.hints import Hint
 from imgcolor.pretrained import weights_path
 from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.text import count_of
 
 _COMPARED = 24
 """Number of photos in a comparison."""
@@ -100,7 +101,9 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
         comparison=comparison,
     )
     jobs = found_photos.jobs
-    already = f"; {found_photos.existing} results existed already" if found_photos.existing else ""
+    already = (
+        f"; {count_of(found_photos.existing, 'result')} existed already" if found_photos.existing else ""
+    )
     total = len(jobs) + len(found_photos.missing)
     weights_path(arguments.model)  # refuses an unknown model early
     hints = _hints(arguments, total + found_photos.existing) if command == "colourize" else []

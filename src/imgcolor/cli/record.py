@@ -12,6 +12,7 @@ import yaml
 from imgcolor.cli.options import CommandParser
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import RUN_FILE, read_rows, write_rows
+from imgcolor.utils.text import count_of
 
 _KEY = ("experiment", "overrides", "images", "seed")
 _FIRST = (*_KEY, "commit", "hardware", "epochs", "seconds", "status")
@@ -63,7 +64,7 @@ def run(arguments: Namespace) -> None:
     write_rows(table, rows, names)
     points.sort(key=lambda point: (*_key(point), int(point["epoch"])))
     write_rows(curves, points, [*_KEY, "epoch", *sorted({n for p in points for n in p if "/" in n})])
-    print(f"{table}: {len(rows)} rows")
+    print(f"{table}: {count_of(len(rows), 'row')}")
 
 
 def curves_of(table: Path) -> Path:

@@ -13,7 +13,9 @@ from rich.console import Console
 from imgcolor.callbacks import ImageLogger, PredictionWriter
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
-from imgcolor.cli.result_tables import result_table
+from imgcolor.cli.result_tables import compare_with_baselines, result_table, verdict
+from imgcolor.utils.text import count_of
+from imgcolor.visualization.curves import read_metrics
 
 
 def summarize_fit(trainer: Trainer, *, held_out: bool) -> None:
@@ -26,11 +28,11 @@ def summarize_fit(trainer: Trainer, *, held_out: bool) -> None:
     folder = Path(trainer.log_dir or ".")
     images = find_callback(trainer, ImageLogger)
     metrics = _final_metrics(folder)
-    title = f"{trainer.current_epoch} epochs"
+    title = count_of(trainer.current_epoch, "epoch")
     if held_out:
         title += " (val: held-out training images)"
     if "chosen_epoch" in metrics:
-        title += f", stopped; the weights are those of epoch {metrics['chosen_epoch']}"
+        title += f", stopped; the weights are those of epoch {metrics['chosen_epoch'] + 1}"
     last = folder / "checkpoints" / "last.ckpt"
     places = {
         "run folder": folder,
@@ -38,7 +40,7 @@ def summarize_fit(trainer: Trainer, *, held_out: bool) -> None:
         "checkpoint": last if last.exists() else None,
         "TensorBoard": f"{_program('tensorboard')} --logdir {folder.parent}",
     }
-    _print_summary(trainer, title, places, metrics)
+    _print_summary(trainer, title, places, metrics, _advice(folder / "metrics.csv", metrics))
 
 
 def summarize_metrics(trainer: Trainer, title: str) -> None:
@@ -51,7 +53,7 @@ def summarize_predictions(trainer: Trainer) -> None:
     """Print how many images ``predict`` has written, and where."""
     writer = find_callback(trainer, PredictionWriter)
     assert writer is not None  # the command line adds one
-    _print_summary(trainer, f"{writer.written} images", {"folder": writer.folder}, {})
+    _print_summary(trainer, count_of(writer.written, "image"), {"folder": writer.folder}, {})
 
 
 def _final_metrics(folder: Path) -> dict[str, Any]:
@@ -59,14 +61,29 @@ def _final_metrics(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
+def _advice(path: Path, metrics: Mapping[str, float]) -> str:
+    """Return what to do if a fit loses most comparisons with the baselines; an empty text if it wins them."""
+    marks = list(compare_with_baselines(metrics).values()) if metrics else []
+    losses = [value for _, value in read_metrics(path).get("val/loss", [])] if path.exists() else []
+    if marks.count("better") > len(marks) / 2 or not losses or "chosen_epoch" in metrics:
+        return ""
+    lowest = losses.index(min(losses)) + 1
+    if lowest == len(losses):
+        few = f"{count_of(lowest, 'epoch')} {'is' if lowest == 1 else 'are'} too few"
+        return f": {few}, the validation loss was still falling"
+    return f": the validation loss was lowest in epoch {lowest} of {len(losses)}"
+
+
 def _print_summary(
-    trainer: Trainer, title: str, places: Mapping[str, Any], metrics: Mapping[str, float]
+    trainer: Trainer, title: str, places: Mapping[str, Any], metrics: Mapping[str, float], advice: str = ""
 ) -> None:
     if run_folder(trainer) is None:
         return
     print()
     if metrics:
-        Console(width=100).print(result_table(title, metrics))
+        Console(width=100).print(result_table(f"{title} (↑ higher is better, ↓ lower is better)", metrics))
+        if sentence := verdict(metrics):
+            print(f"{sentence}{advice}\n")
     else:
         print(title)
     for name, place in places.items():

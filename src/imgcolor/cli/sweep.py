@@ -15,6 +15,7 @@ from imgcolor.cli.sweep_file import Sweep, format_value, read_sweep, trial_name,
 from imgcolor.cli.sweep_trials import newest_file, rows_of, run_trials
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import write_rows
+from imgcolor.utils.text import count_of
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -87,12 +88,12 @@ def _print_trials(plan: Sweep) -> None:
         trials = list(plan.grid())
         for values in trials:
             print(f"imgcolor fit --config {plan.experiment} {shlex.join(trial_options(plan, values))}")
-        print(f"{len(trials)} trials")
+        print(count_of(len(trials), "trial"))
     else:
         print(f"imgcolor fit --config {plan.experiment} {shlex.join(trial_options(plan, {}))}")
         for option, values in plan.axes.items():
             print(f"  --{option} drawn from {values}")
-        print(f"{plan.trials} trials, by {plan.search}")
+        print(f"{count_of(plan.trials, 'trial')}, by {plan.search}")
 
 
 def _row(plan: Sweep, folder: Path, result: Any) -> dict[str, Any]:

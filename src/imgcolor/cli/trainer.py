@@ -14,6 +14,7 @@ from imgcolor.data import ImageDataModule
 from imgcolor.tasks import ColourTask
 from imgcolor.utils.files import write_metrics
 from imgcolor.utils.modes import eval_mode
+from imgcolor.utils.text import count_of
 
 
 class ImgcolorTrainer(Trainer):
@@ -49,6 +50,8 @@ class ImgcolorTrainer(Trainer):
             metrics |= meter.compute()
             metrics |= {f"baseline/{name}/{metric}": value for metric, value in details.compute().items()}
         count = len(datamodule.images("val").names)
-        Console(width=120).print(baseline_table(f"{count} validation images, without a network", metrics))
+        Console(width=120).print(
+            baseline_table(f"{count_of(count, 'validation image')}, without a network", metrics)
+        )
         if output is not None:
             write_metrics(output, metrics)
