@@ -7,7 +7,7 @@ import pytest
 from imgcolor.cli.main import main
 
 FIT = "experiments/quickstart.yaml"
-SMALL = "--model.network.base_channels=4"
+SMALL = "--model.network.hidden_channels=[4]"
 TINY_DATA = ["--data.train_images=20", "--data.val_images=10", "--data.batch_size=10"]
 
 

@@ -1,11 +1,14 @@
 """``--ckpt_path last``: find the last checkpoint of the newest run."""
 
+import pydoc
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from imgcolor.callbacks.run_folder import DEFAULT_NAME
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import RUN_FILE
 
@@ -83,11 +86,19 @@ def _options(config: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _experiment_folder(config: Mapping[str, Any]) -> Path:
-    logger = config["trainer"]["logger"]
-    first = logger[0] if isinstance(logger, list) and logger else logger
-    options = first.get("init_args", {}) if isinstance(first, Mapping) else {}
-    root = Path(options.get("save_dir") or config["trainer"]["default_root_dir"] or ".")
-    return root / (options.get("name") or "lightning_logs")
+    """Return the folder with the run folders: see :func:`~imgcolor.callbacks.run_folder.run_folder`."""
+    given = config["trainer"]["logger"]
+    root = config["trainer"]["default_root_dir"] or "."
+    for logger in given if isinstance(given, list) else [given]:
+        if isinstance(logger, Mapping) and _chooses_folder(logger["class_path"]):
+            options = logger.get("init_args", {})
+            return Path(options.get("save_dir") or root) / (options.get("name") or DEFAULT_NAME)
+    return Path(root) / DEFAULT_NAME
+
+
+def _chooses_folder(class_path: str) -> bool:
+    kind = pydoc.locate(class_path)
+    return isinstance(kind, type) and issubclass(kind, TensorBoardLogger | CSVLogger)
 
 
 def _number(run: Path) -> int:

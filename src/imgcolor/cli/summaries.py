@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
 from imgcolor.callbacks import ImageLogger, PredictionWriter
@@ -34,11 +35,12 @@ def summarize_fit(trainer: Trainer, *, held_out: bool) -> None:
     if "chosen_epoch" in metrics:
         title += f", stopped; the weights are those of epoch {metrics['chosen_epoch'] + 1}"
     last = folder / "checkpoints" / "last.ckpt"
+    logs = any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers)
     places = {
         "run folder": folder,
         "images": images.latest if images else None,
         "checkpoint": last if last.exists() else None,
-        "TensorBoard": f"{_program('tensorboard')} --logdir {folder.parent}",
+        "TensorBoard": f"{_program('tensorboard')} --logdir {folder.parent}" if logs else None,
     }
     _print_summary(trainer, title, places, metrics, _advice(folder / "metrics.csv", metrics))
 

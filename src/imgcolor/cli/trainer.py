@@ -1,5 +1,6 @@
 """Lightning's trainer with one more command: metrics of the baselines."""
 
+from functools import cached_property
 from pathlib import Path
 
 from lightning.pytorch import Trainer
@@ -9,6 +10,7 @@ from rich.progress import track
 from imgcolor.callbacks.baseline_fitting import baseline_images, task_baselines
 from imgcolor.callbacks.baselines import BaselineMeter
 from imgcolor.callbacks.details import PerceptualMetrics
+from imgcolor.callbacks.run_folder import DEFAULT_NAME, new_run_folder, run_folder
 from imgcolor.cli.result_tables import baseline_table
 from imgcolor.data import ImageDataModule
 from imgcolor.tasks import ColourTask
@@ -18,7 +20,18 @@ from imgcolor.utils.text import count_of
 
 
 class ImgcolorTrainer(Trainer):
-    """Lightning's trainer with the additional command ``baseline``."""
+    """Lightning's trainer with the additional command ``baseline``, and a run folder whichever logger there is."""
+
+    @cached_property
+    def default_run_folder(self) -> Path:
+        """A new folder, for runs whose loggers do not choose one."""
+        return new_run_folder(Path(self.default_root_dir) / DEFAULT_NAME)
+
+    @property
+    def log_dir(self) -> str | None:
+        """The run folder, on all ranks."""
+        folder = run_folder(self)
+        return self.strategy.broadcast(None if folder is None else str(folder))
 
     def baseline(self, model: ColourTask, datamodule: ImageDataModule, output: Path | None = None) -> None:
         """Print the metrics of the baselines on the validation images.

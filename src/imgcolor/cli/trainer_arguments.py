@@ -1,16 +1,19 @@
 """Arguments of Trainer: leave out callbacks that they exclude, and refuse what cannot work before a run starts."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from torch.utils.data import DataLoader
 
 from imgcolor.callbacks import BestCheckpoint, EpochSeed
 from imgcolor.data import ImageDataModule
 from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.files import CONFIG_FILE
 
 _PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 
@@ -56,6 +59,14 @@ def check_trainer(trainer: Trainer, datamodule: ImageDataModule, command: str) -
             "--trainer.strategy: expected a strategy that starts each process with the command, found one that "
             "spawns or forks this process, which has threads; use ddp"
         )
+    for logger in trainer.loggers if trainer.is_global_zero else []:
+        if not isinstance(logger, TensorBoardLogger | CSVLogger):
+            continue
+        if (Path(logger.log_dir) / CONFIG_FILE).exists():
+            raise ImgcolorError(
+                f"{logger.log_dir}: expected a new folder, found the folder of another run; leave "
+                "--trainer.logger.version out, or give another one"
+            )
     datamodule.trainer = trainer  # batches depend on the number of ranks
     limit = "overfit_batches" if getattr(trainer, "overfit_batches", 0) else ""  # mypy does not see it
     if command in ("fit", "validate"):

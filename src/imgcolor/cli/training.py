@@ -29,7 +29,7 @@ from imgcolor.callbacks.checkpoints import AtomicCheckpointIO
 from imgcolor.callbacks.lost_rank import LostRank
 from imgcolor.callbacks.provenance import Provenance
 from imgcolor.callbacks.resume_hint import ResumeHint
-from imgcolor.callbacks.run_folder import run_folder
+from imgcolor.callbacks.run_folder import RunFolder, run_folder
 from imgcolor.callbacks.tensorboard import log_hyperparameters, log_origin
 from imgcolor.checkpoints.config import set_config
 from imgcolor.checkpoints.files import read_checkpoint
@@ -134,12 +134,11 @@ class ImgcolorCLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Log the command, the configuration and the options to TensorBoard."""
-        logger = self.trainer.logger
-        if not isinstance(logger, TensorBoardLogger) or run_folder(self.trainer) is None:
-            return
         config = self.config["fit"]
-        log_origin(logger, self._arguments, self._parser("fit").dump(config, skip_none=False))
-        log_hyperparameters(logger, self._arguments, vars(config.as_flat()), self.model)
+        for logger in self.trainer.loggers if run_folder(self.trainer) is not None else []:
+            if isinstance(logger, TensorBoardLogger):
+                log_origin(logger, self._arguments, self._parser("fit").dump(config, skip_none=False))
+                log_hyperparameters(logger, self._arguments, vars(config.as_flat()), self.model)
 
     def before_validate(self) -> None:
         """Keep Lightning from printing the metrics: the summary has them."""
@@ -214,6 +213,7 @@ def _run_cli(arguments: list[str], lost: LostRank) -> None:
         seed_everything_default=0,
         trainer_defaults={
             "callbacks": [
+                RunFolder(),
                 Provenance(arguments),
                 EpochSeed(),
                 BaselineMetrics(),

@@ -11,6 +11,9 @@ from typing import Any
 
 from imgcolor.utils.errors import ImgcolorError
 
+CONFIG_FILE = "config.yaml"
+"""Name of the file in a run folder with the complete configuration."""
+
 RUN_FILE = "run.json"
 """Name of the file in a run folder with the command, commit, versions and hardware of the run."""
 
