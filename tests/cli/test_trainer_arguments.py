@@ -1,9 +1,11 @@
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from image_helpers import noise, save
 from imgcolor.cli.main import main
 
 FIT = "experiments/quickstart.yaml"
@@ -58,3 +60,37 @@ def test_argument_is_refused_before_the_run(
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith(f"imgcolor: error: --trainer.{argument.partition('=')[0]}: expected")
     assert not list(workplace.iterdir())
+
+
+def measured(folder: Path) -> dict[str, float]:
+    """The values of the network and of the baselines on the validation images."""
+    values = json.loads((folder / "metrics.json").read_text())
+    return {name: value for name, value in values.items() if name.startswith(("val/", "baseline/"))}
+
+
+def test_all_metrics_are_of_the_images_that_limits_leave(
+    tiny_fit: Callable[..., Path], workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(10):
+        folders = ["some/train", "all/train", "all/val", *(["some/val"] if number < 5 else [])]
+        for folder in folders:
+            save(workplace / folder / f"{number}.png", noise(32, 32, number))
+    options = (FIT, SMALL, "--data.source=folder", "--data.eval_batch_size=5", "--trainer.max_epochs=1")
+    expected = measured(tiny_fit(*options, "--data.root=some"))
+    limited = tiny_fit(*options, "--data.root=all", "--trainer.limit_val_batches=1")
+    assert "the first 5 of 10 images" in capsys.readouterr().out
+    assert measured(limited) == pytest.approx(expected)
+    words = ["--config", str(limited / "config.yaml"), "--ckpt_path", str(limited / "checkpoints/last.ckpt")]
+    assert main(["test", *words, "--trainer.limit_test_batches=1"]) == 0
+    assert "the first 5 of 10 images" in capsys.readouterr().out
+    tested = json.loads((limited.with_name("version_2") / "metrics.json").read_text())
+    assert {name.replace("test/", "val/"): value for name, value in tested.items()} == pytest.approx(expected)
+
+
+def test_resumed_run_with_other_images_measures_the_baselines_again(tiny_fit: Callable[..., Path]) -> None:
+    options = (FIT, SMALL, "--trainer.max_epochs=2")
+    first = tiny_fit(*options, "--trainer.max_epochs=1")
+    last = str(first / "checkpoints" / "last.ckpt")
+    resumed = measured(tiny_fit(*options, "--data.val_images=5", "--ckpt_path", last))
+    expected = measured(tiny_fit(*options, "--data.val_images=5"))
+    assert resumed == pytest.approx(expected)

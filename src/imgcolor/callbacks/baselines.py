@@ -78,6 +78,7 @@ class BaselineMetrics(Callback):
         self.baselines: dict[str, nn.Module] = {}
         """The baselines by name; empty before the first validation."""
         self._meters: list[BaselineMeter] = []
+        self._loaded = False
         self._baseline_run: SummaryWriter | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -86,9 +87,9 @@ class BaselineMetrics(Callback):
             self.log_metrics(trainer, self.results, "val")
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Measure again in ``validate``, because the checkpoint's values may be of other images."""
-        if trainer.state.fn == "validate":
-            self.results = {}
+        """Measure again, because the values of a checkpoint may be of other images."""
+        if self._loaded or trainer.state.fn == "validate":
+            self.results, self._loaded = {}, False
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure again on the test images."""
@@ -188,9 +189,10 @@ class BaselineMetrics(Callback):
             self._baseline_run.add_scalar(f"{split}/{metric}", value, trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the values, so that a resumed run does not measure again."""
+        """Return the values, for a resumed run with nothing left to train."""
         return {"results": self.results}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load the values of the resumed run."""
         self.results = dict(state_dict["results"])
+        self._loaded = True

@@ -64,7 +64,8 @@ class DetailedMetrics(Callback):
     It does so at the end of a fit, on the validation images, and with ``imgcolor validate`` and ``imgcolor
     test``. The metrics are ``ssim``, ``delta_e`` (CIEDE2000), ``colourfulness``, ``colourfulness_target`` (of
     the original images) and ``margin4``, ``margin8`` and so on (the fraction of channel values that differ by
-    less than that many of 256 levels). Their names start with ``val/`` or ``test/`` for the network and with
+    less than that many of 256 levels). They use the images that the other metrics use, so with ``limit_val_batches``
+    only those of the first batches. Their names start with ``val/`` or ``test/`` for the network and with
     ``baseline/NAME/`` for a baseline. They go to ``metrics.json`` and TensorBoard. ``margins.png`` in the run
     folder shows the accuracy for all margins.
 
@@ -76,6 +77,8 @@ class DetailedMetrics(Callback):
         self.lpips = lpips
         self.results: dict[str, float] = {}
         """Name to value; empty before the measurement."""
+        self.images = (0, 0)
+        """The number of images that were measured, and of all images."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Load the weights of LPIPS, so that errors come before training."""
@@ -104,12 +107,17 @@ class DetailedMetrics(Callback):
             or not isinstance(pl_module, ColourTask)
         ):
             return
+        limit = _batches(trainer, split)
+        if limit == 0:
+            return
         metrics: dict[str, PerceptualMetrics] = {split: PerceptualMetrics(self.lpips).to(pl_module.device)}
         originals = Colourfulness(sync_on_compute=False).to(pl_module.device)
         known = find_callback(trainer, BaselineMetrics)
+        self.images = (0, 0)
         baselines: dict[str, nn.Module] = {}
         with eval_mode(pl_module):
-            for number, pixels in enumerate(datamodule.whole(split)):
+            for number, pixels in enumerate(datamodule.whole(split, limit)):
+                self.images = (self.images[0] + len(pixels), len(datamodule.images(split).names))
                 batch = datamodule.batch(pixels.to(pl_module.device))
                 if number == 0:
                     baselines = known.baselines if known else {}
@@ -132,3 +140,13 @@ class DetailedMetrics(Callback):
         of_baselines = {name: value for name, value in self.results.items() if name not in own}
         if known and of_baselines:
             known.log_metrics(trainer, of_baselines, split)
+
+
+def _batches(trainer: Trainer, split: Literal["val", "test"]) -> int | None:
+    """Return how many batches of each rank Lightning evaluates; None if it has evaluated none yet."""
+    limit = trainer.limit_val_batches if split == "val" else trainer.limit_test_batches
+    if limit == 0:
+        return 0
+    batches = trainer.num_val_batches if split == "val" else trainer.num_test_batches
+    batches = batches if isinstance(batches, list) else [batches]
+    return int(batches[0]) if batches and batches[0] else None

@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
-from imgcolor.callbacks import ImageLogger, PredictionWriter
+from imgcolor.callbacks import DetailedMetrics, ImageLogger, PredictionWriter
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.cli.result_tables import compare_with_baselines, result_table, verdict
@@ -32,6 +32,7 @@ def summarize_fit(trainer: Trainer, *, held_out: bool) -> None:
     title = count_of(trainer.current_epoch, "epoch")
     if held_out:
         title += " (val: held-out training images)"
+    title += _limited(trainer)
     if "chosen_epoch" in metrics:
         title += f", stopped; the weights are those of epoch {metrics['chosen_epoch'] + 1}"
     last = folder / "checkpoints" / "last.ckpt"
@@ -48,7 +49,7 @@ def summarize_fit(trainer: Trainer, *, held_out: bool) -> None:
 def summarize_metrics(trainer: Trainer, title: str) -> None:
     """Print the metrics of ``validate`` or ``test`` and where their files are."""
     folder = Path(trainer.log_dir or ".")
-    _print_summary(trainer, title, {"run folder": folder}, _final_metrics(folder))
+    _print_summary(trainer, title + _limited(trainer), {"run folder": folder}, _final_metrics(folder))
 
 
 def summarize_predictions(trainer: Trainer) -> None:
@@ -56,6 +57,13 @@ def summarize_predictions(trainer: Trainer) -> None:
     writer = find_callback(trainer, PredictionWriter)
     assert writer is not None  # the command line adds one
     _print_summary(trainer, count_of(writer.written, "image"), {"folder": writer.folder}, {})
+
+
+def _limited(trainer: Trainer) -> str:
+    """Return the number of images that were evaluated, if these are not all."""
+    details = find_callback(trainer, DetailedMetrics)
+    measured, total = details.images if details else (0, 0)
+    return f" (the first {measured} of {total} images)" if measured < total else ""
 
 
 def _final_metrics(folder: Path) -> dict[str, Any]:

@@ -233,10 +233,24 @@ class ImageDataModule(LightningDataModule):
         """Batches of the test images, in order."""
         return self._evaluation_dataloader("test")
 
-    def whole(self, split: Split) -> DataLoader[Tensor]:
-        """Batches of all images of a split, in order, on every rank."""
+    def whole(self, split: Split, limit: int | None = None) -> DataLoader[Tensor]:
+        """Batches of all images of a split, in order, on every rank.
+
+        Args:
+            split: ``train``, ``val`` or ``test``.
+            limit: Leave out the images that are not in the first so many batches of any rank, as the trainer's
+                ``limit_val_batches`` does.
+        """
         images = InMemoryImages(self.images(split).pixels)
-        return _loader(images, EvaluationSampler(len(images), self.eval_batch_size))
+        sampler = EvaluationSampler(len(images), self.eval_batch_size)
+        if limit is not None:
+            ranks = self._replicas().get("num_replicas", 1)
+            samplers = [
+                EvaluationSampler(len(images), self.eval_batch_size, num_replicas=ranks, rank=rank)
+                for rank in range(ranks)
+            ]
+            sampler.batches = [batch for each in samplers for batch in each.batches[:limit]]
+        return _loader(images, sampler)
 
     def _evaluation_dataloader(self, split: Split) -> DataLoader[Tensor]:
         images = self._on_device_of_model(split)
