@@ -1,9 +1,5 @@
 import csv
 import json
-import os
-import pty
-import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -187,34 +183,6 @@ def test_network_of_another_project(
     task = load_task(folder / "checkpoints" / "last.ckpt", allow_import=["elsewhere"])
     assert type(task.network).__name__ == "Tiny"
     assert task(torch.rand(1, 1, 9, 9)).shape == (1, 3, 9, 9)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="a terminal is a pty here")
-def test_progress_bar_reaches_the_end_of_each_epoch(workplace: Path, repository: Path) -> None:
-    ours, theirs = pty.openpty()
-    command = [
-        *(sys.executable, "-m", "imgcolor", "fit"),
-        *("--config", str(repository / "experiments/horses/colour_unet.yaml")),
-        *("--data.train_images=30", "--data.val_images=10", "--data.batch_size=10", "--trainer.max_epochs=2"),
-    ]
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
-    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment, cwd=workplace) as process:
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:  # the terminal's other side is closed
-                break
-            if not part:
-                break
-            shown += part
-    os.close(ours)
-    assert process.returncode == 0
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
-    assert "Epoch 0/1" in text
-    assert re.search(r"Epoch 1/1 .* 3/3 ", text)
 
 
 def test_table_of_a_fit_marks_each_metric_and_names_the_baseline_once(

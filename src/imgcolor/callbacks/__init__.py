@@ -7,7 +7,9 @@ from imgcolor.callbacks.curves import CurvePlot
 from imgcolor.callbacks.details import DetailedMetrics
 from imgcolor.callbacks.images import ImageLogger
 from imgcolor.callbacks.metrics_files import MetricsFiles
+from imgcolor.callbacks.network_summary import NetworkSummary
 from imgcolor.callbacks.predictions import PredictionWriter
+from imgcolor.callbacks.progress import EpochProgressBar
 from imgcolor.callbacks.seeding import EpochSeed
 from imgcolor.callbacks.stopping import EpsilonPatience
 
@@ -17,10 +19,12 @@ __all__ = [
     "BestCheckpoint",
     "CurvePlot",
     "DetailedMetrics",
+    "EpochProgressBar",
     "EpochSeed",
     "EpsilonPatience",
     "ImageLogger",
     "LastCheckpoint",
     "MetricsFiles",
+    "NetworkSummary",
     "PredictionWriter",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from imgcolor.baselines.comparison import HIGHER_IS_BETTER, baselines_of, best_baselines
+from imgcolor.utils.text import four_digits
 
 _SHOWN = (*(name for name in HIGHER_IS_BETTER if name != "margin12_error"), "colourfulness")
 """The metrics of the tables; ``margin12_error`` is 1 - ``margin12``."""
@@ -42,19 +43,19 @@ def result_table(title: str, metrics: Mapping[str, float]) -> Table:
         values = [metrics.get(f"{split}/{name}") for split in splits]
         if all(value is None for value in values):
             continue
-        cells = ["" if value is None else f"{value:.4g}" for value in values]
+        cells = ["" if value is None else four_digits(value) for value in values]
         if baselines:
             baseline, value = baselines.get(name, (usual, math.nan))
             mark = marks.get(name, "")
             other = "" if baseline == usual else baseline
             cells += [
                 f"[{_COLOURS[mark]}]{mark}" if mark else "",
-                "" if math.isnan(value) else f"{value:.4g}",
+                "" if math.isnan(value) else four_digits(value),
                 other,
             ]
         label = f"{name} {_ARROWS[HIGHER_IS_BETTER[name]]}" if name in HIGHER_IS_BETTER else name
         if name == "colourfulness":
-            label += f" (originals {_original_colourfulness(metrics):.4g})"
+            label += f" → {four_digits(_original_colourfulness(metrics))}"
         table.add_row(label, *cells)
     return table
 
@@ -145,5 +146,5 @@ def baseline_table(title: str, metrics: Mapping[str, float]) -> Table:
         table.add_column(metric, justify="right", no_wrap=True)
     for name in names:
         values = [metrics.get(f"baseline/{name}/{metric}") for metric in shown]
-        table.add_row(name, *("" if value is None else f"{value:.4g}" for value in values))
+        table.add_row(name, *("" if value is None else four_digits(value) for value in values))
     return table

@@ -79,8 +79,7 @@ def _advice(path: Path, metrics: Mapping[str, float]) -> str:
         return ""
     lowest = losses.index(min(losses)) + 1
     if lowest == len(losses):
-        few = f"{count_of(lowest, 'epoch')} {'is' if lowest == 1 else 'are'} too few"
-        return f": {few}, the validation loss was still falling"
+        return f": {count_of(lowest, 'epoch')} {'is' if lowest == 1 else 'are'} too few"
     return f": the validation loss was lowest in epoch {lowest} of {len(losses)}"
 
 
@@ -91,7 +90,9 @@ def _print_summary(
         return
     print()
     if metrics:
-        Console(width=100).print(result_table(f"{title} (↑ higher is better, ↓ lower is better)", metrics))
+        Console(width=100).print(
+            result_table(f"{title} (↑ higher is better, ↓ lower, → near that of the originals)", metrics)
+        )
         if sentence := verdict(metrics):
             print(f"{sentence}{advice}\n")
     else:

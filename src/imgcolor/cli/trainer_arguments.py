@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, ModelSummary, ProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from torch.utils.data import DataLoader
 
-from imgcolor.callbacks import BestCheckpoint, EpochSeed
+from imgcolor.callbacks import BestCheckpoint, EpochProgressBar, EpochSeed, NetworkSummary
 from imgcolor.data import ImageDataModule
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import CONFIG_FILE
@@ -36,6 +36,26 @@ def allowed_callbacks(arguments: Mapping[str, Any], callbacks: Sequence[Callback
     if arguments.get("limit_val_batches") == 0:
         excluded.append(BestCheckpoint)
     return [callback for callback in callbacks if not isinstance(callback, tuple(excluded))]
+
+
+def display_callbacks(arguments: Mapping[str, Any]) -> list[Callback]:
+    """Return the progress bar and the summary of the network, unless the arguments of ``Trainer`` exclude them.
+
+    Args:
+        arguments: The arguments, whose callbacks may have a progress bar or a summary of their own.
+    """
+    given = arguments.get("callbacks") or []
+    given = given if isinstance(given, list) else [given]
+    callbacks: list[Callback] = []
+    if arguments.get("enable_progress_bar") is not False and not _has(given, ProgressBar):
+        callbacks.append(EpochProgressBar())
+    if arguments.get("enable_model_summary") is not False and not _has(given, ModelSummary):
+        callbacks.append(NetworkSummary())
+    return callbacks
+
+
+def _has(callbacks: Sequence[Callback], kind: type[Callback]) -> bool:
+    return any(isinstance(callback, kind) for callback in callbacks)
 
 
 def check_trainer(trainer: Trainer, datamodule: ImageDataModule, command: str) -> None:

@@ -15,3 +15,13 @@ def count_of(number: int, noun: str) -> str:
         '0 images'
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def four_digits(value: float) -> str:
+    """Return a number with four significant digits, for tables and progress bars.
+
+    Examples:
+        >>> four_digits(0.8), four_digits(24.37159), four_digits(3281.6)
+        ('0.8000', '24.37', '3282')
+    """
+    return f"{value:#.4g}".removesuffix(".")
