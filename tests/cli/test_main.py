@@ -25,6 +25,21 @@ def test_misspelt_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err.rstrip().endswith("did you mean colourize?")
 
 
+@pytest.mark.parametrize(
+    ("word", "command"), [("train", "fit"), ("inference", "predict"), ("predictt", "predict")]
+)
+def test_other_words_for_commands_get_a_suggestion(
+    word: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([word, "--config", "a.yaml"]) == 1
+    assert capsys.readouterr().err.rstrip().endswith(f"did you mean {command}?")
+
+
+def test_help_of_a_command_by_the_word_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "fit"]) == 0
+    assert "usage: imgcolor fit" in capsys.readouterr().out
+
+
 def test_python_m_imgcolor_runs_the_command_line() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "imgcolor", "--version"], capture_output=True, text=True, check=True

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,3 +125,63 @@ def test_emulated_bfloat16_gets_a_note(
     for command in ("validate", "predict"):
         assert main([command, "--config", str(run / "config.yaml"), "--ckpt_path=last"]) == 0
         assert ("--trainer.precision 32-true" in capsys.readouterr().err) is told
+
+
+OWN_NETWORK = """
+from torch import nn
+
+
+class TinyNet(nn.Module):
+    def __init__(self, width: int = 4, names: list[str] | None = None) -> None:
+        super().__init__()
+
+
+class NoNetwork:
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model.network.base_channels=abc"], "model.network.base_channels: expected int, found abc"),
+        (["--model.network.filters=abc"], "model.network.filters: ColourUNet has no such option; it has out_"),
+        (["--model.network=TinyNet", "--model.network.width=1"], "expected the name of a class, found 'TinyNet'"),
+        (["--model.network=own.TinyNett"], "model.network: module 'own' has no class 'TinyNett'; did you mean Ti"),
+        (["--model.network=onw.TinyNet"], "model.network: no module named 'onw', neither in the current"),
+        (["--model.network=own.NoNetwork"], "model.network: expected a subclass of Module, found own.NoNetwork"),
+        (["--model.network=own.TinyNet", "--model.network.width=a"], "network.width: expected int, found a"),
+        (["--model.network=own.TinyNet", "--model.network.names=3"], "names: expected list or null, found 3"),
+        (["--model.optimizer=Adamm"], "model.optimizer: expected the name of a class, found 'Adamm'; did you mean A"),
+        (["--model.optimizer.lr=abc"], "model.optimizer.lr: expected float, found abc"),
+        (["--model.lr_scheduler=StepLRR"], "found 'StepLRR'; did you mean StepLR?"),
+        (
+            ["--model.lr_scheduler=StepLR", "--model.lr_scheduler.step_size=x"],
+            "model.lr_scheduler.step_size: expected int, found x",
+        ),
+        (["--data.batchsize=3"], "data.batchsize: HorseColourizationDataModule has no such option; did you mean b"),
+        (["--data.augmentation=FlipAndShif"], "data.augmentation: expected the name of a class"),
+        (["--data.holdout=x"], "data.holdout: expected float, found x"),
+        (["--data=HorseDataModule"], "data: expected the name of a class, found 'HorseDataModule'"),
+        (["--model=ColourClasification"], "did you mean ColourClassification?"),
+        (["--trainer.callbacks=EarlyStoping"], "trainer.callbacks: expected the name of a class, found 'EarlyStoping'"),
+        (["--trainer.logger=CSVLoger"], "did you mean CSVLogger?"),
+        (["--checkpoint.monitr=a"], "checkpoint.monitr: no such option; did you mean monitor?"),
+    ],
+)  # fmt: skip
+def test_wrong_option_names_key_type_and_suggestion(
+    options: list[str],
+    message: str,
+    workplace: Path,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.syspath_prepend(workplace)
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    (workplace / "own.py").write_text(OWN_NETWORK)
+    experiment = repository / "experiments/horses/colour_unet.yaml"
+    assert main(["fit", "--config", str(experiment), *options]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert message in line
+    assert line.startswith("imgcolor: error: ")

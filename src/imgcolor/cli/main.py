@@ -39,6 +39,18 @@ COMMANDS = {
 """Name and summary of each command, in the order of ``imgcolor --help``."""
 
 _ALIASES = {"colorize": "colourize"}
+_OTHER_WORDS = {
+    "train": "fit",
+    "training": "fit",
+    "resume": "fit",
+    "eval": "validate",
+    "infer": "predict",
+    "inference": "predict",
+    "enlarge": "upscale",
+    "tune": "sweep",
+    "download": "models",
+}
+"""What other programs call a command."""
 
 _USAGE = """usage: imgcolor [--help] [--version] COMMAND ... [--debug]
 
@@ -126,6 +138,8 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _run(arguments: list[str]) -> None:
+    if arguments[:1] == ["help"] and len(arguments) > 1:
+        arguments = [*arguments[1:], "--help"]
     command = arguments[0] if arguments else "--help"
     name = _ALIASES.get(command, command)
     if command in ("--help", "-h", "help"):
@@ -147,7 +161,9 @@ def _run(arguments: list[str]) -> None:
         module.add_arguments(parser)
         module.run(parser.parse(arguments[1:]))
     else:
-        near = get_close_matches(command, COMMANDS, n=1)
+        near = (
+            [_OTHER_WORDS[command]] if command in _OTHER_WORDS else get_close_matches(command, COMMANDS, n=1)
+        )
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ImgcolorError(f"expected a command ({', '.join(COMMANDS)}), found {command!r}{hint}")
 
