@@ -64,11 +64,22 @@ def test_variants_change_options_together_and_extra_options_apply_to_all(
     ("content", "message"),
     [
         ({}, "expected parameters or variants, found none"),
-        ({"variants": {"a": 3}}, "a: expected options and values, found 3"),
+        (
+            {"variants": {"a": 3}},
+            "variants: a: expected names with values, such as `data.batch_size: 10` on a line, found 3",
+        ),
         ({"parameters": {"a": 3}}, "a: expected a list of values, found 3"),
         ({"parameters": {"a": {"min": 0, "max": 1}}}, "a: expected a list of values"),
         ({"parameters": {"a": [1]}, "search": "magic"}, "grid, random, tpe"),
         ({"parameters": {"a": [1]}, "mode": "up"}, "min, max"),
+        ({"parameters": {"a": [1]}, "overrides": ["--a=b"]}, "overrides: expected names with values"),
+        ({"parameters": [1]}, "parameters: expected names with values"),
+        (
+            {"parameters": {"a": [1]}, "trials": "many"},
+            "trials: expected a whole number of at least 1, found 'many'",
+        ),
+        ({"parameters": {"a": [1]}, "cpus": -1}, "cpus: expected a number of at least 0, found -1"),
+        ({"parameters": {"a": [1]}, "metric": 3}, "metric: expected text, found 3"),
         ({"parameters": {"a": [1]}, "metrics": "val/loss"}, "'metrics'"),
         ({"parameters": {"a": [1]}, "experiment": "nowhere.yaml"}, "nowhere.yaml"),
     ],
@@ -81,11 +92,48 @@ def test_bad_sweep_file_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write(workplace / "plan.yaml", repository, **content)
+    assert main(["sweep", "plan.yaml", "--dry-run"]) == 1
+    capsys.readouterr()
     assert main(["sweep", "plan.yaml"]) == 1
     error = capsys.readouterr().err.strip()
     assert message in error
     assert "plan.yaml" in error
     assert "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"parameters": {"model.optimizer.lr": [0.1, "fast"]}}, "lr: expected float, found fast"),
+        ({"parameters": {"model.optimizer.rate": [0.1]}}, "Adam has no such option"),
+        ({"variants": {"a": {}, "b": {"model.network": "own.Missing"}}}, "no module named 'own'"),
+        ({"parameters": {"seed_everything": [0]}, "overrides": {**SIZES, "data.size": "big"}}, "data.size"),
+    ],
+)
+def test_options_are_checked_before_a_trial_starts(
+    content: dict[str, object],
+    message: str,
+    workplace: Path,
+    repository: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(workplace / "plan.yaml", repository, **content)
+    assert main(["sweep", "plan.yaml"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("imgcolor: error: plan.yaml: ")
+    assert message in line
+    assert not (workplace / "lightning_logs").exists()
+
+
+def test_packaged_sweep_and_its_experiment_are_found(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "experiments/sweeps/superres_networks.yaml", "--dry-run"]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    command = first.removeprefix("imgcolor ").split()
+    with pytest.raises(SystemExit) as stop:  # the command works here too
+        main([*command, "--print_config"])
+    assert stop.value.code == 0
 
 
 # Ends the sweep, not the run, in the second trial's third epoch, once; then waits to be ended with it.
@@ -167,7 +215,7 @@ def test_diverged_and_failed_trials_do_not_stop_the_others(workplace: Path, repo
         workplace / "plan.yaml",
         repository,
         overrides={**SIZES, "trainer.max_epochs": 1},
-        parameters={"model.optimizer.lr": [1e9, "many", 0.001]},
+        parameters={"model.optimizer.lr": [1e9, -1, 0.001]},
     )
     done = subprocess.run(
         [sys.executable, "-c", SWEEP],
@@ -182,8 +230,11 @@ def test_diverged_and_failed_trials_do_not_stop_the_others(workplace: Path, repo
     found = {row["model.optimizer.lr"]: row for row in rows(workplace / "lightning_logs/plan/results.csv")}
     assert found["0.001"]["status"] == "finished"
     assert found["1000000000.0"]["status"] == "diverged"
-    assert found["many"]["status"] == "failed"
-    assert "many" in found["many"]["error"]
+    assert found["-1"]["status"] == "failed"
+    assert "Invalid learning rate: -1" in found["-1"]["error"]
+    shown = done.stdout.splitlines()
+    assert len(shown) < 15, done.stdout  # a line per trial, the table, two places
+    assert sum(line.startswith(f"{n} of 3 trials ") for n, line in zip((1, 2, 3), shown, strict=False)) == 3
 
 
 # Two trials that wait for each other: on nodes of one core, so on two of them.

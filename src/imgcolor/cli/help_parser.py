@@ -7,7 +7,7 @@ from typing import Any
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]  # public, though not in its __all__
 from lightning.pytorch.cli import LightningArgumentParser
 
-import imgcolor
+from imgcolor.cli.options import find_packaged
 
 
 class ExperimentFile(ActionConfigFile):
@@ -15,17 +15,9 @@ class ExperimentFile(ActionConfigFile):
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
         """Read a configuration."""
-        super().__call__(parser, cfg, _find_experiment(values), option_string)  # type: ignore[no-untyped-call]  # jsonargparse has no types here
-
-
-def _find_experiment(path: Any) -> Any:
-    """Return the path of a packaged experiment for ``experiments/...``, unless that exists here."""
-    if not str(path).startswith("experiments/") or Path(path).exists():
-        return path
-    package = Path(imgcolor.__file__)
-    # In a wheel the experiments are in the package, in a checkout at the top.
-    folders = (package.parent, package.parents[2])
-    return next((str(folder / path) for folder in folders if (folder / path).exists()), path)
+        super().__call__(
+            parser, cfg, find_packaged(Path(values)) if isinstance(values, str) else values, option_string
+        )  # type: ignore[no-untyped-call]  # jsonargparse has no types here
 
 
 class ShortHelpParser(LightningArgumentParser):

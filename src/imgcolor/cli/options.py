@@ -30,6 +30,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
+import imgcolor
 from imgcolor.utils.errors import ImgcolorError
 
 
@@ -123,6 +124,16 @@ def add_allow_import(parser: ArgumentParser) -> None:
         metavar="PREFIX",
         help="a module, package or class of yours that the checkpoint may name; may be given several times",
     )
+
+
+def find_packaged(path: Path) -> Path:
+    """Return the path of an experiment or sweep of the package for ``experiments/...``, unless that exists here."""
+    if path.parts[:1] != ("experiments",) or path.exists():
+        return path
+    package = Path(imgcolor.__file__)
+    # In a wheel the experiments are in the package, in a checkout at the top.
+    folders = (package.parent, package.parents[2])
+    return next((folder / path for folder in folders if (folder / path).exists()), path)
 
 
 def import_from_here() -> None:

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from argparse import Namespace
+from argparse import ArgumentError, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,7 @@ def run(arguments: Namespace) -> None:
     if arguments.dry_run:
         _print_trials(plan)
         return
+    _check_trials(arguments.file, plan)
     folder = (arguments.output / plan.name).absolute()
     results = run_trials(plan, folder, arguments.address, arguments.resume)
     rows = sorted((_row(plan, folder, result) for result in results), key=lambda row: _sort_key(plan, row))
@@ -81,6 +82,23 @@ def run(arguments: Namespace) -> None:
     failed = [row for row in rows if row["status"] == "failed"]
     if failed:
         raise ImgcolorError(f"{len(failed)} of {len(rows)} trials failed; the first: {failed[0]['error']}")
+
+
+def _check_trials(file: Path, plan: Sweep) -> None:
+    """Refuse options that `imgcolor fit` would refuse, before any trial starts.
+
+    Raises:
+        ImgcolorError: If there is such an option.
+    """
+    from imgcolor.cli.training import check_options  # imports torch and Lightning
+    from imgcolor.cli.usage_errors import usage_error
+
+    for values in plan.samples():
+        options = ["fit", f"--config={plan.experiment}", *trial_options(plan, values)]
+        try:
+            check_options(options)
+        except ArgumentError as error:
+            raise UsageError(f"{file}: {usage_error(error, options)}") from error
 
 
 def _print_trials(plan: Sweep) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
+from imgcolor.cli.options import find_packaged
 from imgcolor.utils.errors import ImgcolorError
 
 
@@ -57,6 +58,17 @@ class Sweep:
         """The options that differ between trials."""
         return list(dict.fromkeys([*self.parameters, *itertools.chain(*self.variants.values())]))
 
+    def samples(self) -> Iterator[dict[str, Any]]:
+        """Yield combinations that have each value of each axis at least once; of a range its ends."""
+        axes = {
+            option: values if isinstance(values, list) else [values["min"], values["max"]]
+            for option, values in self.axes.items()
+        }
+        first = {option: values[0] for option, values in axes.items()}
+        yield first
+        for option, values in axes.items():
+            yield from ({**first, option: value} for value in values[1:])
+
     def grid(self) -> Iterator[dict[str, Any]]:
         """Yield all combinations of the values of the axes."""
         for values in itertools.product(*self.axes.values()):
@@ -70,13 +82,14 @@ def read_sweep(path: Path) -> Sweep:
         path: The YAML.
 
     Returns:
-        The sweep. A relative path of the experiment is relative to the current folder.
+        The sweep. A relative path of the experiment is relative to the current folder; ``experiments/...`` is also
+        found in the package.
 
     Raises:
         ImgcolorError: If the file cannot be read or is no sweep.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(find_packaged(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ImgcolorError(f"{path}: expected a sweep as YAML ({' '.join(str(error).split())})") from error
     if not isinstance(content, dict):
@@ -85,22 +98,15 @@ def read_sweep(path: Path) -> Sweep:
     for key in content:
         if key not in known:
             raise ImgcolorError(f"{path}: expected keys of {', '.join(sorted(known))}, found {key!r}")
-    if not content.get("experiment"):
-        raise ImgcolorError(f"{path}: expected experiment, found none")
-    if not content.get("parameters") and not content.get("variants"):
-        raise ImgcolorError(f"{path}: expected parameters or variants, found none")
     given = {key: value for key, value in content.items() if value is not None}
-    plan = Sweep(**{**given, "name": path.stem, "experiment": Path(content["experiment"])})
-    if not plan.experiment.is_file():
+    if not given.get("experiment"):
+        raise ImgcolorError(f"{path}: expected experiment, found none")
+    if not given.get("parameters") and not given.get("variants"):
+        raise ImgcolorError(f"{path}: expected parameters or variants, found none")
+    _check_types(path, given)
+    plan = Sweep(**{**given, "name": path.stem, "experiment": Path(given["experiment"])})
+    if not find_packaged(plan.experiment).is_file():
         raise ImgcolorError(f"{path}: experiment: expected a file, found none at {plan.experiment}")
-    for key, allowed in (("search", ("grid", "random", "tpe")), ("mode", ("min", "max"))):
-        if getattr(plan, key) not in allowed:
-            raise ImgcolorError(
-                f"{path}: {key}: expected one of {', '.join(allowed)}, found {getattr(plan, key)!r}"
-            )
-    for name, options in plan.variants.items():
-        if not isinstance(options, dict):
-            raise ImgcolorError(f"{path}: variants: {name}: expected options and values, found {options!r}")
     for option, values in plan.parameters.items():
         ranged = isinstance(values, dict) and {"min", "max"} <= set(values)
         if not (isinstance(values, list) and values) and not (ranged and plan.search != "grid"):
@@ -109,6 +115,35 @@ def read_sweep(path: Path) -> Sweep:
                 f"{'' if plan.search == 'grid' else ', or min and max'}, found {values!r}"
             )
     return plan
+
+
+def _check_types(path: Path, content: Mapping[str, Any]) -> None:
+    """Refuse values of keys that have another type than a sweep needs."""
+    for key in ("parameters", "variants", "overrides"):
+        _check_options(f"{path}: {key}", content.get(key, {}))
+    for name, options in content.get("variants", {}).items():
+        _check_options(f"{path}: variants: {name}", options)
+    for key in ("experiment", "metric"):
+        if not isinstance(content.get(key, ""), str):
+            raise ImgcolorError(f"{path}: {key}: expected text, found {content[key]!r}")
+    for key, allowed in (("search", ("grid", "random", "tpe")), ("mode", ("min", "max"))):
+        if content.get(key, allowed[0]) not in allowed:
+            raise ImgcolorError(
+                f"{path}: {key}: expected one of {', '.join(allowed)}, found {content[key]!r}"
+            )
+    for key, least in (("trials", 1), ("cpus", 0), ("gpus", 0)):
+        value = content.get(key, least)
+        kind = int if key == "trials" else int | float
+        if isinstance(value, bool) or not isinstance(value, kind) or value < least:
+            kind_name = "a whole number" if key == "trials" else "a number"
+            raise ImgcolorError(f"{path}: {key}: expected {kind_name} of at least {least}, found {value!r}")
+
+
+def _check_options(place: str, options: Any) -> None:
+    if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
+        raise ImgcolorError(
+            f"{place}: expected names with values, such as `data.batch_size: 10` on a line, found {options!r}"
+        )
 
 
 def trial_options(plan: Sweep, values: Mapping[str, Any]) -> list[str]:

@@ -35,6 +35,7 @@ def run_trials(plan: Sweep, folder: Path, address: str | None, resume: bool) -> 
     """
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # imgcolor writes its own files
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # its tables cannot be switched off
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -52,7 +53,10 @@ def run_trials(plan: Sweep, folder: Path, address: str | None, resume: bool) -> 
             f"{folder}: expected no earlier sweep of this name, found one; continue it with --resume, or remove "
             "the folder"
         )
+    from imgcolor.cli.sweep_display import SweepDisplay
+
     ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the display shows what it reports
     try:
         trainable = tune.with_resources(
             tune.with_parameters(_trial, plan=plan, folder=str(folder), place=str(Path.cwd())),
@@ -72,7 +76,9 @@ def run_trials(plan: Sweep, folder: Path, address: str | None, resume: bool) -> 
                     trial_name_creator=_ray_name,
                     trial_dirname_creator=_ray_name,
                 ),
-                run_config=tune.RunConfig(name="ray", storage_path=str(folder), verbose=1),
+                run_config=tune.RunConfig(
+                    name="ray", storage_path=str(folder), verbose=0, callbacks=[SweepDisplay(plan)]
+                ),
             )
         return tuner.fit()
     finally:

@@ -1,7 +1,9 @@
 """fit, validate, test, predict and baseline: LightningCLI with the callbacks that write the run folder."""
 
+import io
 import signal
 import sys
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,19 @@ def run(arguments: list[str]) -> None:
         if lost.error is None:
             raise
         raise lost.error from error
+
+
+def check_options(arguments: list[str]) -> None:
+    """Parse the arguments of a command without running it.
+
+    Args:
+        arguments: The command and its options.
+
+    Raises:
+        ArgumentError: If the command would refuse them.
+    """
+    with redirect_stdout(io.StringIO()), suppress(SystemExit):
+        run([*arguments, "--print_config"])
 
 
 def _run_cli(arguments: list[str], lost: LostRank) -> None:
