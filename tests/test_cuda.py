@@ -43,6 +43,15 @@ def test_a_fit_reaches_the_loss_of_the_processor(
     options: tuple[str, ...], tiny_fit: Callable[..., Path]
 ) -> None:
     experiment = "experiments/photos/colourization.yaml"
+    small = [
+        "--data.size=32",
+        "--data.variations=[]",
+        "--model.network.channels=[8,8,8]",
+        "--model.network.encoder_blocks=[1,1,1]",
+        "--model.network.decoder_blocks=[1,1]",
+        "--model.network.attention_blocks=1",
+        "--model.network.heads=1",
+    ]
     losses = []
     for accelerator, extra in (("cpu", ()), ("gpu", options)):
         folder = tiny_fit(

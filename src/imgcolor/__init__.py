@@ -17,9 +17,12 @@ else:
 
     def __getattr__(name: str) -> Any:
         if name == "__version__":
-            from importlib.metadata import version
+            from importlib.metadata import PackageNotFoundError, version
 
-            return version("imgcolor")
+            try:
+                return version("imgcolor")
+            except PackageNotFoundError:  # run from the sources, without installation
+                return "unknown"
         return _pipelines(name)
 
 

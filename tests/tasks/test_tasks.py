@@ -433,6 +433,13 @@ def test_resumed_one_cycle_keeps_its_length(tmp_path: Path) -> None:
         trainer(tmp_path, max_epochs=-1).fit(task(), data())
 
 
+def test_one_cycle_that_rises_for_one_step_is_refused(tmp_path: Path) -> None:
+    schedule = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01, pct_start=1 / 3)
+    task = ColourRegression(RegressionCNN(2), lr_scheduler=schedule, lr_interval="step")
+    with pytest.raises(ImgcolorError, match=r"3 steps.*pct_start"):
+        trainer(tmp_path, max_epochs=1).fit(task, data())
+
+
 def test_one_cycle_without_a_length_needs_the_interval_step(tmp_path: Path) -> None:
     schedule = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.01)
     task = ColourRegression(RegressionCNN(2), lr_scheduler=schedule)

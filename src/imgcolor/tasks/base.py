@@ -48,7 +48,8 @@ class ColourTask(CheckpointedModule, ABC):
             mirror image: twice the work for a little more accuracy.
         init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
             path of a checkpoint. Weights with the same name and shape are copied.
-        compile: Whether a fit compiles the network with ``torch.compile``. Checkpoints stay the same.
+        compile: Whether the network is compiled with ``torch.compile`` for the training steps. Checkpoints stay the
+            same.
     """
 
     log_train_metrics = True
@@ -97,8 +98,14 @@ class ColourTask(CheckpointedModule, ABC):
 
     def run_network(self, degraded: Tensor) -> Tensor:
         """Return the network's output for degraded images, float [B, C, h, w] in [0, 1]."""
-        flip = self.flip_tta and not self.training
-        return run_network(self.network, self.coding.network_input(degraded), flip_tta=flip)
+        images = self.coding.network_input(degraded)
+        if self.training:
+            return run_network(self.network, images)
+        if not self._compile:
+            return run_network(self.network, images, flip_tta=self.flip_tta)
+        # Compiling again for evaluation takes longer than evaluation.
+        with torch.compiler.set_stance("force_eager"):
+            return run_network(self.network, images, flip_tta=self.flip_tta)
 
     def training_output(self, batch: Batch) -> Tensor:
         """Return the network's output for a training batch. Subclasses can add inputs, such as colour hints."""

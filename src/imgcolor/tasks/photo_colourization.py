@@ -46,7 +46,8 @@ class PhotoColourization(ColourTask):
         flip_tta: Whether the mean of the outputs for an image and its mirror image is used, except in training.
         init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
             path of a checkpoint. Weights with the same name and shape are copied.
-        compile: Whether a fit compiles the network with ``torch.compile``. Checkpoints stay the same.
+        compile: Whether the network is compiled with ``torch.compile`` for the training steps. Checkpoints stay the
+            same.
 
     Raises:
         ValueError: If an argument is out of range.

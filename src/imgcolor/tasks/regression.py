@@ -36,7 +36,8 @@ class ColourRegression(ColourTask):
             cases.
         init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
             path of a checkpoint. Weights with the same name and shape are copied.
-        compile: Whether a fit compiles the network with ``torch.compile``. Checkpoints stay the same.
+        compile: Whether the network is compiled with ``torch.compile`` for the training steps. Checkpoints stay the
+            same.
 
     Raises:
         ValueError: If ``criterion``, ``value_range`` or ``space`` has another value, or ``lab`` is combined with

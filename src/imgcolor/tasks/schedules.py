@@ -45,7 +45,13 @@ def scheduler_config(
         if "total_steps" not in str(error):
             raise
         steps = _total_steps(interval, trainer, resumed[0].get("total_steps") if resumed else None)
-        scheduler = make(optimizer, total_steps=steps)  # type: ignore[call-arg]  # it has asked for them
+        try:
+            scheduler = make(optimizer, total_steps=steps)  # type: ignore[call-arg]  # it has asked for them
+        except ZeroDivisionError:
+            raise ImgcolorError(
+                f"OneCycleLR: with {steps} steps, the rise of the learning rate has one step, for which torch divides "
+                "by zero; train for more steps, or give another --model.lr_scheduler.pct_start"
+            ) from None
     return {"scheduler": scheduler, "interval": interval, "monitor": "val/loss"}
 
 
