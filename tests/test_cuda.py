@@ -54,13 +54,7 @@ def test_a_fit_reaches_the_loss_of_the_processor(
     ]
     losses = []
     for accelerator, extra in (("cpu", ()), ("gpu", options)):
-        folder = tiny_fit(
-            experiment,
-            f"--trainer.accelerator={accelerator}",
-            "--data.variations=[]",
-            "--data.size=32",
-            *extra,
-        )
+        folder = tiny_fit(experiment, f"--trainer.accelerator={accelerator}", *small, *extra)
         losses.append(json.loads((folder / "metrics.json").read_text())["val/loss"])
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
