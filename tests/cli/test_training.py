@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import imgcolor
 from imgcolor.cli.main import main
@@ -183,6 +184,31 @@ def test_network_of_another_project(
     task = load_task(folder / "checkpoints" / "last.ckpt", allow_import=["elsewhere"])
     assert type(task.network).__name__ == "Tiny"
     assert task(torch.rand(1, 1, 9, 9)).shape == (1, 3, 9, 9)
+
+
+def test_network_that_halves_its_maps_colours_photos_of_any_size(
+    tiny_fit: Callable[..., Path], workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "halving.py").write_text(
+        "import torch\n"
+        "from torch import nn\n"
+        "class Halving(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.down = nn.Conv2d(1, 4, 2, stride=2)\n"
+        "        self.up = nn.Upsample(scale_factor=2)\n"
+        "        self.last = nn.Conv2d(5, 3, 1)\n"
+        "    def forward(self, grey):\n"
+        "        return self.last(torch.cat([grey, self.up(self.down(grey))], dim=1))\n"
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network=halving.Halving")
+    Image.linear_gradient("L").resize((57, 43)).save("photo.png")
+    model = str(folder / "checkpoints" / "last.ckpt")
+    options = ["--model", model, "--allow-import", "halving", "--output", "out"]
+    assert main(["colourize", "photo.png", *options]) == 0
+    assert Image.open("out/photo.png").size == (57, 43)
+    assert main(["colourize", "photo.png", *options, "--scale", "native", "--overwrite"]) == 0
 
 
 def test_table_of_a_fit_marks_each_metric_and_names_the_baseline_once(

@@ -267,12 +267,49 @@ def test_images_are_padded_to_the_networks_size_multiple() -> None:
     assert torch.allclose(result, grey.expand(3, -1, -1), atol=1e-6)
 
 
+class Halving(torch.nn.Module):
+    """A network that halves the size several times, and fails or returns other sizes where that leaves a rest."""
+
+    def __init__(self, halvings: int, concatenates: bool) -> None:
+        super().__init__()
+        self.halvings = halvings
+        self.concatenates = concatenates
+
+    def forward(self, grey: torch.Tensor) -> torch.Tensor:
+        small = grey
+        for _ in range(self.halvings):
+            small = F.avg_pool2d(small, 2)
+        large = F.interpolate(small, scale_factor=2**self.halvings)
+        return torch.cat([grey, large, grey], dim=1) if self.concatenates else large.expand(-1, 3, -1, -1)
+
+
+@pytest.mark.parametrize("halvings", [1, 3])
+@pytest.mark.parametrize("concatenates", [True, False])
+@pytest.mark.parametrize("scale", ["working", "native"])
+def test_size_multiple_is_found_by_trying(halvings: int, concatenates: bool, scale: Scale) -> None:
+    colourizer = Colourizer(Halving(halvings, concatenates), RGBCoding(), LumaGrey(), image_size=43)
+    result = colourizer.colourize(make_image(43, 51, channels=1), scale=scale)
+    assert result.shape == (3, 43, 51)
+    assert colourizer.size_multiple == 2**halvings
+    again = colourizer.colourize(make_image(70, 75, channels=1), scale=scale)
+    assert again.shape == (3, 70, 75)
+
+
 def test_sizes_that_the_network_does_not_accept_are_named() -> None:
-    colourizer = Colourizer(EvenSizesOnly(), RGBCoding(), LumaGrey(), name="even")
-    with pytest.raises(
-        ImgcolorError, match=r"even: EvenSizesOnly failed on images of \[1, 21, 33\].*size_multiple"
-    ):
+    network = Halving(7, concatenates=True)
+    colourizer = Colourizer(network, RGBCoding(), LumaGrey(), name="deep")
+    message = r"deep: Halving failed on images of \[1, 21, 33\], also if they are padded .* size_multiple"
+    with pytest.raises(ImgcolorError, match=message):
         colourizer.colourize(make_image(21, 33), scale="native")
+    network.size_multiple = 128
+    assert colourizer.colourize(make_image(21, 33), scale="native").shape == (3, 21, 33)
+
+
+def test_given_size_multiple_that_is_wrong_is_named() -> None:
+    network = EvenSizesOnly()
+    network.size_multiple = 3  # type: ignore[assignment]
+    with pytest.raises(ImgcolorError, match=r"EvenSizesOnly failed on images of \[1, 21, 33\] \("):
+        Colourizer(network, RGBCoding(), LumaGrey()).colourize(make_image(21, 33), scale="native")
 
 
 @pytest.mark.parametrize("degradation", [None, torch.nn.Identity(), BoxDownsample(2)])

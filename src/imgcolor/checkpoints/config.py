@@ -57,7 +57,9 @@ def set_config(module: nn.Module, config: Mapping[str, Any]) -> None:
         module: The module.
         config: Its class and constructor arguments. The class path is replaced by the public one.
     """
-    object.__setattr__(module, _CONFIG, _plain({**config, "class_path": class_path(type(module))}))
+    object.__setattr__(
+        module, _CONFIG, _plain({"init_args": {}, **config, "class_path": class_path(type(module))})
+    )
 
 
 def from_config(config: Mapping[str, Any], allow_import: str | Sequence[str] = (), **replaced: Any) -> Any:

@@ -18,6 +18,8 @@ from imgcolor.networks.flip_tta import run_network
 from imgcolor.pipelines.photo import Photo
 from imgcolor.utils.errors import ImgcolorError
 
+_MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
+
 ImageLike = TypeVar("ImageLike", Image.Image, np.ndarray, Tensor)
 
 MAX_BATCH_PIXELS = 2**20
@@ -27,8 +29,9 @@ MAX_BATCH_PIXELS = 2**20
 class Pipeline:
     """A trained network with its output coding and degradation, as plain torch modules in evaluation mode.
 
-    A network that accepts only multiples of some height and width has an attribute ``size_multiple``.
-    Images are then padded, and the results cropped.
+    For a network that accepts only multiples of some height and width, images are padded, and the results
+    cropped. The multiple is the network's attribute ``size_multiple``; without one, powers of two up to 64 are tried
+    when the network fails on an image.
 
     Args:
         network: A module from [B, C, h, w] to the input of ``coding.to_rgb``.
@@ -62,6 +65,12 @@ class Pipeline:
         self.image_size = image_size
         self.flip_tta = flip_tta
         self.name = name
+        self._found_multiple = 1
+
+    @property
+    def size_multiple(self) -> int:
+        """Height and width of the network's input are multiples of this number: given by the network, or found."""
+        return getattr(self.network, "size_multiple", None) or self._found_multiple
 
     def to(self, device: torch.device | str) -> Self:
         """Move the pipeline to a device, such as ``cuda``, and return it."""
@@ -87,26 +96,52 @@ class Pipeline:
             Float [B, 3, H, W] in [0, 1]; height and width as the network returns them.
 
         Raises:
-            ImgcolorError: If the network does not accept the size of the images, and has no ``size_multiple``.
+            ImgcolorError: If the network does not accept the size of the images, also if they are padded.
         """
-        multiple = getattr(self.network, "size_multiple", 1)
         height, width = degraded.shape[-2:]
-        padded = pad_to_multiple(degraded, multiple)
-        images = self.coding.network_input(padded)
-        try:
-            output = run_network(self.network, images, flip_tta=self.flip_tta)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            raise ImgcolorError(
-                f"{self.name}: {type(self.network).__name__} failed on images of {list(images.shape[1:])} "
-                f"({error}); if it accepts only multiples of a size, give it an attribute size_multiple"
-            ) from error
-        rgb = self.coding.to_rgb(output, padded)
-        if images.shape[-2:] != (height, width):
-            scale_factor = rgb.shape[-2] // images.shape[-2]
-            rgb = rgb[..., : height * scale_factor, : width * scale_factor]
-        return rgb
+
+        def run(multiple: int) -> Tensor:
+            padded = pad_to_multiple(degraded, multiple)
+            output = run_network(self.network, self.coding.network_input(padded), flip_tta=self.flip_tta)
+            rgb = self.coding.to_rgb(output, padded)
+            scale_factor = rgb.shape[-2] // padded.shape[-2]
+            if list(rgb.shape[-2:]) != [side * scale_factor for side in padded.shape[-2:]]:
+                raise RuntimeError(f"its output has {list(rgb.shape[-2:])} pixels")
+            return rgb[..., : height * scale_factor, : width * scale_factor]
+
+        return self.try_multiples(run, degraded)
+
+    def try_multiples(self, run: Callable[[int], Tensor], images: Tensor) -> Tensor:
+        """Run the network with the known multiple of its input size, or with the smallest that it accepts.
+
+        Args:
+            run: Called with a multiple; raises a ``RuntimeError`` if the network does not accept it.
+            images: The images, for the message.
+
+        Returns:
+            What ``run`` returns.
+
+        Raises:
+            ImgcolorError: If there is no such multiple.
+        """
+        is_given = getattr(self.network, "size_multiple", None) is not None
+        multiples = [m for m in _MULTIPLES if m >= self.size_multiple]
+        fault: RuntimeError | None = None
+        for multiple in [self.size_multiple] if is_given else multiples:
+            try:
+                result = run(multiple)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                fault = fault or error
+                continue
+            self._found_multiple = multiple
+            return result
+        tried = "" if is_given else f", also if they are padded to multiples of up to {_MULTIPLES[-1]}"
+        raise ImgcolorError(
+            f"{self.name}: {type(self.network).__name__} failed on images of {list(images.shape[1:])}{tried} "
+            f"({fault}); if it accepts only multiples of a size, set its attribute size_multiple to that number"
+        ) from fault
 
     def convert(self, image: ImageLike, run: Callable[[Tensor], Tensor]) -> ImageLike:
         """Apply a function of tensors to an image of any kind.

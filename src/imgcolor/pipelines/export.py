@@ -34,7 +34,6 @@ class ExportedNetwork(nn.Module):
         self.network = pipeline.network
         self.coding = pipeline.coding
         self.flip_tta = pipeline.flip_tta
-        self.size_multiple: int = getattr(pipeline.network, "size_multiple", 1)
         self.scale_factor = pipeline.scale_factor if isinstance(pipeline, Upscaler) else 1
         if isinstance(pipeline, Upscaler):
             self.channels = 3
@@ -42,6 +41,9 @@ class ExportedNetwork(nn.Module):
         else:
             self.channels = 1
             self.size = pipeline.size
+        if not hasattr(pipeline.network, "size_multiple"):
+            pipeline.run_network(self.example_inputs()[0].to(pipeline.device))  # finds the multiple
+        self.size_multiple = pipeline.size_multiple
         self._colourizer: Colourizer | None = None
         if isinstance(pipeline, Colourizer) and not isinstance(pipeline, PhotoColourizer):
             self._colourizer = pipeline  # the coding of a PhotoColourizer keeps the grey itself

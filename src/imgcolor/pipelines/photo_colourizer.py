@@ -81,25 +81,30 @@ class PhotoColourizer(Colourizer):
         Returns:
             Float [B, 2, h, w]: Cb and Cr, at the resolution of the largest working size.
         """
-        full_size = grey.shape[-2:]
-        sizes = sorted({self._network_size(size, *full_size) for size in self.coding.working_sizes})
-        predicted = []
-        for size in sizes:
-            small = F.interpolate(grey, size, mode="bilinear", antialias=True).clamp(0, 1)
-            inputs = [small]
-            if hints:
-                grid = [side // self.coding.reduction for side in size]
-                planes = _hint_planes(hints, full_size, grid).to(grey.device)
-                inputs.append(planes.expand(len(small), -1, -1, -1))
-            predicted.append(run_network(self.network, *inputs, flip_tta=self.flip_tta))
-        largest = predicted[-1].shape[-2:]
-        return torch.stack([F.interpolate(chroma, largest, mode="bilinear") for chroma in predicted]).mean(
-            dim=0
-        )
+        height, width = grey.shape[-2:]
 
-    def _network_size(self, size: int, height: int, width: int) -> tuple[int, int]:
+        def predict(multiple: int) -> Tensor:
+            sizes = sorted(
+                {self._network_size(size, height, width, multiple) for size in self.coding.working_sizes}
+            )
+            predicted = []
+            for size in sizes:
+                small = F.interpolate(grey, size, mode="bilinear", antialias=True).clamp(0, 1)
+                inputs = [small]
+                if hints:
+                    grid = [side // self.coding.reduction for side in size]
+                    planes = _hint_planes(hints, (height, width), grid).to(grey.device)
+                    inputs.append(planes.expand(len(small), -1, -1, -1))
+                predicted.append(run_network(self.network, *inputs, flip_tta=self.flip_tta))
+            largest = predicted[-1].shape[-2:]
+            resized = [F.interpolate(chroma, largest, mode="bilinear") for chroma in predicted]
+            return torch.stack(resized).mean(dim=0)
+
+        return self.try_multiples(predict, grey)
+
+    def _network_size(self, size: int, height: int, width: int, multiple: int) -> tuple[int, int]:
         """Return height and width of the copy that the network sees: its shorter side is about ``size``."""
-        multiple = math.lcm(self.coding.reduction, getattr(self.network, "size_multiple", 1))
+        multiple = math.lcm(self.coding.reduction, multiple)
         shorter = min(height, width)
         rows, columns = (
             max(1, round(size * min(_MAX_ASPECT_RATIO, side / shorter) / multiple)) * multiple
