@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -18,7 +19,9 @@ def save(path: Path, seed: int) -> None:
     Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(path)
 
 
-def test_predict_writes_a_png_for_each_image(tiny_fit: Callable[..., Path], workplace: Path) -> None:
+def test_predict_writes_a_png_for_each_image(
+    tiny_fit: Callable[..., Path], workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tiny_fit(FIT, SMALL)
     names = ("test/a.png", "test/deep/er.jpg", "test/deep/er.png")
     for seed, name in enumerate(names):
@@ -37,6 +40,9 @@ def test_predict_writes_a_png_for_each_image(tiny_fit: Callable[..., Path], work
         ]
     )
     assert status == 0
+    out = capsys.readouterr().out
+    assert "3 images of 32×32 pixels, the size to which predict resizes images (--data.size)" in out
+    assert f"imgcolor colourize PHOTO --model {folder / 'checkpoints' / 'last.ckpt'}" in out
     written = sorted(path.relative_to("out").as_posix() for path in Path("out").rglob("*.png"))
     assert written == ["a.png", "deep/er.jpg.png", "deep/er.png.png"]
     task = load_task(folder / "checkpoints" / "last.ckpt")

@@ -31,6 +31,8 @@ class PredictionWriter(Callback):
         self.folder = folder
         self.written = 0
         """Number of images that the current or latest prediction has written."""
+        self.size = (0, 0)
+        """Height and width of these images."""
         self._names: tuple[str, ...] = ()
         self._files: list[str] = []
         self._images: list[NDArray[np.uint8]] = []
@@ -75,6 +77,7 @@ class PredictionWriter(Callback):
             predicted = to_image(image)
             save_image(predicted, self.folder / self._files[self.written])
             self._images.append(np.asarray(predicted))
+            self.size = (predicted.height, predicted.width)
             self.written += 1
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -15,6 +15,8 @@ from imgcolor.callbacks import DetailedMetrics, ImageLogger, PredictionWriter
 from imgcolor.callbacks.finding import find_callback
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.cli.result_tables import compare_with_baselines, result_table, verdict
+from imgcolor.data import LumaGrey, MeanGrey
+from imgcolor.data.sources import FolderSource, MixedFolderSource
 from imgcolor.utils.text import count_of
 from imgcolor.visualization.curves import read_metrics
 
@@ -52,11 +54,24 @@ def summarize_metrics(trainer: Trainer, title: str) -> None:
     _print_summary(trainer, title + _limited(trainer), {"run folder": folder}, _final_metrics(folder))
 
 
-def summarize_predictions(trainer: Trainer) -> None:
-    """Print how many images ``predict`` has written, and where."""
+def summarize_predictions(trainer: Trainer, checkpoint: str) -> None:
+    """Print how many images ``predict`` has written, in which size, and how to get photos in full size.
+
+    Args:
+        trainer: The trainer after the prediction.
+        checkpoint: The path of the trained network.
+    """
     writer = find_callback(trainer, PredictionWriter)
     assert writer is not None  # the command line adds one
-    _print_summary(trainer, count_of(writer.written, "image"), {"folder": writer.folder}, {})
+    height, width = writer.size
+    title = f"{count_of(writer.written, 'image')} of {width}×{height} pixels"
+    places: dict[str, Any] = {"folder": writer.folder}
+    datamodule = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.predict
+    if isinstance(datamodule.source, FolderSource | MixedFolderSource):
+        title += ", the size to which predict resizes images (--data.size)"
+        command = "colourize" if isinstance(datamodule.degradation, MeanGrey | LumaGrey) else "upscale"
+        places["full size"] = f"imgcolor {command} PHOTO --model {checkpoint}"
+    _print_summary(trainer, title, places, {})
 
 
 def _limited(trainer: Trainer) -> str:

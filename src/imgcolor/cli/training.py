@@ -164,7 +164,7 @@ class ImgcolorCLI(LightningCLI):
 
     def after_predict(self) -> None:
         """Print where the images are."""
-        summarize_predictions(self.trainer)
+        summarize_predictions(self.trainer, str(self._get(self.config, "ckpt_path")))
 
     def _warn_of_emulation(self) -> None:
         precision, device = self.trainer.precision, self.trainer.strategy.root_device
