@@ -181,6 +181,57 @@ def test_run_killed_at_twenty_moments_can_be_resumed(workplace: Path) -> None:
     assert ends > 0
 
 
+# Checkpoints after each step.
+EACH_STEP = ["--trainer.callbacks+=ModelCheckpoint", "--trainer.callbacks.every_n_train_steps=1"]
+
+
+def resume_from_each_kill(workplace: Path, options: list[str], moments: list[int]) -> None:
+    """Kill a run in the given steps, resume it each time, and compare its end with an uninterrupted run."""
+    assert main([*FIT, *options]) == 0
+    expected = result(newest(workplace))
+    resume: tuple[str, ...] = ()
+    for moment in moments:
+        assert fit_ended(f"step:{moment}", "SIGKILL", *options, *resume).returncode == -signal.SIGKILL
+        resume = ("--ckpt_path", "last")
+    assert main([*FIT, *options, *resume]) == 0
+    assert_same(result(newest(workplace)), expected)
+
+
+def test_run_killed_in_the_middle_of_epochs_equals_an_uninterrupted_one(workplace: Path) -> None:
+    # After the 2nd step, in the middle; the 6th, the last of an epoch; the 7th.
+    resume_from_each_kill(workplace, EACH_STEP, [3, 5, 2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--trainer.val_check_interval=2"],
+        ["--trainer.val_check_interval=4", "--trainer.check_val_every_n_epoch=null"],
+        ["--trainer.check_val_every_n_epoch=2"],
+        ["--trainer.accumulate_grad_batches=2"],
+        ["--trainer.max_steps=11"],
+        [  # lowers the rate after each epoch
+            "--model.lr_scheduler=torch.optim.lr_scheduler.ReduceLROnPlateau",
+            *("--model.lr_scheduler.patience=0", "--model.lr_scheduler.threshold=0.9"),
+            "--model.lr_interval=epoch",
+        ],
+        ["--model.lr_scheduler=StepLR", "--model.lr_scheduler.step_size=1", "--model.lr_interval=epoch"],
+    ],
+    ids=lambda options: options[0] if options else "",
+)
+def test_run_killed_at_random_steps_equals_an_uninterrupted_one(workplace: Path, options: list[str]) -> None:
+    draw = random.Random(" ".join(options))
+    resume_from_each_kill(workplace, [*EACH_STEP, *options], [draw.randint(2, 4) for _ in range(4)])
+
+
+@pytest.mark.slow
+def test_run_resumed_from_the_end_of_a_validation_equals_an_uninterrupted_one(workplace: Path) -> None:
+    saved = ["--trainer.callbacks+=ModelCheckpoint", "--trainer.callbacks.save_on_train_epoch_end=false"]
+    resume_from_each_kill(workplace, [*saved, "--trainer.val_check_interval=2"], [3, 4, 3])
+
+
 @pytest.mark.parametrize(
     ("by", "status"), [("SIGINT", 130), pytest.param("SIGTERM", 143, marks=pytest.mark.slow)]
 )

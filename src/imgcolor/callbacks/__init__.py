@@ -5,6 +5,7 @@ from imgcolor.callbacks.baselines import BaselineMetrics
 from imgcolor.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from imgcolor.callbacks.curves import CurvePlot
 from imgcolor.callbacks.details import DetailedMetrics
+from imgcolor.callbacks.epoch_state import EpochState
 from imgcolor.callbacks.images import ImageLogger
 from imgcolor.callbacks.metrics_files import MetricsFiles
 from imgcolor.callbacks.network_summary import NetworkSummary
@@ -21,6 +22,7 @@ __all__ = [
     "DetailedMetrics",
     "EpochProgressBar",
     "EpochSeed",
+    "EpochState",
     "EpsilonPatience",
     "ImageLogger",
     "LastCheckpoint",

@@ -112,6 +112,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         atomic_write(Path(path), buffer.getbuffer(), durable=True)
 
 
+def newest_checkpoint(folder: Path) -> Path | None:
+    """Return the newest checkpoint in a folder, of all but ``best.ckpt``; None if there is none.
+
+    It is ``last.ckpt``, unless another ``ModelCheckpoint`` writes one in the middle of an epoch.
+    """
+    found = [path for path in folder.glob("*.ckpt") if not path.name.startswith("best")]
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
 def _is_resumed(trainer: Trainer) -> bool:
     """Return whether a fit resumes a checkpoint file, and writes checkpoints."""
     trial = getattr(trainer, "fast_dev_run", False)  # mypy does not see the attribute

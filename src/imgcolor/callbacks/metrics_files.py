@@ -26,8 +26,13 @@ class MetricsFiles(Callback):
     def __init__(self) -> None:
         self._rows: list[dict[str, float]] = []
         self._started = 0.0
+        self._elapsed = 0.0
         self._lr = 0.0
         self._validated = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count the seconds before the interruption, if the run is resumed in the middle of an epoch."""
+        self._started = time.perf_counter() - self._elapsed
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the time and the learning rate, before a scheduler changes it."""
@@ -92,12 +97,16 @@ class MetricsFiles(Callback):
             write_metrics(folder / "metrics.json", numbers)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the rows."""
-        return {"rows": self._rows}
+        """Return the rows, and what is known of the current epoch."""
+        elapsed = time.perf_counter() - self._started
+        return {"rows": self._rows, "elapsed": elapsed, "lr": self._lr, "validated": self._validated}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the rows of the resumed run."""
         self._rows = list(state_dict["rows"])
+        self._elapsed = state_dict.get("elapsed", 0.0)
+        self._lr = state_dict.get("lr", 0.0)
+        self._validated = state_dict.get("validated", False)
 
 
 def _numbers(trainer: Trainer) -> dict[str, float]:

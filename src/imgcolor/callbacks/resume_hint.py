@@ -7,8 +7,7 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from imgcolor.callbacks import LastCheckpoint
-from imgcolor.callbacks.finding import find_callback
+from imgcolor.callbacks.checkpoints import newest_checkpoint
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.utils.errors import DivergedError
 
@@ -25,11 +24,11 @@ class ResumeHint(Callback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Print checkpoint and command."""
-        if trainer.state.fn != "fit" or run_folder(trainer) is None or isinstance(exception, DivergedError):
+        folder = run_folder(trainer)
+        if trainer.state.fn != "fit" or folder is None or isinstance(exception, DivergedError):
             return
-        last = find_callback(trainer, LastCheckpoint)
-        path = Path(last.best_model_path) if last is not None and last.best_model_path else None
-        if path is None or not path.is_file():
+        path = newest_checkpoint(folder / "checkpoints")
+        if path is None:
             print("\nno checkpoint yet: the first epoch was not complete", file=sys.stderr)
             return
         command = resume_command(self._arguments, path)

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from imgcolor.callbacks.checkpoints import newest_checkpoint
 from imgcolor.callbacks.run_folder import DEFAULT_NAME
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import RUN_FILE
@@ -46,11 +47,13 @@ def last_checkpoint(config: Mapping[str, Any], *, fit: bool) -> Path:
             f"--ckpt_path last: expected a run of `imgcolor fit` in {folder}, found none; leave it out to "
             "start one"
         )
-    path = runs[-1] / "checkpoints" / "last.ckpt"
-    if not path.is_file():
+    folder = runs[-1] / "checkpoints"
+    path = newest_checkpoint(folder)
+    if path is None:
         raise ImgcolorError(
-            f"--ckpt_path last: expected {path}, found none: {runs[-1]}, the newest run, ended before its first "
-            "epoch did; leave --ckpt_path out to start again, or give an older run's checkpoint by its path"
+            f"--ckpt_path last: expected {folder / 'last.ckpt'}, found none: {runs[-1]}, the newest run, ended "
+            "before its first epoch did; leave --ckpt_path out to start again, or give the path of "
+            "an older checkpoint"
         )
     if fit:
         _refuse_other_options(runs[-1], path, config)

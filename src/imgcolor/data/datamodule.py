@@ -219,7 +219,7 @@ class ImageDataModule(LightningDataModule):
             weights=weights,
             **self._replicas(),
         )
-        return _loader(images, self._training_sampler)
+        return _TrainingLoader(images, self._training_sampler)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the validation images, in order."""
@@ -275,7 +275,22 @@ class ImageDataModule(LightningDataModule):
         return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
 
 
-def _loader(images: InMemoryImages, sampler: TrainingSampler | EvaluationSampler) -> DataLoader[Tensor]:
+class _TrainingLoader(DataLoader[Tensor]):
+    """Training batches that can be resumed in the middle of an epoch: Lightning keeps the state in its checkpoints."""
+
+    def __init__(self, images: InMemoryImages, sampler: TrainingSampler) -> None:
+        self._batches = sampler
+        # A generator of its own: see _loader.
+        super().__init__(images, batch_size=None, sampler=sampler, generator=torch.Generator())
+
+    def state_dict(self) -> dict[str, int]:
+        return self._batches.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self._batches.load_state_dict(state_dict)
+
+
+def _loader(images: InMemoryImages, sampler: EvaluationSampler) -> DataLoader[Tensor]:
     # batch_size=None: the sampler gives the indices of whole batches. A generator of its own: each
     # time a DataLoader is iterated over, it draws one random number; with the global generator, a resumed epoch
     # would have other random numbers.

@@ -56,6 +56,8 @@ class TrainingSampler(_BatchSampler):
     An epoch still has `images` images with weights. The number from a group is proportional to its weight: small groups
     repeat images, large groups use a part. Without shuffle, that part is the same in all epochs.
 
+    Its state is the number of batches that were given, so a run can be resumed in the middle of an epoch.
+
     Args:
         images: Number of images.
         batch_size: Number of images per batch and rank.
@@ -91,6 +93,21 @@ class TrainingSampler(_BatchSampler):
         self.batch_size = batch_size
         self.used = images - images % num_replicas
         self.device = device
+        self._given = 0
+        self._resumed: dict[str, int] | None = None
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the epoch, and how many of its batches were given."""
+        return {
+            "epoch": self.epoch,
+            "batches": self._given,
+            "batch_size": self.batch_size,
+            "images": self.used,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Leave out the batches of the epoch that were given before."""
+        self._resumed = state_dict
 
     def __len__(self) -> int:
         return -(-self.used // (self.batch_size * self.num_replicas))
@@ -101,8 +118,24 @@ class TrainingSampler(_BatchSampler):
         if self.shuffle:
             order = random.permutation(order)
         order_on_device = torch.from_numpy(order[: self.used]).to(self.device)
-        for batch in torch.split(order_on_device, self.batch_size * self.num_replicas):
+        start = self._start()
+        batches = torch.split(order_on_device, self.batch_size * self.num_replicas)
+        for self._given, batch in enumerate(batches[start:], start + 1):
             yield batch[self.rank :: self.num_replicas]
+
+    def _start(self) -> int:
+        """Return the number of batches that were given before the run was resumed."""
+        state = self._resumed
+        if state is None or self.epoch != state["epoch"]:
+            return 0
+        for name, found in (("batch_size", self.batch_size), ("images", self.used)):
+            if state[name] != found:
+                raise ImgcolorError(
+                    f"data.{name}: expected {state[name]} as in the run of the checkpoint, "
+                    f"because it is from the middle of an epoch, found {found}; give the options of that run, or "
+                    "resume from the end of an epoch"
+                )
+        return state["batches"]
 
     def _draw(self, random: np.random.Generator) -> np.ndarray:
         """Return the images of a weighted epoch: int64 [images], group by group."""
