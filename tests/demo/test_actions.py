@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imgcolor.demo.actions import MAX_COLOURIZED_PIXELS, METRICS, run_model
+from imgcolor.demo.actions import MAX_COLOURIZED_PIXELS, METRICS, run_model, suggest_model
 from imgcolor.metrics import margin_accuracy
 from imgcolor.pipelines import Colourizer, load
 from imgcolor.pipelines.photo import Photo
@@ -146,3 +146,13 @@ def test_files_with_too_many_pixels_are_refused(tmp_path: Path, faces: Colourize
     Image.new("1", (8000, 8000)).save(tmp_path / "bomb.png")
     with pytest.raises(ImgcolorError, match=r"bomb\.png is too large .*at most 33,554,432 pixels"):
         run_model(tmp_path / "bomb.png", faces)
+
+
+def test_the_model_fits_what_was_dropped(face: Path, tmp_path: Path) -> None:
+    colour = Image.open(face)
+    grey, large, text = (tmp_path / name for name in ("grey.png", "large.png", "text.txt"))
+    colour.convert("L").save(grey)
+    colour.resize((800, 960)).save(large)
+    text.write_text("no photo")
+    assert suggest_model(face) == "photo_x4"
+    assert [suggest_model(path) for path in (grey, large, text)] == ["photos"] * 3

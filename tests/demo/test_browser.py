@@ -99,6 +99,20 @@ def test_a_photo_a_bad_file_and_another_photo(page: playwright.Page, face: Path,
     np.testing.assert_array_equal(download(page, "132×176", tmp_path), expected)
 
 
+def test_the_model_fits_the_photo_until_one_is_chosen(
+    page: playwright.Page, face: Path, tmp_path: Path
+) -> None:
+    drop(page, face)
+    playwright.expect(page.get_by_label("(photo_x4)")).to_be_checked()
+    assert download(page, "160×192", tmp_path).shape == (192, 160, 3)
+    page.get_by_label("(faces)").click()
+    assert download(page, "40×48", tmp_path).shape == (48, 40, 3)
+    page.get_by_label("Remove Image").click()
+    drop(page, face)
+    download(page, "40×48", tmp_path)
+    playwright.expect(page.get_by_label("(faces)")).to_be_checked()
+
+
 def test_choosing_a_drawing_selects_its_model(page: playwright.Page, tmp_path: Path) -> None:
     page.locator(".gallery-item").nth(2).click()
     playwright.expect(page.get_by_label("(horses)")).to_be_checked()
@@ -110,8 +124,9 @@ def test_choosing_a_drawing_selects_its_model(page: playwright.Page, tmp_path: P
 def test_a_click_gives_a_hint_that_can_be_taken_back(
     page: playwright.Page, face: Path, tmp_path: Path
 ) -> None:
-    page.get_by_label("(photos)").click()
     drop(page, face)
+    playwright.expect(page.get_by_label("(photo_x4)")).to_be_checked()
+    page.get_by_label("(photos)").click()
     without = download(page, "40×48", tmp_path)
     page.get_by_text("A wrong colour?").click()
     canvas, hints = page.locator(".hint-canvas img"), page.get_by_label("Hints:")

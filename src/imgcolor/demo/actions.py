@@ -32,6 +32,9 @@ MAX_ASPECT_RATIO = 100
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 """Pillow's names of the formats that are read. For others, such as EPS, Pillow runs other programs."""
 
+DEFAULT_COLOURIZER, DEFAULT_UPSCALER = "photos", "photo_x4"
+"""The models that :func:`suggest_model` chooses from."""
+
 METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "PSNR, dB": peak_signal_noise_ratio,
     "12-margin": margin_accuracy,
@@ -59,6 +62,20 @@ class DemoResult:
     original: Image.Image | None = None
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     original_size: tuple[int, int] | None = None
+
+
+def suggest_model(path: Path) -> str:
+    """Return the name of the model that fits a photo file: one that enlarges small colour photos, else a colourizer.
+
+    Args:
+        path: Any file; one that is not a photo gets the colourizer, which then says what is wrong.
+    """
+    try:
+        with quiet_pillow():
+            small = Photo.read(path, MAX_UPSCALED_PIXELS, FORMATS)
+    except ImgcolorError:
+        return DEFAULT_COLOURIZER
+    return DEFAULT_UPSCALER if has_colour(small.pixels) else DEFAULT_COLOURIZER
 
 
 def run_model(

@@ -14,7 +14,7 @@ from PIL import Image, ImageColor, ImageDraw
 
 from imgcolor.data.sources.drawn_faces import draw_faces
 from imgcolor.data.sources.drawn_horses import draw_horses
-from imgcolor.demo.actions import METRICS, DemoResult, run_model, zip_results
+from imgcolor.demo.actions import METRICS, DemoResult, run_model, suggest_model, zip_results
 from imgcolor.pipelines import Colourizer, Hint, PhotoColourizer, Upscaler
 from imgcolor.pretrained import Card, cards
 from imgcolor.utils.errors import ImgcolorError
@@ -59,6 +59,13 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
         if name not in models:
             raise gr.Error(f"expected one of {', '.join(models)}, found {name!r}")
         return models[name]
+
+    def suggest(upload: dict[str, Any] | None, has_chosen: bool) -> Any:
+        path = Path(upload["path"]) if upload else examples
+        if has_chosen or path.is_relative_to(examples):  # examples come with their model
+            return gr.skip()
+        name = suggest_model(path)
+        return name if name in models else gr.skip()
 
     def show(upload: dict[str, Any] | None, name: str, hint_lines: str, saturation: float) -> list[Any]:
         model = chosen(name)
@@ -120,6 +127,7 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
                 )
                 choices = [(f"{card.title} ({name})", name) for name, card in described.items()]
                 model = gr.Radio(choices, value=choices[0][1], label="Model")
+                has_chosen = gr.State(False)
             with gr.Column(scale=3):
                 message = gr.HTML(_notice(_HINT), padding=False)
                 with gr.Column(visible=False) as shown:
@@ -164,11 +172,10 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
             concurrency_limit=1,
             api_visibility="undocumented",
         )
-        gr.on(
-            [photo.change, model.change, hints.change, saturation.release],
-            show,
-            [photo, model, hints, saturation],
-            [
+        show_result: dict[str, Any] = {
+            "fn": show,
+            "inputs": [photo, model, hints, saturation],
+            "outputs": [
                 message,
                 shown,
                 slider,
@@ -181,11 +188,17 @@ def build(models: Mapping[str, Colourizer | Upscaler], results: Path, examples: 
                 canvas,
                 saturation,
             ],
-            preprocess=False,  # Gradio's own decoding supports neither 16 bits nor errors in files
-            trigger_mode="always_last",
-            concurrency_limit=1,
-            api_visibility="undocumented",
-        )
+            "preprocess": False,  # Gradio's own decoding supports neither 16 bits nor errors in files
+            "trigger_mode": "always_last",
+            "concurrency_limit": 1,
+            "concurrency_id": "show",
+            "api_visibility": "undocumented",
+        }
+        gr.on([hints.change, saturation.release], **show_result)
+        model.input(lambda: True, None, has_chosen, api_visibility="undocumented").then(**show_result)
+        photo.change(
+            suggest, [photo, has_chosen], model, preprocess=False, api_visibility="undocumented"
+        ).then(**show_result)
     return page
 
 
