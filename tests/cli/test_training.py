@@ -1,11 +1,13 @@
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.axes import Axes
 from PIL import Image
 
 import imgcolor
@@ -232,3 +234,25 @@ def test_table_of_a_fit_marks_each_metric_and_names_the_baseline_once(
     wins = sum("better" in row for row in rows.values())
     sentence = next(line for line in table if "beats" in line)
     assert sentence.startswith(f"the network beats the best baseline in {wins} of 8 metrics")
+
+
+def test_curves_fit_a_screen_and_have_the_best_baseline(
+    tiny_fit: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values: list[float] = []
+    draw = Axes.axhline
+
+    def note(panel: Axes, value: float, **options: object) -> object:
+        values.append(value)
+        return draw(panel, value, **options)
+
+    monkeypatch.setattr(Axes, "axhline", note)
+    folder = tiny_fit(FIT, SMALL)
+    width, height = Image.open(folder / "curves.png").size
+    assert width <= 1200
+    assert height > 600  # two rows
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for metric, best in (("loss", min), ("psnr", max), ("accuracy", max)):
+        found = [v for name, v in metrics.items() if re.fullmatch(f"baseline/\\w+/{metric}", name)]
+        assert best(found) in values
+    assert min(Image.open(folder / "images" / "epoch_0001.png").size) >= 4 * 96

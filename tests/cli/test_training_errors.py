@@ -54,8 +54,8 @@ def test_bad_value_is_reported_in_one_line(
     [
         ("batch_size:", "batchsize:", ["batchsize"]),
         ("max_epochs:", "maxepochs:", ["maxepochs"]),
-        ("lr: 0.003", "lr: fast", ["model.optimizer.lr: expected float, found fast"]),
-        ("lr: 0.003", "learning_rate: 0.1", ["model.optimizer.learning_rate: Adam has no such option", "lr"]),
+        ("lr: 0.001", "lr: fast", ["model.optimizer.lr: expected float, found fast"]),
+        ("lr: 0.001", "learning_rate: 0.1", ["model.optimizer.learning_rate: Adam has no such option", "lr"]),
         ("torch.optim.Adam", "torch.optim.Adamm", ["model.optimizer: module 'torch.optim' has no", "Adamm"]),
         (
             "palette: 24",

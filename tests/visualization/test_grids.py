@@ -25,16 +25,16 @@ def test_grid_has_images_at_their_places() -> None:
     small_grey = torch.full((1, 8, 8), 0.2)
     grid = image_grid({"first": torch.stack([red, blue]), "second": torch.stack([small_grey] * 2)})
     pixels = np.asarray(grid)
-    right, left = grid.width - 2 - 32, grid.width - 2 - 64 - 2 - 32  # centres of the two columns
-    assert pixels[32, left].tolist() == [255, 0, 0]
-    assert pixels[32, right].tolist() == [0, 0, 255]
-    assert pixels[64 + 2 + 32, left].tolist() == [51, 51, 51]
-    assert (pixels[:, : left - 40] < 128).any(), "the labels are missing"
+    right, left = grid.width - 2 - 48, grid.width - 2 - 96 - 2 - 48  # centres of the two columns
+    assert pixels[48, left].tolist() == [255, 0, 0]
+    assert pixels[48, right].tolist() == [0, 0, 255]
+    assert pixels[96 + 2 + 48, left].tolist() == [51, 51, 51]
+    assert (pixels[:, : left - 56] < 128).any(), "the labels are missing"
 
 
 def test_grid_accepts_any_number_and_shape() -> None:
     for shape in ((1, 3, 1, 1), (3, 1, 7, 90), (2, 3, 200, 100)):
-        assert image_grid({"a": torch.rand(shape)}).height >= min(64, shape[2])
+        assert image_grid({"a": torch.rand(shape)}).height >= 96
 
 
 def test_palette_squares_have_their_colours() -> None:

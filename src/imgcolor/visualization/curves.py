@@ -11,11 +11,12 @@ from imgcolor.utils.files import atomic_write, read_rows
 if TYPE_CHECKING:  # not at run time: `imgcolor report` needs no torch
     from torch import Tensor
 
+_DPI = 110
 _TITLES = {
     "loss": "loss",
     "mse": "mean squared error",
     "psnr": "PSNR (dB)",
-    "margin12_error": "12-margin error",
+    "margin12": "12-margin accuracy",
     "accuracy": "accuracy",
     "ssim": "SSIM",
     "delta_e": "CIEDE2000",
@@ -44,16 +45,20 @@ def plot_curves(
     path: Path,
     metrics: Sequence[str] = (),
     log: bool = False,
+    baselines: Mapping[str, tuple[str, float]] | None = None,
 ) -> None:
     """Plot metrics over epochs, one panel per metric and one colour per run: training dashed, validation solid.
+
+    More than three panels are in two rows, in an image that is at most 1,200 pixels wide.
 
     Args:
         runs: Name of a run to the result of :func:`read_metrics`. The name of a single run is not shown.
         path: The PNG to write.
         metrics: The metrics to plot, such as ``loss`` for ``train/loss`` and ``val/loss``. By default, those of
-            the runs that have a title here: loss, mean squared error, PSNR, 12-margin error, accuracy, SSIM and
+            the runs that have a title here: loss, mean squared error, PSNR, 12-margin accuracy, accuracy, SSIM and
             CIEDE2000.
         log: Whether the vertical axis is logarithmic.
+        baselines: Metric to name and value of its best baseline, which is drawn as a level line.
     """
     # Not pyplot, which keeps figures in memory and looks for a display. Imported here: it takes half a second.
     from matplotlib.figure import Figure
@@ -61,9 +66,12 @@ def plot_curves(
 
     logged = {name.partition("/")[2] for columns in runs.values() for name in columns}
     metrics = metrics or [metric for metric in _TITLES if metric in logged]
-    figure = Figure(figsize=(4.2 * len(metrics), 3.4), layout="constrained", dpi=110)
-    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
-    for panel, metric in zip(panels, metrics, strict=True):
+    rows = 1 if len(metrics) <= 3 else 2
+    columns_shown = math.ceil(len(metrics) / rows)
+    size = (min(4.2 * columns_shown, 1200 / _DPI), 3.4 * rows)
+    figure = Figure(figsize=size, layout="constrained", dpi=_DPI)
+    panels = list(figure.subplots(rows, columns_shown, squeeze=False).flat)
+    for panel, metric in zip(panels, metrics, strict=False):
         for number, (run, columns) in enumerate(runs.items()):
             for split, style in (("train", "--"), ("val", "-")):
                 points = columns.get(f"{split}/{metric}")
@@ -72,6 +80,9 @@ def plot_curves(
                     epochs, values = zip(*points, strict=True)
                     marker = "." if len(points) < 3 else ""
                     panel.plot(epochs, values, style, color=f"C{number}", label=label, marker=marker)
+        if baselines and metric in baselines:
+            name, value = baselines[metric]
+            panel.axhline(value, color="black", linestyle=":", label=name)
         panel.set_title(_TITLES.get(metric, metric))
         panel.set_xlabel("epoch")
         if log:
@@ -80,6 +91,8 @@ def plot_curves(
         panel.grid(alpha=0.3, which="both")
         if len(runs) <= 3:
             panel.legend(fontsize="small")
+    for panel in panels[len(metrics) :]:
+        panel.remove()
     if len(runs) > 3:  # a long legend would hide the curves
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize="small")
@@ -104,7 +117,7 @@ def plot_swept(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.2 * len(points), 3.4), layout="constrained", dpi=110)
+    figure = Figure(figsize=(4.2 * len(points), 3.4), layout="constrained", dpi=_DPI)
     panels = figure.subplots(1, len(points), squeeze=False)[0]
     for panel, series, title in zip(panels, points.values(), titles, strict=True):
         for number, (name, triples) in enumerate(series.items()):
@@ -141,7 +154,7 @@ def plot_margins(curves: Mapping[str, "Tensor"], path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.2, 3.8), layout="constrained", dpi=110)
+    figure = Figure(figsize=(5.2, 3.8), layout="constrained", dpi=_DPI)
     panel = figure.subplots()
     shown = 65
     for number, (name, curve) in enumerate(curves.items()):

@@ -23,7 +23,7 @@ _PALE_INK = (96, 96, 96)
 _PAPER = (255, 255, 255)
 
 
-def image_grid(rows: Mapping[str, Tensor], cell: int = 64) -> Image.Image:
+def image_grid(rows: Mapping[str, Tensor], cell: int = 96) -> Image.Image:
     """Draw images in labelled rows, one image per column.
 
     Args:
