@@ -124,7 +124,9 @@ def newest_checkpoint(folder: Path) -> Path | None:
 def _is_resumed(trainer: Trainer) -> bool:
     """Return whether a fit resumes a checkpoint file, and writes checkpoints."""
     trial = getattr(trainer, "fast_dev_run", False)  # mypy does not see the attribute
-    return trainer.state.fn == "fit" and not trial and Path(str(trainer.ckpt_path)).is_file()
+    path = Path(str(trainer.ckpt_path))
+    # Lightning's searches load temporary checkpoints with names such as .lr_find_....ckpt.
+    return trainer.state.fn == "fit" and not trial and path.is_file() and not path.name.startswith(".")
 
 
 @rank_zero_only

@@ -28,6 +28,7 @@ class Provenance(Callback):
     def __init__(self, arguments: Sequence[str]) -> None:
         self._arguments = arguments
         self._origin: dict[str, str | None] = {}
+        self._found: dict[str, float] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write what is known before the first step."""
@@ -41,6 +42,11 @@ class Provenance(Callback):
             "hardware": hardware(),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+        self._write(trainer, "running")
+
+    def add_found(self, trainer: Trainer, name: str, value: float) -> None:
+        """Record what a search has found, such as a learning rate."""
+        self._found[name] = value
         self._write(trainer, "running")
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -60,5 +66,5 @@ class Provenance(Callback):
     def _write(self, trainer: Trainer, status: str) -> None:
         folder = run_folder(trainer)
         if folder is not None and self._origin:
-            content = {**self._origin, "status": status}
+            content = {**self._origin, **({"found": self._found} if self._found else {}), "status": status}
             atomic_write(folder / RUN_FILE, json.dumps(content, indent=1) + "\n")

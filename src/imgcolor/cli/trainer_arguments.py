@@ -5,12 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, ModelSummary, ProgressBar
+from lightning.pytorch.callbacks import (
+    BatchSizeFinder,
+    LearningRateFinder,
+    ModelCheckpoint,
+    ModelSummary,
+    ProgressBar,
+)
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from torch.utils.data import DataLoader
 
 from imgcolor.callbacks import BestCheckpoint, EpochProgressBar, EpochSeed, NetworkSummary
+from imgcolor.callbacks.searches import BatchSizeSearch, LearningRateSearch
 from imgcolor.data import ImageDataModule
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import CONFIG_FILE
@@ -56,6 +63,17 @@ def display_callbacks(arguments: Mapping[str, Any]) -> list[Callback]:
 
 def _has(callbacks: Sequence[Callback], kind: type[Callback]) -> bool:
     return any(isinstance(callback, kind) for callback in callbacks)
+
+
+def with_recorded_searches(callbacks: Callback | Sequence[Callback] | None) -> list[Callback]:
+    """Return callbacks in which Lightning's searches for learning rate and batch size record what they find."""
+    given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or [])
+    for number, callback in enumerate(given):
+        if type(callback) is LearningRateFinder:
+            given[number] = LearningRateSearch.from_lightning(callback)
+        elif type(callback) is BatchSizeFinder:
+            given[number] = BatchSizeSearch.from_lightning(callback)
+    return given
 
 
 def check_trainer(trainer: Trainer, datamodule: ImageDataModule, command: str) -> None:

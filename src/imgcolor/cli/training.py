@@ -42,7 +42,12 @@ from imgcolor.cli.resuming import last_checkpoint
 from imgcolor.cli.runtime import keep_freed_memory, quieten_lightning, write_enums_to_yaml
 from imgcolor.cli.summaries import summarize_fit, summarize_metrics, summarize_predictions
 from imgcolor.cli.trainer import ImgcolorTrainer
-from imgcolor.cli.trainer_arguments import allowed_callbacks, check_trainer, display_callbacks
+from imgcolor.cli.trainer_arguments import (
+    allowed_callbacks,
+    check_trainer,
+    display_callbacks,
+    with_recorded_searches,
+)
 from imgcolor.data import ImageDataModule
 from imgcolor.tasks import ColourTask
 from imgcolor.utils.errors import ImgcolorError
@@ -105,6 +110,7 @@ class ImgcolorCLI(LightningCLI):
         if barebones and not config.get("fast_dev_run"):
             config["logger"] = None
             self.save_config_callback = None
+        config["callbacks"] = with_recorded_searches(config.get("callbacks"))
         given = [*self.trainer_defaults["callbacks"], *display_callbacks(config)]
         self.trainer_defaults["callbacks"] = allowed_callbacks(config, given)
         return super()._instantiate_trainer(config, allowed_callbacks(config, callbacks))

@@ -55,6 +55,9 @@ class ColourTask(CheckpointedModule, ABC):
     log_train_metrics = True
     """Whether metrics other than the loss are logged in training too."""
 
+    may_diverge = False
+    """Whether training goes on with a loss that is not finite, as in a search for the learning rate."""
+
     def __init__(
         self,
         network: nn.Module,
@@ -204,7 +207,7 @@ class ColourTask(CheckpointedModule, ABC):
     def _checked_loss(self, split: str, output: Tensor, original: Tensor) -> Tensor:
         self.check_output_size(output, original)
         loss = self.loss(output, original)
-        if not loss.isfinite():
+        if not self.may_diverge and not loss.isfinite():
             raise DivergedError(_divergence_message(self, split, loss.item(), self._last_finite_loss))
         self._last_finite_loss = loss.detach()
         return loss

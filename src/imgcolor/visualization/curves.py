@@ -168,3 +168,31 @@ def plot_margins(curves: Mapping[str, "Tensor"], path: Path) -> None:
     panel.grid(alpha=0.3)
     panel.legend()
     _save(figure, path)
+
+
+def plot_search(
+    points: Mapping[str, Sequence[tuple[float, float]]], name: str, found: float, path: Path
+) -> None:
+    """Plot what a search for a learning rate or a batch size measured.
+
+    Args:
+        points: Name of a measured quantity to pairs of the option's value and its own.
+        name: The option.
+        found: The value that was chosen, drawn as a vertical line.
+        path: The PNG to write.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for quantity, pairs in points.items():
+        finite = [pair for pair in pairs if math.isfinite(pair[1])]
+        axes.plot(*zip(*finite, strict=True) if finite else ([], []), marker="o", markersize=3)
+        axes.set_ylabel(quantity)
+    axes.axvline(found, color="black", linestyle="dashed", label=f"{name} {found:.3g}")
+    axes.set_xscale("log")
+    axes.set_xlabel(name)
+    axes.legend()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    atomic_write(path, buffer.getvalue())
