@@ -17,6 +17,11 @@ _HIDDEN = ("data.root", "data.memory_limit", "data.eval_batch_size")
 """Options that depend on the machine and change no result."""
 
 
+_NETWORK = "model.network."
+_COLUMNS = {"data.batch_size": "batch_size", "model.optimizer.lr": "lr", "model.network": "network"}
+"""Options with a short name, under which TensorBoard shows them first."""
+
+
 def log_origin(logger: TensorBoardLogger, arguments: Sequence[str], config: str) -> None:
     """Show command and config of a run under TEXT.
 
@@ -34,33 +39,48 @@ def log_origin(logger: TensorBoardLogger, arguments: Sequence[str], config: str)
     logger.experiment.add_text("config", _as_code(config))
 
 
-def log_hyperparameters(
-    logger: TensorBoardLogger, arguments: Sequence[str], options: Mapping[str, Any], task: ColourTask
-) -> None:
-    """Show the options of a run and the names of its metrics under HPARAMS.
-
-    The options that a sweep varies, or else those of the command line, come first. Lightning's own
-    ``log_hyperparams`` is not used, because it would add a value at step 0 to the curve of each metric.
+def leave_out_epoch(logger: TensorBoardLogger) -> None:
+    """Keep Lightning from adding the number of the epoch as a chart, which would be the first one.
 
     Args:
         logger: The logger of the run.
-        arguments: The arguments of the command ``imgcolor``.
+    """
+    log = logger.log_metrics
+
+    def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
+        log({name: value for name, value in metrics.items() if name != "epoch"}, step)
+
+    setattr(logger, "log_metrics", log_metrics)  # noqa: B010  # mypy refuses an assignment to a method
+
+
+def log_hyperparameters(logger: TensorBoardLogger, options: Mapping[str, Any], task: ColourTask) -> None:
+    """Show the options of a run and the names of its metrics under HPARAMS.
+
+    Batch size, learning rate, network and its arguments come first, with the options that a sweep varies. The arguments
+    are one text, because TensorBoard takes the list of columns from one run, and networks have different arguments.
+    Lightning's own ``log_hyperparams`` is not used, because it would add a value at step 0 to the curve of each metric.
+
+    Args:
+        logger: The logger of the run.
         options: All options: full name to value.
         task: The task, which determines the metrics.
     """
-    shown = {
-        _short(name): _value(value)
-        for name, value in options.items()
-        if name.startswith(_SHOWN) and _short(name) not in _HIDDEN
+    shown = {_short(name): _value(value) for name, value in options.items() if name.startswith(_SHOWN)}
+    shown = {_COLUMNS.get(name, name): value for name, value in shown.items() if name not in _HIDDEN}
+    arguments = {
+        n.removeprefix(_NETWORK): v for n, v in shown.items() if n.startswith(_NETWORK) and "help" not in n
     }
+    swept = [_short(name) for name in os.environ[SWEPT].split(",")] if SWEPT in os.environ else []
+    shown = {name: value for name, value in shown.items() if not name.startswith(_NETWORK) or name in swept}
+    shown["network.arguments"] = ", ".join(f"{name} {value}" for name, value in sorted(arguments.items()))
+    if "model.lr_scheduler.max_lr" in shown:  # OneCycleLR, which sets the learning rate itself
+        shown["lr"] = shown["model.lr_scheduler.max_lr"]
     metrics = ["val/loss", "val/mse", "val/psnr", "val/margin12", "val/ssim", "val/delta_e"]
     if isinstance(task, ColourClassification):
         metrics.insert(1, "val/accuracy")
     summaries = hparams(shown, dict.fromkeys(metrics, 0))  # type: ignore[no-untyped-call]  # torch's has no types
-    given = [name.partition("=")[0].strip("-+") for name in arguments if name.startswith("--")]
-    first = os.environ[SWEPT].split(",") if SWEPT in os.environ else given
-    # TensorBoard puts options that differ between runs first, and the others in alphabetical order after
-    # them.
+    first = [*_COLUMNS.values(), "network.arguments", *(_COLUMNS.get(name, name) for name in swept)]
+    # TensorBoard puts options that differ between runs first, and the others after them, both in alphabetical order.
     plugin = summaries[0].value[0].metadata.plugin_data
     content = HParamsPluginData.FromString(plugin.content)
     for info in content.experiment.hparam_infos:

@@ -33,7 +33,7 @@ from imgcolor.callbacks.lost_rank import LostRank
 from imgcolor.callbacks.provenance import Provenance
 from imgcolor.callbacks.resume_hint import ResumeHint
 from imgcolor.callbacks.run_folder import RunFolder, run_folder
-from imgcolor.callbacks.tensorboard import log_hyperparameters, log_origin
+from imgcolor.callbacks.tensorboard import leave_out_epoch, log_hyperparameters, log_origin
 from imgcolor.checkpoints.config import set_config
 from imgcolor.checkpoints.files import read_checkpoint
 from imgcolor.cli.help_parser import ShortHelpParser
@@ -146,8 +146,9 @@ class ImgcolorCLI(LightningCLI):
         config = self.config["fit"]
         for logger in self.trainer.loggers if run_folder(self.trainer) is not None else []:
             if isinstance(logger, TensorBoardLogger):
+                leave_out_epoch(logger)
                 log_origin(logger, self._arguments, self._parser("fit").dump(config, skip_none=False))
-                log_hyperparameters(logger, self._arguments, vars(config.as_flat()), self.model)
+                log_hyperparameters(logger, vars(config.as_flat()), self.model)
 
     def before_validate(self) -> None:
         """Keep Lightning from printing the metrics: the summary has them."""
