@@ -300,7 +300,7 @@ def test_constant_images_give_finite_metrics_and_gradients(name: str, colour: st
         for weights in task.network.parameters():
             assert weights.grad is None or weights.grad.isfinite().all()
         with torch.no_grad():
-            for image in task.images(batch).values():
+            for image in task.visualize(batch).values():
                 assert image.isfinite().all()
                 assert 0 <= image.min() <= image.max() <= 1
             perfect = task.coding.target(original)

@@ -100,7 +100,7 @@ def test_other_modules_are_refused(tmp_path: Path) -> None:
         callbacks=[ActivationLogger()],
         default_root_dir=tmp_path,
     )
-    with pytest.raises(TypeError, match="ColourTask"):
+    with pytest.raises(ImgcolorError, match="ColourTask"):
         trainer.fit(Other(), HorseColourizationDataModule(train_images=4, val_images=4))
 
 

@@ -102,25 +102,61 @@ def test_fast_dev_run_writes_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.*"))
 
 
-def test_image_logger_refuses_other_modules(tmp_path: Path) -> None:
-    class Other(LightningModule):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = torch.nn.Conv2d(1, 3, 1)
+class Other(LightningModule):
+    """Somebody else's module, with batches of another form."""
 
-        def training_step(self, batch: Any, batch_idx: int) -> Any:
-            return self.layer(batch.degraded).mean()
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Conv2d(1, 3, 1)
+        self.steps = 0
 
-        def validation_step(self, batch: Any, batch_idx: int) -> None: ...
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        self.steps += 1
+        return self.layer(batch["grey"]).mean()
 
-        def configure_optimizers(self) -> Any:
-            return torch.optim.SGD(self.parameters(), lr=0.1)
+    def validation_step(self, batch: Any, batch_idx: int) -> None: ...
 
-    trainer = Trainer(
-        max_epochs=1, accelerator="cpu", logger=False, callbacks=[ImageLogger()], default_root_dir=tmp_path
-    )
-    with pytest.raises(TypeError, match="ColourTask"):
-        trainer.fit(Other(), HorseColourizationDataModule(train_images=4, val_images=4))
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class Drawn(Other):
+    def visualize(self, batch: Any) -> Any:
+        return {"prediction": self.layer(batch["grey"]), "target": batch["colour"]}
+
+
+class Flat(Other):
+    def visualize(self, batch: Any) -> Any:
+        return {"prediction": batch["grey"].flatten(1)}
+
+
+def fit_other(module: LightningModule, folder: Path) -> None:
+    images = [{"grey": torch.rand(1, 8, 8), "colour": torch.rand(3, 8, 8)} for _ in range(6)]
+    loader = torch.utils.data.DataLoader(images, batch_size=6)  # type: ignore[arg-type]  # a list is a data set
+    callbacks = [ImageLogger(count=4, every_n_epochs=1)]
+    options = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False}
+    trainer = Trainer(max_epochs=2, callbacks=callbacks, default_root_dir=folder, **options)
+    trainer.fit(module, loader, loader)
+
+
+def test_image_logger_draws_other_modules_with_visualize(tmp_path: Path) -> None:
+    fit_other(Drawn(), tmp_path)
+    written = sorted(str(path.relative_to(tmp_path / "images")) for path in tmp_path.rglob("*.png"))
+    assert written == [
+        "epoch_0000.png",
+        "epoch_0001.png",
+        *(f"pairs/{number:02d}.png" for number in range(4)),
+    ]
+
+
+@pytest.mark.parametrize(("kind", "words"), [(Other, "visualize.*found Other"), (Flat, r"found \[4, 64\]")])
+def test_image_logger_refuses_other_modules_before_training(
+    tmp_path: Path, kind: type[Other], words: str
+) -> None:
+    module = kind()
+    with pytest.raises(ImgcolorError, match=words):
+        fit_other(module, tmp_path)
+    assert module.steps == 0
 
 
 @pytest.mark.parametrize("options", [{"count": 0}, {"every_n_epochs": -1}])

@@ -152,7 +152,7 @@ def test_images_are_in_the_unit_range_and_include_the_original(
     else:
         task = ColourClassification(ColourUNet(3, 2), Palette.from_colours(BLACK_RED_WHITE))
         names = ["input", "prediction", "target in palette", "target"]
-    images = task.images(batch)
+    images = task.visualize(batch)
     assert list(images) == names
     assert all(image.min() >= 0 and image.max() <= 1 for image in images.values())
     assert torch.equal(images["target"], batch.original)
@@ -222,7 +222,7 @@ def test_super_resolution_images_show_the_interpolations() -> None:
             ["input", "target in palette", "target", "prediction", "bilinear", "bicubic"],
         ),
     ):
-        images = task.images(batch)
+        images = task.visualize(batch)
         assert list(images) == names
         assert all(images[name].shape[-2:] == (32, 32) for name in names[1:])
 

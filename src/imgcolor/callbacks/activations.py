@@ -103,7 +103,10 @@ class ActivationLogger(Callback):
 
 def _task(module: LightningModule) -> ColourTask:
     if not isinstance(module, ColourTask):
-        raise TypeError(f"ActivationLogger: expected a ColourTask, found {type(module).__name__}")
+        raise ImgcolorError(
+            f"ActivationLogger: expected a ColourTask, found {type(module).__name__}; for other modules, use "
+            "imgcolor.visualization.activations"
+        )
     return module
 
 

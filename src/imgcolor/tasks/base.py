@@ -114,7 +114,7 @@ class ColourTask(CheckpointedModule, ABC):
         """Return the network's output for a training batch. Subclasses can add inputs, such as colour hints."""
         return self.run_network(batch.degraded)
 
-    def images(self, batch: Batch) -> dict[str, Tensor]:
+    def visualize(self, batch: Batch) -> dict[str, Tensor]:
         """Return images of a batch to display: name to float [B, C, h, w] in [0, 1], in the order of display."""
         prediction = self(batch.degraded)
         if batch.degraded.shape[-2:] == batch.original.shape[-2:]:

@@ -149,9 +149,9 @@ class ColourClassification(ColourTask):
         accuracy.update(output.argmax(dim=1), self.coding.target(batch.original))
         self.log(f"{split}/accuracy", accuracy, prog_bar=True)
 
-    def images(self, batch: Batch) -> dict[str, Tensor]:
+    def visualize(self, batch: Batch) -> dict[str, Tensor]:
         """Add the target in palette colours, the best possible prediction, to every task's images."""
-        images = super().images(batch)
+        images = super().visualize(batch)
         in_palette = self.palette.lookup(self.palette.encode(batch.original))
         names = list(images)
         names.insert(names.index("target"), "target in palette")
