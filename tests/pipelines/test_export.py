@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from imgcolor.colour import RGBCoding
-from imgcolor.data import LumaGrey
-from imgcolor.networks import ResidualUNet
+from imgcolor.data import BicubicDownsample, LumaGrey
+from imgcolor.networks import EDSR, ResidualUNet
 from imgcolor.networks.blocks import pad_to_multiple
 from imgcolor.networks.flip_tta import run_network
 from imgcolor.pipelines import Colourizer, PhotoColourizer, Upscaler, load
@@ -62,6 +62,9 @@ def check(pipeline: Colourizer | Upscaler, kind: str, folder: Path) -> None:
         expected = pipeline_output(pipeline, images)
         torch.testing.assert_close(run(images), expected, atol=1e-4, rtol=0, msg=f"{height}×{width}")
     if isinstance(pipeline, Upscaler):
+        grey = torch.rand(1, 1, 5, 7, generator=generator).expand(2, 3, 5, 7).clone()
+        grey[1, 0] = 1 - grey[1, 0]  # the second image has colours
+        assert [bool((large == large[:1]).all()) for large in run(grey)] == [True, False]
         return
     for level in (0.0, 1.0):
         assert (run(torch.full((1, 1, 20, 50), level)) - level).abs().max() < 1e-7
@@ -72,6 +75,11 @@ def test_a_colourizer_gives_the_output_of_the_pipeline(kind: str, tmp_path: Path
     network = ResidualUNet(3, [4, 8], luminance="luma")
     nn.init.normal_(network.head.weight, std=0.3)
     check(Colourizer(network, RGBCoding(), LumaGrey(), image_size=16, flip_tta=True), kind, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torchscript"])
+def test_an_upscaler_gives_the_output_of_the_pipeline(kind: str, tmp_path: Path) -> None:
+    check(Upscaler(EDSR(2, 4, 1), RGBCoding(), BicubicDownsample(2), image_size=16), kind, tmp_path)
 
 
 @pytest.mark.slow

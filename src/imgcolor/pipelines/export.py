@@ -13,7 +13,7 @@ from imgcolor.networks.blocks import pad_to_multiple
 from imgcolor.networks.flip_tta import run_network
 from imgcolor.pipelines.colourizer import Colourizer
 from imgcolor.pipelines.photo_colourizer import PhotoColourizer
-from imgcolor.pipelines.upscaler import Upscaler
+from imgcolor.pipelines.upscaler import Upscaler, keep_grey
 from imgcolor.pretrained import weights_path
 from imgcolor.utils.errors import ImgcolorError
 
@@ -23,7 +23,8 @@ _TOLERANCE = 1e-4
 class ExportedNetwork(nn.Module):
     """A network with its output coding as one module, without gradients.
 
-    Like the pipeline, it keeps grey images exactly, so that black and white stay neutral.
+    Like the pipeline, it keeps the grey of images that it colourizes, so that black and white stay neutral, and
+    enlarges grey images to grey ones.
 
     Args:
         pipeline: The pipeline whose network is exported.
@@ -57,6 +58,8 @@ class ExportedNetwork(nn.Module):
         rgb: Tensor = self.coding.to_rgb(output, padded).clamp(0, 1)
         if self.size_multiple > 1:
             rgb = rgb[..., : height * self.scale_factor, : width * self.scale_factor]
+        if self.channels == 3:
+            rgb = keep_grey(images, rgb)
         if self._colourizer is not None:
             difference = self._colourizer.colour_difference(rgb)
             rgb = self._colourizer.join_colour_difference(difference, images)

@@ -11,7 +11,7 @@ from imgcolor.pipelines.base import MAX_BATCH_PIXELS, ImageLike, Pipeline
 from imgcolor.pipelines.tiling import run_in_tiles
 from imgcolor.utils.errors import ImgcolorError
 
-_TILE = 192
+_TILE = 416
 """Height and width of the largest tile. Tiles of thin images are longer, with as many pixels."""
 
 _SMALLEST_SIDE = 16
@@ -87,11 +87,7 @@ class Upscaler(Pipeline):
         rows, columns = (max(_TILE, _TILE**2 // max(side, _SMALLEST_SIDE)) for side in (width, height))
         tile, overlap = (rows, columns), self._tile_overlap()
         large = run_in_tiles(rgb, self.run_network, tile, overlap, self.scale_factor).clamp(0, 1)
-        grey = large.mean(dim=1, keepdim=True)
-        if channels == 1:
-            return grey
-        is_grey = (images == images[:, :1]).flatten(1).all(dim=1)
-        return torch.where(is_grey[:, None, None, None], grey, large)
+        return large.mean(dim=1, keepdim=True) if channels == 1 else keep_grey(rgb, large)
 
     def _tile_overlap(self) -> int:
         """Return the overlap with which tiles give the same result as the whole image.
@@ -100,3 +96,14 @@ class Upscaler(Pipeline):
         """
         reach: int | None = getattr(self.network, "receptive_field", None)
         return _TILE_OVERLAP if reach is None else math.ceil(reach * 8 / 3)
+
+
+def keep_grey(images: Tensor, large: Tensor) -> Tensor:
+    """Return the enlarged images, those of grey images in grey.
+
+    Args:
+        images: RGB [B, 3, h, w].
+        large: The same images enlarged, [B, 3, H, W].
+    """
+    is_grey = (images == images[:, :1]).flatten(1).all(dim=1)
+    return torch.where(is_grey[:, None, None, None], large.mean(dim=1, keepdim=True), large)
