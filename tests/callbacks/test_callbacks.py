@@ -56,8 +56,8 @@ def test_grid_has_a_column_per_image_and_a_row_per_kind(tmp_path: Path) -> None:
     for count in (2, 5):
         fit(tmp_path, ImageLogger(count=count), max_epochs=1)
         sizes.append(Image.open(tmp_path / "images" / "epoch_0000.png").size)
-    assert sizes[1][0] - sizes[0][0] == 3 * (64 + 2)
-    assert sizes[0][1] == 3 * (64 + 2)  # input, prediction, target
+    assert sizes[1][0] - sizes[0][0] == 3 * (96 + 2)
+    assert sizes[0][1] == 3 * (96 + 2)  # input, prediction, target
 
 
 def test_images_do_not_change_training(tmp_path: Path) -> None:
