@@ -77,7 +77,16 @@ def test_demo_does_not_import_training_packages(photo_folder: Path) -> None:
         (["models", "faces"], 0),
         *(
             (([name, "--help"]), 0)
-            for name in (*HELP, "colourize", "upscale", "export", "demo", "activations", "benchmark")
+            for name in (
+                *HELP,
+                "colourize",
+                "upscale",
+                "export",
+                "demo",
+                "activations",
+                "benchmark",
+                "compare",
+            )
         ),
         (["colourize"], 2),
         (["colourize", "a.png", "--colour"], 2),

@@ -27,6 +27,7 @@ COMMANDS = {
     "test": "compute the metrics of a trained network on the test images",
     "predict": "write the images of a trained network as PNG files",
     "baseline": "compute the metrics of methods without a network",
+    "compare": "compare runs: options, final values, curves, images",
     "sweep": "train an experiment with many values of its options, by Ray Tune",
     "record": "add the final metrics of runs to a table of results",
     "report": "write the results page from the tables of results",
@@ -57,7 +58,6 @@ _USAGE = """usage: imgcolor [--help] [--version] COMMAND ... [--debug]
 Train small networks that colourize and enlarge images, and use them on photos.
 Commands:
 {commands}
-
 `imgcolor COMMAND --help` lists its options; --debug shows tracebacks."""
 
 

@@ -63,12 +63,12 @@ def last_checkpoint(config: Mapping[str, Any], *, fit: bool) -> Path:
 def _refuse_other_options(run: Path, path: Path, config: Mapping[str, Any]) -> None:
     file = run / "config.yaml"
     try:
-        saved = dict(_options(yaml.safe_load(file.read_text(encoding="utf-8"))))
+        saved = dict(flat_options(yaml.safe_load(file.read_text(encoding="utf-8"))))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ImgcolorError(
             f"{file}: expected the newest run's configuration, found none ({error})"
         ) from error
-    given = dict(_options(config))
+    given = dict(flat_options(config))
     # Options that are new since the version of the run are ignored.
     for name in saved:
         if name not in _MAY_DIFFER and saved[name] != given.get(name):
@@ -79,11 +79,11 @@ def _refuse_other_options(run: Path, path: Path, config: Mapping[str, Any]) -> N
             )
 
 
-def _options(config: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def flat_options(config: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the full name and the value of each option."""
     if isinstance(config, Mapping) and config:
         for key, value in config.items():
-            yield from _options(value, f"{name}.{key}" if name else str(key))
+            yield from flat_options(value, f"{name}.{key}" if name else str(key))
     else:
         yield name, config
 
