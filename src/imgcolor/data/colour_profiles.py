@@ -179,11 +179,13 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
     samples = Image.new("RGB", (256, len(channels)))
     for row, bands in enumerate(channels):
         samples.paste(Image.merge("RGB", bands), (0, row))
-    pairs = zip(samples.tobytes(), _apply(transform, samples).tobytes(), strict=True)
+    before = samples.tobytes()
+    pairs = zip(before, _apply(transform, samples).tobytes(), strict=True)
     return all(abs(first - second) <= _SAME_WITHIN for first, second in pairs)
 
 
 def _apply(transform: ImageCms.ImageCmsTransform, image: Image.Image) -> Image.Image:
-    converted = ImageCms.applyTransform(image, transform)
-    assert converted is not None  # None only for inPlace=True
-    return converted
+    """Return the image through a transform. An RGB image is changed in place, which takes less time."""
+    in_place = image.mode == transform.output_mode
+    converted = ImageCms.applyTransform(image, transform, inPlace=in_place)
+    return image if converted is None else converted
