@@ -29,6 +29,7 @@ def test_overfit_batches_trains_on_one_batch(tiny_fit: Callable[..., Path]) -> N
         ("limit_val_batches=0", "checkpoints/best.ckpt"),
         ("profiler=pytorch", ""),
         ("callbacks=Timer", ""),
+        ("val_check_interval=00:00:01:00", ""),
     ],
 )
 def test_argument_works(tiny_fit: Callable[..., Path], argument: str, missing: str) -> None:

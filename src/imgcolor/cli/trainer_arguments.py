@@ -134,7 +134,7 @@ def _check_limit(name: str, limit: float, loader: DataLoader[Any]) -> int:
 
 
 def _check_validation_interval(trainer: Trainer, batches: int) -> None:
-    interval = trainer.val_check_interval
+    interval = getattr(trainer, "val_check_interval", None)  # Lightning sets none for a time
     each_epoch = trainer.check_val_every_n_epoch is not None and trainer.limit_val_batches > 0
     if each_epoch and isinstance(interval, int) and interval > batches > 0:
         raise ImgcolorError(
