@@ -1,21 +1,14 @@
 """Colourization by regression: the network gives RGB or Lab values."""
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgcolor.colour import RGBCoding, Space, ValueRange
 from imgcolor.tasks.base import ColourTask, OptimizerCallable
+from imgcolor.tasks.criteria import make_criterion, needs_unit_range
 from imgcolor.tasks.schedules import LRInterval, LRSchedulerCallable
-
-_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": F.mse_loss,
-    "l1": F.l1_loss,
-    "huber": F.huber_loss,
-}
 
 
 class ColourRegression(ColourTask):
@@ -24,7 +17,10 @@ class ColourRegression(ColourTask):
     Args:
         network: Any module from [B, C, h, w] to [B, 3, H, W], input and output in the ``value_range``.
         criterion: ``mse`` (mean squared error), ``l1`` (mean absolute error) or ``huber`` (squared below a
-            difference of 1, linear above), each the mean over batch, channels and pixels.
+            difference of 1, linear above), each the mean over batch, channels and pixels; or, for RGB in [0, 1],
+            ``ms_ssim_l1`` (:class:`~imgcolor.tasks.criteria.MSSSIMAndL1`) or ``perceptual``
+            (:class:`~imgcolor.tasks.criteria.PerceptualDistance`, with a network whose weights have to be there or
+            are downloaded).
         value_range: ``unit`` for a network whose input and output are in [0, 1], ``signed`` for one of [-1, 1].
             The loss is computed in that range too; images and metrics are in [0, 1] in both cases.
         optimizer: Builds the optimizer from the parameters; Adam with a learning rate of 1e-3 by default.
@@ -40,14 +36,15 @@ class ColourRegression(ColourTask):
             same.
 
     Raises:
-        ValueError: If ``criterion``, ``value_range`` or ``space`` has another value, or ``lab`` is combined with
-            ``signed`` or with a network whose ``luminance`` is not None.
+        ValueError: If ``criterion``, ``value_range`` or ``space`` has another value, ``lab`` is combined with
+            ``signed`` or with a network whose ``luminance`` is not None, or ``ms_ssim_l1`` or ``perceptual`` with
+            ``signed`` or ``lab``.
     """
 
     def __init__(
         self,
         network: nn.Module,
-        criterion: Literal["mse", "l1", "huber"] = "mse",
+        criterion: Literal["mse", "l1", "huber", "ms_ssim_l1", "perceptual"] = "mse",
         value_range: ValueRange = "unit",
         optimizer: OptimizerCallable = torch.optim.Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
@@ -59,8 +56,12 @@ class ColourRegression(ColourTask):
     ) -> None:
         coding = RGBCoding(value_range, space)
         super().__init__(network, coding, optimizer, lr_scheduler, lr_interval, flip_tta, init_from, compile)
-        if criterion not in _LOSSES:
-            raise ValueError(f"criterion: expected one of {', '.join(_LOSSES)}, found {criterion!r}")
+        self._compare = make_criterion(criterion)
+        if needs_unit_range(criterion) and (value_range, space) != ("unit", "rgb"):
+            raise ValueError(
+                f"criterion: {criterion} compares RGB images in [0, 1]; expected value_range unit and space rgb, found "
+                f"{value_range} and {space}"
+            )
         if space == "lab" and getattr(network, "luminance", None) is not None:
             raise ValueError(
                 "space: expected rgb for a network that keeps the grey of RGB (luminance), found lab"
@@ -71,4 +72,4 @@ class ColourRegression(ColourTask):
 
     def loss(self, output: Tensor, original: Tensor) -> Tensor:
         """Return the criterion between output and target, both [B, 3, H, W]."""
-        return _LOSSES[self.criterion](output, self.coding.target(original))
+        return self._compare(output, self.coding.target(original))
