@@ -206,13 +206,8 @@ def test_killed_sweep_resumes_and_runs_each_trial_once(workplace: Path, reposito
     events.Reload()
     described = events.SummaryMetadata("_hparams_/experiment").plugin_data.content
     options = HParamsPluginData.FromString(described).experiment.hparam_infos
-    assert [option.name for option in options if option.differs] == [
-        "batch_size",
-        "lr",
-        "model.network.kernel_size",
-        "network",
-        "network.arguments",
-    ]
+    first = {option.name for option in options if option.differs}
+    assert first == {"batch_size", "lr", "network", "network.arguments", "model.network.kernel_size"}
 
 
 def test_diverged_and_failed_trials_do_not_stop_the_others(workplace: Path, repository: Path) -> None:
