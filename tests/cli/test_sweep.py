@@ -106,7 +106,7 @@ def test_bad_sweep_file_is_refused(
     [
         ({"parameters": {"model.optimizer.lr": [0.1, "fast"]}}, "lr: expected float, found fast"),
         ({"parameters": {"model.optimizer.rate": [0.1]}}, "Adam has no such option"),
-        ({"variants": {"a": {}, "b": {"model.network": "own.Missing"}}}, "no module named 'own'"),
+        ({"variants": {"a": {}, "b": {"model.network": "nowhere.Missing"}}}, "no module named 'nowhere'"),
         ({"parameters": {"seed_everything": [0]}, "overrides": {**SIZES, "data.size": "big"}}, "data.size"),
     ],
 )
@@ -210,6 +210,7 @@ def test_killed_sweep_resumes_and_runs_each_trial_once(workplace: Path, reposito
     assert first == {"batch_size", "lr", "network", "network.arguments", "model.network.kernel_size"}
 
 
+@pytest.mark.slow
 def test_diverged_and_failed_trials_do_not_stop_the_others(workplace: Path, repository: Path) -> None:
     pytest.importorskip("ray")
     write(
