@@ -56,8 +56,8 @@ def add_photo_arguments(parser: CommandParser, model: str, output: str) -> None:
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="stop if a photo is missing, and after the first photos (of at most 256 at once) with a "
-        "failure; otherwise the others are converted",
+        help="stop if a photo is missing, and after the first failure, when the photos that are being converted "
+        "are finished; otherwise the others are converted",
     )
     parser.add_argument(
         "--strip",

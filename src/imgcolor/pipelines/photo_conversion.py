@@ -1,8 +1,9 @@
-"""Convert many photo files: read in parallel, run in batches, write in parallel."""
+"""Convert many photo files in parallel: each thread reads, converts and writes a batch of its own."""
 
-import os
+import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,12 +18,16 @@ from imgcolor.pipelines.photo import Photo, save_photo
 from imgcolor.pipelines.previews import Previews
 from imgcolor.utils.errors import ImgcolorError
 
-_MAX_CHUNK_PIXELS = 8_000_000
-"""Pixels of the results in memory at once. A larger photo is processed alone."""
+_MAX_PIXELS = 2**23
+"""Pixels of the results in memory at once, over all threads. A larger photo is processed alone."""
 
-_MAX_CHUNK_PHOTOS = 256
+_CHUNK_PIXELS = 2**20
+"""Pixels of the results that a thread converts at once. Larger batches are not faster per photo."""
 
-_MAX_BATCH = 64
+_CHUNK_PHOTOS = 64
+
+_MAX_THREADS = 4
+"""Each has its own batches; further cores are used inside the operations of the network."""
 
 
 @dataclass
@@ -65,40 +70,59 @@ def convert_photos(
         make_previews: From a photo and its result to their previews.
         advance: Called with the number of photos that were processed since the last call.
     """
-    read_photo = partial(_read, scale_factor=scale_factor, keep_metadata=keep_metadata)
-    # Outside the threads, because they share the filter for warnings.
-    with quiet_pillow(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        for chunk in _chunks(jobs, _MAX_CHUNK_PIXELS // scale_factor**2):
-            read = list(pool.map(read_photo, chunk))
-            failed = [str(photo) for photo in read if isinstance(photo, ImgcolorError)]
-            conversion.failures += failed
-            advance(len(failed))
-            pairs = [(job, photo) for job, photo in zip(chunk, read, strict=True) if isinstance(photo, Photo)]
-            results = _run_in_batches([photo for _, photo in pairs], convert, advance)
-            written = list(pool.map(_write, [job.target for job, _ in pairs], results))
-            conversion.failures += [message for message in written if message]
-            conversion.done += written.count(None)
-            if make_previews is not None:
-                missing = previews - len(conversion.previews)
-                for (job, photo), result in list(zip(pairs, results, strict=True))[:missing]:
-                    conversion.previews[job.name] = make_previews(photo, result)
-            if strict and conversion.failures:
-                return
+    threads = torch.get_num_threads()
+    workers = max(1, min(_MAX_THREADS, threads, len(jobs)))
+    max_pixels = _MAX_PIXELS // (workers * scale_factor**2)
+    chunks = _chunks(
+        jobs,
+        min(_CHUNK_PIXELS // scale_factor**2, max_pixels),
+        min(_CHUNK_PHOTOS, math.ceil(len(jobs) / workers)),
+    )
+    run = partial(
+        _convert_chunk,
+        convert=convert,
+        scale_factor=scale_factor,
+        keep_metadata=keep_metadata,
+        make_previews=make_previews,
+    )
+    running: deque[Future[Conversion]] = deque()
 
+    def collect(found: Conversion) -> None:
+        conversion.done += found.done
+        conversion.failures += found.failures
+        for name in list(found.previews)[: previews - len(conversion.previews)]:
+            conversion.previews[name] = found.previews[name]
+        advance(found.done + len(found.failures))
 
-def _chunks(jobs: Sequence[PhotoJob], max_pixels: int) -> Iterator[list[PhotoJob]]:
-    """Yield jobs in lists whose photos fit in memory together."""
-    chunk: list[PhotoJob] = []
-    pixels = 0
-    for job in jobs:
-        size = _pixel_count(job.source)
-        if chunk and (pixels + size > max_pixels or len(chunk) == _MAX_CHUNK_PHOTOS):
-            yield chunk
-            chunk, pixels = [], 0
-        chunk.append(job)
-        pixels += size
-    if chunk:
-        yield chunk
+    # The warnings are hidden outside the threads, because they share the filter. Threads inside each of the many small
+    # operations of a network take longer than they save if there are batches for all of them.
+    with (
+        quiet_pillow(),
+        ThreadPoolExecutor(
+            workers, initializer=torch.set_num_threads, initargs=(threads // workers,)
+        ) as pool,
+    ):
+        try:
+            for chunk, pixels in chunks:
+                is_large = pixels > max_pixels
+                while running and (is_large or len(running) >= 2 * workers):
+                    collect(running[0].result())
+                    running.popleft()
+                if strict and conversion.failures:
+                    return
+                missing = max(0, previews - len(conversion.previews))
+                if is_large or workers == 1:
+                    collect(run(chunk, previews=missing))
+                else:
+                    running.append(pool.submit(run, chunk, previews=missing))
+            while running and not (strict and conversion.failures):
+                collect(running[0].result())
+                running.popleft()
+        finally:
+            for future in running:  # after an error or Ctrl-C, finish the batches that were started
+                if not future.cancel() and future.exception() is None:
+                    collect(future.result())
+            torch.set_num_threads(threads)
 
 
 def _pixel_count(path: Path) -> int:
@@ -107,6 +131,53 @@ def _pixel_count(path: Path) -> int:
     except ImgcolorError:  # reported when the file is read
         return 0
     return width * height
+
+
+def _chunks(
+    jobs: Sequence[PhotoJob], max_pixels: int, max_photos: int
+) -> Iterator[tuple[list[PhotoJob], int]]:
+    """Yield jobs in lists for one thread, each with the number of its pixels; a large photo is a list of its own."""
+    chunk: list[PhotoJob] = []
+    pixels = 0
+    for job in jobs:
+        size = _pixel_count(job.source)
+        if chunk and (pixels + size > max_pixels or len(chunk) == max_photos):
+            yield chunk, pixels
+            chunk, pixels = [], 0
+        chunk.append(job)
+        pixels += size
+    if chunk:
+        yield chunk, pixels
+
+
+def _convert_chunk(
+    chunk: Sequence[PhotoJob],
+    convert: Callable[[Tensor], Tensor],
+    *,
+    scale_factor: int,
+    keep_metadata: bool,
+    previews: int,
+    make_previews: Callable[[Photo, Photo], Previews] | None,
+) -> Conversion:
+    """Read, convert and write photos, and make previews of the first `previews`; see :func:`convert_photos`."""
+    found = Conversion()
+    pairs: list[tuple[PhotoJob, Photo]] = []
+    for job in chunk:
+        photo = _read(job, scale_factor, keep_metadata)
+        if isinstance(photo, Photo):
+            pairs.append((job, photo))
+        else:
+            found.failures.append(str(photo))
+    results = _run_in_batches([photo for _, photo in pairs], convert)
+    for (job, photo), result in zip(pairs, results, strict=True):
+        message = _write(job.target, result)
+        if message is None:
+            found.done += 1
+        else:
+            found.failures.append(message)
+        if make_previews is not None and len(found.previews) < previews:
+            found.previews[job.name] = make_previews(photo, result)
+    return found
 
 
 def _read(job: PhotoJob, scale_factor: int, keep_metadata: bool) -> Photo | ImgcolorError:
@@ -123,19 +194,16 @@ def _read(job: PhotoJob, scale_factor: int, keep_metadata: bool) -> Photo | Imgc
     return photo if keep_metadata else replace(photo, metadata=Metadata())
 
 
-def _run_in_batches(
-    photos: Sequence[Photo], convert: Callable[[Tensor], Tensor], advance: Callable[[int], None]
-) -> list[Photo]:
-    """Convert photos, those of one shape in batches."""
+@torch.inference_mode()
+def _run_in_batches(photos: Sequence[Photo], convert: Callable[[Tensor], Tensor]) -> list[Photo]:
+    """Convert photos, those of one shape in one batch."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for index, photo in enumerate(photos):
         groups.setdefault(tuple(photo.pixels.shape), []).append(index)
     results: dict[int, Photo] = {}
     for indices in groups.values():
-        for batch in (indices[start : start + _MAX_BATCH] for start in range(0, len(indices), _MAX_BATCH)):
-            pixels = convert(torch.stack([photos[index].pixels for index in batch]))
-            results |= {i: photos[i].with_pixels(p) for i, p in zip(batch, pixels, strict=True)}
-            advance(len(batch))
+        pixels = convert(torch.stack([photos[index].pixels for index in indices]))
+        results |= {i: photos[i].with_pixels(p) for i, p in zip(indices, pixels, strict=True)}
     return [results[index] for index in range(len(photos))]
 
 
