@@ -95,3 +95,32 @@ def test_resumed_run_with_other_images_measures_the_baselines_again(tiny_fit: Ca
     resumed = measured(tiny_fit(*options, "--data.val_images=5", "--ckpt_path", last))
     expected = measured(tiny_fit(*options, "--data.val_images=5"))
     assert resumed == pytest.approx(expected)
+
+
+def test_best_checkpoint_has_the_highest_psnr(tiny_fit: Callable[..., Path]) -> None:
+    folder = tiny_fit(FIT, SMALL, "--model.optimizer.lr=0.3", "--checkpoint.monitor=val/psnr", *TOP_TWO)
+    with (folder / "metrics.csv").open() as file:
+        values = [float(row["val/psnr"]) for row in csv.DictReader(file)]
+    ranked = sorted(range(4), key=values.__getitem__, reverse=True)
+    found = {path.stem for path in (folder / "checkpoints").glob("best*.ckpt")}
+    assert found == {f"best-epoch={epoch}" for epoch in ranked[:2]}
+
+
+TOP_TWO = ("--checkpoint.save_top_k=2", "--checkpoint.filename=best-{epoch}", "--trainer.max_epochs=4")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--checkpoint.save_top_k=2"], "save_top_k: expected 0 or 1 with the file name best"),
+        (["--checkpoint.monitor=val/psnr", "--checkpoint.mode=min"], "mode: expected max"),
+        (["--checkpoint.monitor=val/own"], "mode: expected min or max for val/own"),
+        (["--trainer.callbacks=EarlyStopping", "--trainer.callbacks.monitor=val/psnr"], "mode: expected max"),
+    ],
+)
+def test_checkpoint_that_would_not_be_the_best_is_refused(
+    workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    assert main(["fit", "--config", str(repository / FIT), *TINY_DATA, *options]) == 1
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not list(workplace.iterdir())

@@ -3,7 +3,7 @@
 import io
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
@@ -11,6 +11,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 
+from imgcolor.baselines.comparison import HIGHER_IS_BETTER
+from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import atomic_write
 
 
@@ -28,7 +30,52 @@ class BestCheckpoint(_Checkpoint):
 
     Lightning's class discards the best score if the folder changes. ``best.ckpt`` of a resumed run would then
     be the best epoch since the interruption.
+
+    Args:
+        dirpath: The folder; by default ``checkpoints/`` in the run folder.
+        filename: The name without ``.ckpt``. It may hold ``{epoch}``, ``{step}`` and metrics.
+        monitor: The logged metric that chooses the best epoch.
+        mode: Whether the lowest (``min``) or the highest value (``max``) is the best. By default it follows from the
+            metric: ``max`` for ``val/psnr``, ``val/ssim``, ``val/accuracy`` and ``val/margin12``, ``min`` for
+            ``val/loss``, ``val/mse``, ``val/delta_e`` and ``val/lpips``. Metrics of your own need it.
+        save_top_k: Number of the best epochs to keep. More than one need a ``filename`` such as ``best-{epoch}``.
+        save_on_train_epoch_end: Whether to save after the metrics of the epoch are written.
+        enable_version_counter: Whether an existing file is kept and the new one gets a number.
+        **kwargs: Further arguments of Lightning's ``ModelCheckpoint``.
+
+    Raises:
+        ImgcolorError: If ``mode`` is not the direction of the metric or is missing, or if several files would have
+            the same name.
     """
+
+    def __init__(
+        self,
+        dirpath: str | Path | None = None,
+        filename: str = "best",
+        monitor: str = "val/loss",
+        mode: Literal["min", "max"] | None = None,
+        save_top_k: int = 1,
+        save_on_train_epoch_end: bool | None = True,
+        enable_version_counter: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if save_top_k not in (0, 1) and not enable_version_counter and "{" not in filename:
+            raise ImgcolorError(
+                f"BestCheckpoint: save_top_k: expected 0 or 1 with the file name {filename}, which all files would "
+                f"have, found {save_top_k}; give a name with the epoch, such as --checkpoint.filename "
+                f"'{filename}-{{epoch}}'"
+            )
+        check_mode("BestCheckpoint", monitor, mode)
+        super().__init__(
+            dirpath=dirpath,
+            filename=filename,
+            monitor=monitor,
+            mode=mode or best_mode(monitor) or "",
+            save_top_k=save_top_k,
+            save_on_train_epoch_end=save_on_train_epoch_end,
+            enable_version_counter=enable_version_counter,
+            **kwargs,
+        )
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -61,6 +108,43 @@ class BestCheckpoint(_Checkpoint):
         best = torch.load(state["best_model_path"], map_location="cpu", weights_only=True)
         own = best.get("callbacks", {}).get(self.state_key, {})
         return bool(own.get("best_model_score") == state["best_model_score"])
+
+
+def best_mode(monitor: str) -> Literal["min", "max"] | None:
+    """Return whether the lowest or the highest value of a logged metric is the best; None for unknown metrics.
+
+    Args:
+        monitor: Such as ``val/psnr``.
+
+    Examples:
+        >>> best_mode("val/psnr")
+        'max'
+    """
+    higher = HIGHER_IS_BETTER.get(monitor.rpartition("/")[2])
+    return None if higher is None else "max" if higher else "min"
+
+
+def check_mode(callback: str, monitor: str, mode: str | None) -> None:
+    """Refuse a mode that would take the worst value of a metric for the best.
+
+    Args:
+        callback: The name of the callback.
+        monitor: The logged metric.
+        mode: ``min``, ``max``, or None if it is not given.
+
+    Raises:
+        ImgcolorError: If it is not the direction of the metric, or missing for a metric of unknown direction.
+    """
+    best = best_mode(monitor)
+    if mode is None and best is None:
+        raise ImgcolorError(
+            f"{callback}: mode: expected min or max for {monitor}, whose direction is not known, found none; give one"
+        )
+    if mode is not None and best not in (None, mode):
+        raise ImgcolorError(
+            f"{callback}: mode: expected {best}, because the {'highest' if best == 'max' else 'lowest'} {monitor} is "
+            f"the best, found {mode}; set mode to {best}"
+        )
 
 
 class LastCheckpoint(_Checkpoint):

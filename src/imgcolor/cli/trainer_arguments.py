@@ -7,6 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import (
     BatchSizeFinder,
+    EarlyStopping,
     LearningRateFinder,
     ModelCheckpoint,
     ModelSummary,
@@ -17,6 +18,7 @@ from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from torch.utils.data import DataLoader
 
 from imgcolor.callbacks import BestCheckpoint, EpochProgressBar, EpochSeed, NetworkSummary
+from imgcolor.callbacks.checkpoints import check_mode
 from imgcolor.callbacks.searches import BatchSizeSearch, LearningRateSearch
 from imgcolor.data import ImageDataModule
 from imgcolor.utils.errors import ImgcolorError
@@ -105,6 +107,9 @@ def check_trainer(trainer: Trainer, datamodule: ImageDataModule, command: str) -
                 f"{logger.log_dir}: expected a new folder, found the folder of another run; leave "
                 "--trainer.logger.version out, or give another one"
             )
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # mypy does not see the attribute
+        if isinstance(callback, EarlyStopping | ModelCheckpoint) and callback.monitor:
+            check_mode(type(callback).__name__, callback.monitor, callback.mode)
     datamodule.trainer = trainer  # batches depend on the number of ranks
     limit = "overfit_batches" if getattr(trainer, "overfit_batches", 0) else ""  # mypy does not see it
     if command in ("fit", "validate"):

@@ -64,15 +64,6 @@ class ImgcolorCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the callbacks that write the run folder."""
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.filename": "best",
-                "checkpoint.monitor": "val/loss",
-                "checkpoint.enable_version_counter": False,
-                # After the metrics of the epoch are written, so that the checkpoint agrees with the files.
-                "checkpoint.save_on_train_epoch_end": True,
-            }
-        )
         parser.add_lightning_class_args(ImageLogger, "images")
         parser.add_lightning_class_args(DetailedMetrics, "details")
         parser.add_lightning_class_args(PredictionWriter, "predictions")
