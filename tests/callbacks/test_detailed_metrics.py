@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from imgcolor.callbacks import BaselineMetrics, DetailedMetrics, MetricsFiles
 from imgcolor.cli.main import main
 from imgcolor.data import HorseColourizationDataModule
 from imgcolor.metrics import colourfulness, margin_accuracy
-from imgcolor.tasks import load_task
+from imgcolor.networks import RegressionCNN
+from imgcolor.tasks import ColourRegression, load_task
 
 BASELINES = ("grey_copy", "grey_lookup", "grey_row_lookup", "grey_margin_lookup")
 
@@ -145,3 +148,39 @@ def test_baseline_command_measures_what_a_fit_measures(
     assert "10 validation images" in shown
     assert f"{metrics['baseline/bicubic/psnr']:.4g}" in shown
     assert not np.isnan(list(metrics.values())).any()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_test_and_validation_after_a_fit_keep_its_values(order: int, tmp_path: Path) -> None:
+    callbacks = [MetricsFiles(), DetailedMetrics(), BaselineMetrics()][::order]
+    trainer = Trainer(
+        max_epochs=2,
+        default_root_dir=tmp_path,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    datamodule = HorseColourizationDataModule(train_images=20, val_images=10, batch_size=10)
+    task = ColourRegression(RegressionCNN(2))
+
+    def values() -> dict[str, float]:
+        found: dict[str, float] = json.loads((tmp_path / "metrics.json").read_text())
+        return found
+
+    trainer.fit(task, datamodule)
+    fitted = values()
+    (tested,) = trainer.test(task, datamodule, verbose=False)
+    both = values()
+    assert {name: both[name] for name in fitted} == fitted
+    assert both["test/loss"] == pytest.approx(tested["test/loss"])
+    assert 0 < both["test/ssim"] < 1
+    assert "test/baseline/grey_copy/ssim" in both
+    trainer.validate(ColourRegression(RegressionCNN(2)), datamodule, verbose=False)
+    other = values()
+    assert other["epoch"] == 1
+    assert {name for name in both if other[name] != both[name]} >= {"val/loss", "val/ssim"}
+    assert {name: other[name] for name in both if name.startswith("test/")} == {
+        name: value for name, value in both.items() if name.startswith("test/")
+    }

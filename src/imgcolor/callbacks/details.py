@@ -99,6 +99,7 @@ class DetailedMetrics(Callback):
         self._measure(trainer, pl_module, "test")
 
     def _measure(self, trainer: Trainer, pl_module: LightningModule, split: Literal["val", "test"]) -> None:
+        self.results = {}  # those of an earlier command may be of other images
         datamodule = getattr(trainer, "datamodule", None)
         folder = run_folder(trainer)
         if (

@@ -20,6 +20,9 @@ class MetricsFiles(Callback):
     restored. Each row of ``metrics.csv`` includes the values of :class:`BaselineMetrics`; ``metrics.json``
     also includes those of :class:`DetailedMetrics`.
 
+    A ``trainer.test()`` after a fit adds its values, ``test/...``, and those of the baselines on the test images,
+    ``test/baseline/...``. A ``trainer.validate()`` replaces ``val/...`` and ``baseline/...``.
+
     Checkpoints contain the rows, so the file of a resumed run starts with the epochs before the interruption.
     """
 
@@ -29,6 +32,8 @@ class MetricsFiles(Callback):
         self._elapsed = 0.0
         self._lr = 0.0
         self._validated = False
+        self._values: dict[str, float] = {}  # of the fit and of the validation images
+        self._test_values: dict[str, float] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the seconds before the interruption, if the run is resumed in the middle of an epoch."""
@@ -41,14 +46,20 @@ class MetricsFiles(Callback):
         self._lr = trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the result of ``imgcolor validate``."""
+        """Note that this epoch has values of the validation images."""
         self._validated = True
-        if trainer.state.fn == "validate":
-            self._write_json(trainer, _numbers(trainer) | self._values_of_callbacks(trainer))
 
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the result of ``imgcolor test``."""
-        self._write_json(trainer, _numbers(trainer) | self._values_of_callbacks(trainer))
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write the result of a validation or a test, after all callbacks have measured."""
+        if stage not in ("validate", "test"):
+            return
+        measured = _numbers(trainer) | self._values_of_callbacks(trainer)
+        if stage == "test":
+            self._test_values = measured
+        else:
+            kept = {k: v for k, v in self._values.items() if not k.startswith(("val/", "baseline/"))}
+            self._values = kept | measured
+        self._write_json(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the row of the epoch, and write both files."""
@@ -64,7 +75,8 @@ class MetricsFiles(Callback):
         row |= baselines.results if baselines else {}
         self._rows.append(row)
         self._write_csv(trainer)
-        self._write_json(trainer, row)
+        self._values, self._test_values = row, {}
+        self._write_json(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the rows again."""
@@ -79,7 +91,8 @@ class MetricsFiles(Callback):
         if stopping and stopping.chosen_epoch is not None:
             row = next(row for row in self._rows if row["epoch"] == stopping.chosen_epoch)
             row = {**row, "chosen_epoch": stopping.chosen_epoch}
-        self._write_json(trainer, row | self._values_of_callbacks(trainer))
+        self._values, self._test_values = row | self._values_of_callbacks(trainer), {}
+        self._write_json(trainer)
 
     def _values_of_callbacks(self, trainer: Trainer) -> dict[str, float]:
         """Return the values that other callbacks measured: baselines, and details of the final weights."""
@@ -91,10 +104,15 @@ class MetricsFiles(Callback):
         if folder is not None and self._rows:
             write_rows(folder / "metrics.csv", self._rows)
 
-    def _write_json(self, trainer: Trainer, numbers: dict[str, float]) -> None:
+    def _write_json(self, trainer: Trainer) -> None:
         folder = run_folder(trainer)
-        if folder is not None:
-            write_metrics(folder / "metrics.json", numbers)
+        if folder is None:
+            return
+        test = self._test_values
+        if self._values:
+            # The names of baselines do not tell on which images they were measured.
+            test = {f"test/{name}" if name.startswith("baseline/") else name: v for name, v in test.items()}
+        write_metrics(folder / "metrics.json", self._values | test)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the rows, and what is known of the current epoch."""
