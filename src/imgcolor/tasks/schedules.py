@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.utilities.types import LRSchedulerConfigType
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -61,7 +62,7 @@ def _total_steps(interval: LRInterval, trainer: Trainer, resumed_steps: int | No
             "OneCycleLR: expected lr_interval: step, because its length is a number of batches, found epoch; set "
             "--model.lr_interval step"
         )
-    steps = trainer.estimated_stepping_batches
+    steps = _steps_of_training(trainer)
     if math.isinf(steps):
         raise ImgcolorError(
             "OneCycleLR: expected a training of known length, found none; give --trainer.max_epochs, or the "
@@ -73,3 +74,21 @@ def _total_steps(interval: LRInterval, trainer: Trainer, resumed_steps: int | No
             "a cycle cannot become longer or shorter: give the --trainer.max_epochs of the checkpoint's run"
         )
     return int(steps)
+
+
+def _steps_of_training(trainer: Trainer) -> float:
+    """Return the number of optimizer steps; ``inf`` if it is not known.
+
+    Lightning's own number does not know ``GradientAccumulationScheduler``.
+    """
+    steps = trainer.estimated_stepping_batches
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]  # mypy does not see the attribute
+    schedule = next((c for c in callbacks if isinstance(c, GradientAccumulationScheduler)), None)
+    batches = trainer.num_training_batches
+    if schedule is None or trainer.max_epochs in (None, -1) or math.isinf(batches):
+        return steps
+    steps = sum(
+        math.ceil(batches / schedule.get_accumulate_grad_batches(epoch))
+        for epoch in range(trainer.max_epochs)
+    )
+    return steps if trainer.max_steps == -1 else min(steps, trainer.max_steps)
