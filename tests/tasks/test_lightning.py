@@ -8,10 +8,13 @@ import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
+from torch.utils.data import DataLoader, TensorDataset
 
+from imgcolor.callbacks import BaselineMetrics, ImageLogger, MetricsFiles
 from imgcolor.data import HorseColourizationDataModule
 from imgcolor.networks import RegressionCNN
 from imgcolor.tasks import ColourRegression
+from imgcolor.utils.errors import ImgcolorError
 
 
 def trainer(folder: Path, *callbacks: Callback, **options: Any) -> Trainer:
@@ -41,3 +44,30 @@ def test_one_cycle_counts_the_steps_of_scheduled_accumulation(
     fit.fit(task, data())
     assert fit.global_step == steps
     assert fit.lr_scheduler_configs[0].scheduler.total_steps == steps
+
+
+def test_plain_data_loader_of_pairs(tmp_path: Path) -> None:
+    original = torch.rand(8, 3, 16, 16)
+    grey = original.mean(1, keepdim=True)
+    pairs = DataLoader(TensorDataset(grey, original), 4)
+    callbacks = BaselineMetrics(), ImageLogger(every_n_epochs=1), MetricsFiles()
+    task, fit = ColourRegression(RegressionCNN(2)), trainer(tmp_path, *callbacks)
+    fit.fit(task, pairs, pairs)
+    with torch.no_grad():
+        mse = (task.eval()(grey) - original).square().mean()
+    assert float(fit.callback_metrics["val/mse"]) == pytest.approx(float(mse), rel=1e-4)
+    copied = grey.sub(original).square().mean()
+    assert callbacks[0].results["baseline/grey_copy/mse"] == pytest.approx(float(copied), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "found"),
+    [
+        ([torch.rand(4, 3, 8, 8)], r"list\(float32 \[4, 3, 8, 8\]\)"),
+        ([torch.rand(4, 3, 8, 8), torch.zeros(4).long()], r"list\(float32 \[4, 3, 8, 8\], int64 \[4\]\)"),
+        ([torch.rand(4, 3, 8, 8), torch.rand(4, 1, 8, 8)], r"found list"),
+    ],
+)
+def test_other_batches_are_refused(tensors: list[torch.Tensor], found: str, tmp_path: Path) -> None:
+    with pytest.raises(ImgcolorError, match=rf"expected imgcolor.data.Batch\(degraded, original\).*{found}"):
+        trainer(tmp_path).fit(ColourRegression(RegressionCNN(2)), DataLoader(TensorDataset(*tensors), 4))

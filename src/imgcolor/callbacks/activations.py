@@ -10,7 +10,7 @@ from torch import Tensor
 
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.callbacks.thinning import is_kept
-from imgcolor.data.batch import Batch
+from imgcolor.data.batch import Batch, as_batch
 from imgcolor.tasks import ColourTask
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.visualization.activations import activation_grid, capture, find_modules, write_activations
@@ -66,7 +66,7 @@ class ActivationLogger(Callback):
         """Keep the first images, and draw every n epochs, with the weights that are validated."""
         if batch_idx > 0 or dataloader_idx > 0:
             return
-        self._degraded = batch.degraded[: self.count]
+        self._degraded = as_batch(batch).degraded[: self.count]
         if trainer.sanity_checking or trainer.state.fn != "fit" or not self.every_n_epochs:
             return
         if (trainer.current_epoch + 1) % self.every_n_epochs == 0:

@@ -14,6 +14,7 @@ from imgcolor.baselines.comparison import best_baselines
 from imgcolor.callbacks.baseline_fitting import baseline_images, gives_logits, task_baselines
 from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.data import Batch, ImageDataModule
+from imgcolor.data.batch import as_batch
 from imgcolor.tasks import ColourClassification, ColourTask
 
 
@@ -142,6 +143,7 @@ class BaselineMetrics(Callback):
     def _update(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         if self.results or not isinstance(pl_module, ColourTask):
             return
+        batch = as_batch(batch)
         if batch_idx == 0:
             datamodule = getattr(trainer, "datamodule", None)
             datamodule = datamodule if isinstance(datamodule, ImageDataModule) else None

@@ -13,6 +13,7 @@ from torchmetrics import MeanMetric, MeanSquaredError, Metric, MetricCollection
 from imgcolor.baselines import matching_baselines
 from imgcolor.colour import OutputCoding
 from imgcolor.data import Batch, ImageDataModule
+from imgcolor.data.batch import as_batch
 from imgcolor.metrics import MarginAccuracy, MarginError, PeakSignalNoiseRatio
 from imgcolor.networks.flip_tta import run_network
 from imgcolor.tasks.checkpointing import CheckpointedModule
@@ -116,6 +117,7 @@ class ColourTask(CheckpointedModule, ABC):
 
     def visualize(self, batch: Batch) -> dict[str, Tensor]:
         """Return images of a batch to display: name to float [B, C, h, w] in [0, 1], in the order of display."""
+        batch = as_batch(batch)
         prediction = self(batch.degraded)
         if batch.degraded.shape[-2:] == batch.original.shape[-2:]:
             return {"input": batch.degraded, "prediction": prediction, "target": batch.original}
@@ -128,7 +130,8 @@ class ColourTask(CheckpointedModule, ABC):
         }
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of one batch."""
+        """Return the loss of one batch: a :class:`~imgcolor.data.Batch` or a pair of tensors."""
+        batch = as_batch(batch)
         output = self.training_output(batch)
         loss = self._checked_loss("train", output, batch.original)
         self.train_loss.update(loss.detach(), len(output))
@@ -147,15 +150,17 @@ class ColourTask(CheckpointedModule, ABC):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log loss and metrics of one batch."""
+        batch = as_batch(batch)
         self.evaluate("val", self.run_network(batch.degraded), batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Log loss and metrics of one batch."""
+        batch = as_batch(batch)
         self.evaluate("test", self.run_network(batch.degraded), batch)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the restored images of one batch: float [B, 3, H, W] in [0, 1]."""
-        images: Tensor = self(batch.degraded)
+        images: Tensor = self(as_batch(batch).degraded)
         return images
 
     def evaluate(self, split: Literal["val", "test"], output: Tensor, batch: Batch) -> None:
