@@ -11,9 +11,10 @@ from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from torch.utils.data import DataLoader, TensorDataset
 
 from imgcolor.callbacks import BaselineMetrics, ImageLogger, MetricsFiles
+from imgcolor.colour import Palette
 from imgcolor.data import HorseColourizationDataModule
-from imgcolor.networks import RegressionCNN
-from imgcolor.tasks import ColourRegression
+from imgcolor.networks import ColourCNN, RegressionCNN
+from imgcolor.tasks import ColourClassification, ColourRegression
 from imgcolor.utils.errors import ImgcolorError
 
 
@@ -58,6 +59,16 @@ def test_plain_data_loader_of_pairs(tmp_path: Path) -> None:
     assert float(fit.callback_metrics["val/mse"]) == pytest.approx(float(mse), rel=1e-4)
     copied = grey.sub(original).square().mean()
     assert callbacks[0].results["baseline/grey_copy/mse"] == pytest.approx(float(copied), rel=1e-4)
+
+
+def test_pairs_are_drawn_with_a_palette(tmp_path: Path) -> None:
+    original = torch.rand(4, 3, 16, 16)
+    pairs = DataLoader(TensorDataset(original.mean(1, keepdim=True), original), 4)
+    images = ImageLogger(every_n_epochs=1)
+    trainer(tmp_path, images).fit(
+        ColourClassification(ColourCNN(6, 2), Palette(torch.rand(6, 3))), pairs, pairs
+    )
+    assert images.latest == tmp_path / "images" / "epoch_0000.png"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from imgcolor.colour import Decoding, Palette, PaletteCoding
 from imgcolor.data import Batch, ImageDataModule
+from imgcolor.data.batch import as_batch
 from imgcolor.tasks.base import ColourTask, OptimizerCallable
 from imgcolor.tasks.schedules import LRInterval, LRSchedulerCallable
 from imgcolor.utils.errors import ImgcolorError
@@ -151,6 +152,7 @@ class ColourClassification(ColourTask):
 
     def visualize(self, batch: Batch) -> dict[str, Tensor]:
         """Add the target in palette colours, the best possible prediction, to every task's images."""
+        batch = as_batch(batch)
         images = super().visualize(batch)
         in_palette = self.palette.lookup(self.palette.encode(batch.original))
         names = list(images)
