@@ -227,3 +227,46 @@ def test_truncated_file(tmp_path: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ImgcolorError, match="damaged or cut short"):
         load_task(path)
+
+
+class Weighted(ColourRegression):
+    """A task that passes its other arguments on, and sets one itself."""
+
+    def __init__(self, network: nn.Module, weight: float, **kwargs: Any) -> None:
+        super().__init__(network, value_range="signed", **kwargs)
+        self.weight = weight
+
+
+class Heavier(Weighted):
+    def __init__(self, network: nn.Module, **others: Any) -> None:
+        super().__init__(network, 2.0, **others)
+
+
+class Forgetful(Weighted):
+    """A task that does not keep an argument."""
+
+    def __init__(self, network: nn.Module, power: int, **kwargs: Any) -> None:
+        super().__init__(network, float(power), **kwargs)
+
+
+@pytest.mark.parametrize(
+    "task", [Weighted(RegressionCNN(2), 0.5, criterion="l1"), Heavier(RegressionCNN(2), criterion="l1")]
+)
+def test_task_with_passed_arguments_is_loaded(task: Weighted, tmp_path: Path) -> None:
+    path = saved(task, tmp_path)
+    loaded = load_task(path, allow_import=__name__)
+    assert type(loaded) is type(task)
+    assert (loaded.weight, loaded.criterion, loaded.value_range) == (task.weight, "l1", "signed")
+    assert type(task).load_from_checkpoint(path, criterion="mse").criterion == "mse"
+
+
+def test_task_that_does_not_keep_an_argument_is_loaded_with_it(tmp_path: Path) -> None:
+    with pytest.warns(
+        UserWarning, match=r"power is missing.*Forgetful.load_from_checkpoint\(path, power=...\)"
+    ):
+        path = saved(Forgetful(RegressionCNN(2), 3), tmp_path)
+    assert Forgetful.load_from_checkpoint(path, power=3).weight == 3
+    with pytest.raises(ImgcolorError, match="missing 1 required positional argument: 'power'"):
+        Forgetful.load_from_checkpoint(path)
+    with pytest.raises(ImgcolorError, match=r"TASK.load_from_checkpoint\(path, ARGUMENT=...\)"):
+        load_task(path)

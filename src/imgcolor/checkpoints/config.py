@@ -6,7 +6,6 @@ imgcolor, of ``torch.nn`` and of modules that the user allows are imported for i
 """
 
 import importlib
-import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from torch import nn
 
+from imgcolor.checkpoints.signatures import init_parameters
 from imgcolor.checkpoints.validation import is_config, refuse_class
 from imgcolor.utils.errors import ImgcolorError
 
@@ -24,7 +24,8 @@ def get_config(module: nn.Module) -> dict[str, Any] | None:
     """Return the class and constructor arguments of a module.
 
     Each argument is read from the attribute of the same name (scikit-learn's convention), so a class only has to
-    store its arguments. An argument that is a module becomes a config too. Arguments that the class attribute
+    store its arguments. An argument that is a module becomes a config too. ``**kwargs`` that are passed on by
+    ``super().__init__(..., **kwargs)`` stand for the arguments of the parent. Arguments that the class attribute
     ``not_in_config`` names are left out.
 
     Args:
@@ -36,18 +37,26 @@ def get_config(module: nn.Module) -> dict[str, Any] | None:
     stored: dict[str, Any] | None = getattr(module, _CONFIG, None)
     if stored is not None:
         return stored
+    init_args, missing = _init_args(module)
+    return None if missing else {"class_path": class_path(type(module)), "init_args": init_args}
+
+
+def missing_argument(module: nn.Module) -> str:
+    """Return the constructor argument for which :func:`get_config` returns None; an empty text if there is none."""
+    return "" if getattr(module, _CONFIG, None) is not None else _init_args(module)[1]
+
+
+def _init_args(module: nn.Module) -> tuple[dict[str, Any], str]:
+    """Return the arguments that are available, and the first one that is not."""
     init_args = {}
-    own_init = type(module).__init__ is not nn.Module.__init__
-    for name, parameter in inspect.signature(type(module)).parameters.items() if own_init else ():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            return None
+    for name in init_parameters(type(module)):
         if name in getattr(module, "not_in_config", ()):
             continue
         try:
             init_args[name] = _plain(getattr(module, name))
         except (AttributeError, TypeError):
-            return None
-    return {"class_path": class_path(type(module)), "init_args": init_args}
+            return init_args, name
+    return init_args, ""
 
 
 def set_config(module: nn.Module, config: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints that can be loaded without the configuration that they were trained with."""
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +12,7 @@ from torch import nn
 
 from imgcolor.checkpoints import KEY, checkpoint_entry, class_path, get_config, read_checkpoint
 from imgcolor.checkpoints.comparison import check_same_model
+from imgcolor.checkpoints.config import missing_argument
 from imgcolor.checkpoints.parts import build_parts, from_untrusted_config, load_weights
 from imgcolor.colour import OutputCoding
 from imgcolor.utils.errors import ImgcolorError
@@ -63,15 +65,19 @@ class CheckpointedModule(LightningModule):
         """Warn of a task, network or coding that :func:`~imgcolor.checkpoints.get_config` cannot describe."""
         network = uncompiled(self.network)
         for part in (self, network, self.coding):
-            if get_config(part) is None:
-                hint = (
-                    "to load one, pass a network built with the same arguments: load_task(path, network=...)"
-                )
-                rank_zero_warn(
-                    f"{class_path(type(part))} does not keep every constructor argument as an attribute of the "
-                    "same name, so checkpoints hold its weights but not how to build it"
-                    + (f"; {hint}" if part is self.network else "")
-                )
+            name = missing_argument(part)
+            if not name:
+                continue
+            hint = ""
+            if part is self.network:
+                hint = "; to load one, pass a network built with the same arguments: load_task(path, network=...)"
+            elif part is self:
+                argument = f"{name.strip('*')}=..."
+                hint = f"; to load one, give it: {type(self).__name__}.load_from_checkpoint(path, {argument})"
+            rank_zero_warn(
+                f"{class_path(type(part))} does not keep every constructor argument as an attribute of the "
+                f"same name: {name} is missing, so checkpoints hold its weights but not how to build it{hint}"
+            )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the configs."""
@@ -104,8 +110,17 @@ class CheckpointedModule(LightningModule):
         *,
         network: nn.Module | None = None,
         allow_import: str | Sequence[str] = (),
+        **arguments: Any,
     ) -> Self:
         """Load a trained task: see :func:`~imgcolor.tasks.load_task`. The file may name this class.
+
+        Args:
+            checkpoint_path: The file.
+            map_location: Where the tensors go.
+            network: A network to fill with the checkpoint's weights.
+            allow_import: Further modules, packages or classes that the file may name.
+            **arguments: Constructor arguments, which replace those of the file. Those that the class does not keep as
+                attributes are needed.
 
         Raises:
             ImgcolorError: See :func:`~imgcolor.tasks.load_task`; also if the checkpoint is of another class.
@@ -116,8 +131,9 @@ class CheckpointedModule(LightningModule):
         config, weights = checkpoint[KEY]["task"], checkpoint["state_dict"]
         try:
             if config is None:
-                raise ImgcolorError("the checkpoint has no config of its task; use imgcolor.load")
-            task = from_untrusted_config(config, weights, allowed, network=parts.network)
+                task = cls._without_config(parts.network, arguments)
+            else:
+                task = from_untrusted_config(config, weights, allowed, network=parts.network, **arguments)
             if not isinstance(task, CheckpointedModule):
                 raise ImgcolorError(f"expected the config of a task, found one of {type(task).__name__}")
             if not isinstance(task, cls):
@@ -130,6 +146,23 @@ class CheckpointedModule(LightningModule):
             raise ImgcolorError(f"{checkpoint_path}: {error}") from error
         task.degradation, task.image_size = parts.degradation, parts.image_size
         return task.to(map_location).eval() if isinstance(map_location, str | torch.device) else task.eval()
+
+    @classmethod
+    def _without_config(cls, network: nn.Module, arguments: dict[str, Any]) -> Self:
+        """Build a task whose constructor arguments are not in its checkpoint."""
+        if inspect.isabstract(cls) or cls is CheckpointedModule:
+            raise ImgcolorError(
+                "the checkpoint has no config of its task, because the task does not keep every constructor argument "
+                "as an attribute; load it with its class: TASK.load_from_checkpoint(path, ARGUMENT=...), or for "
+                "photos with imgcolor.load"
+            )
+        try:
+            return cls(network=network, **arguments)  # type: ignore[call-arg]  # tasks have a network
+        except TypeError as error:
+            raise ImgcolorError(
+                f"the checkpoint has no config of its task; {cls.__name__} does not take the arguments that were "
+                f"given: {error}"
+            ) from error
 
 
 def uncompiled(network: nn.Module) -> nn.Module:

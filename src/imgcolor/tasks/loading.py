@@ -15,6 +15,7 @@ def load_task(
     network: nn.Module | None = None,
     map_location: Any = "cpu",
     allow_import: str | Sequence[str] = (),
+    **arguments: Any,
 ) -> Any:
     """Load a trained task from a checkpoint, with its network, palette and degradation.
 
@@ -24,6 +25,7 @@ def load_task(
         map_location: Where the tensors go, as in ``torch.load``.
         allow_import: Modules, packages or classes that the file may name in addition to those of imgcolor and
             ``torch.nn``, such as ``["mine.networks"]``.
+        **arguments: Constructor arguments of the task, which replace those of the file.
 
     Returns:
         The :class:`~imgcolor.tasks.ColourTask`, in evaluation mode.
@@ -33,5 +35,5 @@ def load_task(
             weights do not fit the task.
     """
     return CheckpointedModule.load_from_checkpoint(
-        path, map_location, network=network, allow_import=allow_import
+        path, map_location, network=network, allow_import=allow_import, **arguments
     )
