@@ -64,10 +64,8 @@ def test_plain_data_loader_of_pairs(tmp_path: Path) -> None:
 def test_pairs_are_drawn_with_a_palette(tmp_path: Path) -> None:
     original = torch.rand(4, 3, 16, 16)
     pairs = DataLoader(TensorDataset(original.mean(1, keepdim=True), original), 4)
-    images = ImageLogger(every_n_epochs=1)
-    trainer(tmp_path, images).fit(
-        ColourClassification(ColourCNN(6, 2), Palette(torch.rand(6, 3))), pairs, pairs
-    )
+    images, palette = ImageLogger(every_n_epochs=1), Palette.from_colours(torch.rand(6, 3))
+    trainer(tmp_path, images).fit(ColourClassification(ColourCNN(6, 2), palette), pairs, pairs)
     assert images.latest == tmp_path / "images" / "epoch_0000.png"
 
 

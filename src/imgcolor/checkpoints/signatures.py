@@ -26,8 +26,11 @@ def _parameters(classes: Sequence[type]) -> list[str]:
     if cls is nn.Module:
         return []
     parameters = list(inspect.signature(vars(cls)["__init__"]).parameters.values())[1:]
-    stars = {inspect.Parameter.VAR_POSITIONAL: "*"}
-    names = [stars.get(p.kind, "") + p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+    names = [
+        f"*{p.name}" if p.kind is p.VAR_POSITIONAL else p.name
+        for p in parameters
+        if p.kind is not p.VAR_KEYWORD
+    ]
     rest = [p.name for p in parameters if p.kind is p.VAR_KEYWORD]
     passed = _passed_to_parent(cls, rest[0]) if rest else None
     if passed is None:
