@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 
 from imgcolor.callbacks import ImageLogger, MetricsFiles
@@ -19,10 +20,9 @@ from imgcolor.utils.modes import eval_mode
 
 def fit(folder: Path, *callbacks: Callback, network: Any = None, **options: Any) -> Trainer:
     trainer = Trainer(
-        **{"max_epochs": 4, **options},
+        **{"max_epochs": 4, "logger": False, **options},
         default_root_dir=folder,
         accelerator="cpu",
-        logger=False,
         callbacks=list(callbacks),
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -169,3 +169,11 @@ def test_png_names_are_unique() -> None:
     assert png_names(("a.jpg", "b.png", "d/a.jpg")) == ["a.png", "b.png", "d/a.png"]
     assert png_names(("a.jpg", "a.png", "horse_0001")) == ["a.jpg.png", "a.png.png", "horse_0001.png"]
     assert png_names(("a.jpg", "a.png", "a.jpg.png")) == ["a.jpg.png", "a.png.png", "a.jpg-2.png"]
+
+
+def test_csv_logger_has_its_own_file(tmp_path: Path) -> None:
+    logger = CSVLogger(tmp_path)
+    fit(tmp_path, MetricsFiles(), max_epochs=2, logger=logger, log_every_n_steps=1)
+    folder = Path(logger.log_dir)
+    assert [row["epoch"] for row in rows(folder)] == ["0", "1"]
+    assert "train/loss" in (folder / "csv_logger.csv").read_text().splitlines()[0]

@@ -1,9 +1,11 @@
 """Write the metrics of a run to CSV and JSON files."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import CSVLogger
 
 from imgcolor.callbacks.baselines import BaselineMetrics
 from imgcolor.callbacks.details import DetailedMetrics
@@ -20,6 +22,9 @@ class MetricsFiles(Callback):
     restored. Each row of ``metrics.csv`` includes the values of :class:`BaselineMetrics`; ``metrics.json``
     also includes those of :class:`DetailedMetrics`.
 
+    A ``CSVLogger`` that writes to the same folder calls its file ``csv_logger.csv``, because ``metrics.csv`` has one
+    row per epoch.
+
     A ``trainer.test()`` after a fit adds its values, ``test/...``, and those of the baselines on the test images,
     ``test/baseline/...``. A ``trainer.validate()`` replaces ``val/...`` and ``baseline/...``.
 
@@ -34,6 +39,13 @@ class MetricsFiles(Callback):
         self._validated = False
         self._values: dict[str, float] = {}  # of the fit and of the validation images
         self._test_values: dict[str, float] = {}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Rename the files of CSV loggers in the run folder."""
+        folder = run_folder(trainer)
+        for logger in trainer.loggers if folder is not None else []:
+            if isinstance(logger, CSVLogger) and Path(logger.log_dir) == folder:
+                logger.experiment.metrics_file_path = str(folder / "csv_logger.csv")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the seconds before the interruption, if the run is resumed in the middle of an epoch."""

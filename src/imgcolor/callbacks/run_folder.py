@@ -59,19 +59,11 @@ def new_run_folder(parent: Path) -> Path:
 
 
 class RunFolder(Callback):
-    """Makes checkpoints and loggers use the run folder.
-
-    ``ModelCheckpoint`` callbacks without a folder write to ``checkpoints/`` in it. A ``CSVLogger`` that writes to the
-    run folder calls its file ``csv_logger.csv``, because ``metrics.csv`` has one row per epoch.
-    """
+    """Makes ``ModelCheckpoint`` callbacks without a folder write to ``checkpoints/`` in the run folder."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Set the folder of the checkpoints and the file of CSV loggers."""
+        """Set the folder of the checkpoints."""
         folder = run_folder(trainer)
-        if folder is not None:
-            for logger in trainer.loggers:
-                if isinstance(logger, CSVLogger) and Path(logger.log_dir) == folder:
-                    logger.experiment.metrics_file_path = str(folder / "csv_logger.csv")
         checkpoints = trainer.strategy.broadcast(None if folder is None else str(folder / "checkpoints"))
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None and checkpoints is not None:
