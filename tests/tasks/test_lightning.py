@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import GradientAccumulationScheduler
+from lightning.pytorch.callbacks import GradientAccumulationScheduler, ModelPruning, StochasticWeightAveraging
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from imgcolor.callbacks import BaselineMetrics, ImageLogger, MetricsFiles
@@ -80,3 +81,23 @@ def test_pairs_are_drawn_with_a_palette(tmp_path: Path) -> None:
 def test_other_batches_are_refused(tensors: list[torch.Tensor], found: str, tmp_path: Path) -> None:
     with pytest.raises(ImgcolorError, match=rf"expected imgcolor.data.Batch\(degraded, original\).*{found}"):
         trainer(tmp_path).fit(ColourRegression(RegressionCNN(2)), DataLoader(TensorDataset(*tensors), 4))
+
+
+def test_lbfgs_trains(tmp_path: Path) -> None:
+    task = ColourRegression(RegressionCNN(2), optimizer=partial(torch.optim.LBFGS, max_iter=2))
+    before = torch.cat([weights.flatten() for weights in task.parameters()])
+    trainer(tmp_path).fit(task, data())
+    assert not torch.equal(torch.cat([weights.flatten() for weights in task.parameters()]), before)
+
+
+def test_pruning_sets_weights_to_zero(tmp_path: Path) -> None:
+    task = ColourRegression(RegressionCNN(4))
+    trainer(tmp_path, ModelPruning("l1_unstructured", amount=0.5)).fit(task, data())
+    weights = torch.cat([layer.weight.flatten() for layer in task.modules() if isinstance(layer, nn.Conv2d)])
+    assert float((weights == 0).float().mean()) > 0.4
+
+
+def test_averaging_after_the_last_checkpoint_is_refused(tmp_path: Path) -> None:
+    network = nn.Conv2d(1, 3, 3, padding=1)
+    with pytest.raises(ImgcolorError, match="EMAWeightAveraging"):
+        trainer(tmp_path, StochasticWeightAveraging(0.1)).fit(ColourRegression(network), data())

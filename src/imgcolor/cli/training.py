@@ -50,6 +50,7 @@ from imgcolor.cli.trainer_arguments import (
 )
 from imgcolor.data import ImageDataModule
 from imgcolor.tasks import ColourTask
+from imgcolor.tasks.compatibility import check_callbacks
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.precision import has_fast_bfloat16
 
@@ -125,6 +126,8 @@ class ImgcolorCLI(LightningCLI):
         self.datamodule.setup("fit" if self.subcommand == "baseline" else self.subcommand)
         if self.subcommand != "baseline":  # which runs no network
             check_trainer(self.trainer, self.datamodule, str(self.subcommand))
+            if self.subcommand == "fit":
+                check_callbacks(self.trainer, self.model)
             self._warn_of_emulation()
 
     @staticmethod

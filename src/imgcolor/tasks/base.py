@@ -17,6 +17,7 @@ from imgcolor.data.batch import as_batch
 from imgcolor.metrics import MarginAccuracy, MarginError, PeakSignalNoiseRatio
 from imgcolor.networks.flip_tta import run_network
 from imgcolor.tasks.checkpointing import CheckpointedModule
+from imgcolor.tasks.compatibility import check_callbacks, make_weights_contiguous
 from imgcolor.tasks.fitting import fit_tables, restart_weight_averaging
 from imgcolor.tasks.schedules import LRInterval, LRSchedulerCallable, scheduler_config
 from imgcolor.tasks.transfer import init_network
@@ -233,6 +234,7 @@ class ColourTask(CheckpointedModule, ABC):
         self.degradation = getattr(datamodule, "degradation", self.degradation)
         if stage != "fit":
             return
+        check_callbacks(self.trainer, self)
         self.warn_of_missing_configs()
         datamodule = datamodule if isinstance(datamodule, ImageDataModule) else None
         if datamodule is not None:
@@ -243,6 +245,10 @@ class ColourTask(CheckpointedModule, ABC):
             restart_weight_averaging(self.trainer, self)
         if self._compile:
             self.network.compile()  # in place, so the names of the weights stay
+
+    def on_train_start(self) -> None:
+        """Change the memory format of the weights for optimizers and callbacks that need it."""
+        make_weights_contiguous(self.trainer, self.network)
 
     def fit(self, datamodule: ImageDataModule | None) -> bool:
         """Fit what is not trained by gradients, such as the network's tables, to the training images.
