@@ -76,3 +76,43 @@ def test_folder_of_another_run_is_refused(
     assert main(["fit", "--config", str(folder / "config.yaml")]) == 1
     assert "version_3: expected a new folder" in capsys.readouterr().err
     assert sorted(folder.iterdir()) == before
+
+
+AVERAGING = "--trainer.callbacks.swa_lrs=0.01"
+PRUNING = "--trainer.callbacks.pruning_fn=l1_unstructured"
+
+
+@pytest.mark.parametrize(
+    "callback", [("StochasticWeightAveraging", AVERAGING), ("ModelPruning", PRUNING), ("own.Own", "")]
+)
+def test_config_repeats_a_run_with_other_callbacks(
+    tiny_fit: Callable[..., Path],
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    callback: tuple[str, str],
+) -> None:
+    monkeypatch.syspath_prepend(workplace)
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    (workplace / "own.py").write_text(OWN_CALLBACK)
+    name, *options = [option for option in callback if option]
+    options = ["--trainer.max_epochs=1", f"--trainer.callbacks={name}", *options]
+    folder = tiny_fit("experiments/horses/regression_cnn.yaml", "--model.network.base_channels=2", *options)
+    written = (folder / "config.yaml").read_text()
+    line = "config.yaml: expected values that can be written, found objects of Python as key"
+    assert (line in capsys.readouterr().err) == (name == "own.Own")
+    if name != "own.Own":
+        assert main(["fit", "--config", str(folder / "config.yaml")]) == 0
+        assert (folder.with_name("version_1") / "config.yaml").read_text() == written
+
+
+OWN_CALLBACK = """
+from collections.abc import Callable
+
+from lightning.pytorch import Callback
+
+
+class Own(Callback):
+    def __init__(self, key: Callable[[int], int] = lambda number: number) -> None:
+        super().__init__()
+"""

@@ -39,7 +39,12 @@ from imgcolor.checkpoints.files import read_checkpoint
 from imgcolor.cli.help_parser import ShortHelpParser
 from imgcolor.cli.options import import_from_here
 from imgcolor.cli.resuming import last_checkpoint
-from imgcolor.cli.runtime import keep_freed_memory, quieten_lightning, write_enums_to_yaml
+from imgcolor.cli.runtime import (
+    keep_freed_memory,
+    quieten_lightning,
+    write_devices_to_yaml,
+    write_enums_to_yaml,
+)
 from imgcolor.cli.summaries import summarize_fit, summarize_metrics, summarize_predictions
 from imgcolor.cli.trainer import ImgcolorTrainer
 from imgcolor.cli.trainer_arguments import (
@@ -188,6 +193,7 @@ def run(arguments: list[str]) -> None:
     quieten_lightning()
     keep_freed_memory()
     write_enums_to_yaml()
+    write_devices_to_yaml()
     import_from_here()
     # Options take the names of classes that are imported, and imgcolor.data imports its classes on first use.
     for name in data.__all__:
