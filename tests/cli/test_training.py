@@ -23,6 +23,8 @@ TINY_DATA = [
     "--trainer.enable_progress_bar=false",
 ]
 
+NEVER_BETTER = ["--trainer.callbacks.patience=1", "--trainer.callbacks.min_delta=9"]
+
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
@@ -256,3 +258,34 @@ def test_curves_fit_a_screen_and_have_the_best_baseline(
         found = [v for name, v in metrics.items() if re.fullmatch(f"baseline/\\w+/{metric}", name)]
         assert best(found) in values
     assert min(Image.open(folder / "images" / "epoch_0001.png").size) >= 4 * 96
+
+
+@pytest.mark.parametrize(
+    ("options", "length", "reason"),
+    [
+        (
+            ["--trainer.max_time=00:00:00:00", "--trainer.min_steps=4"],
+            "1 epoch and 1 of 3 batches",
+            "max_time",
+        ),
+        (["--trainer.max_steps=2"], "2 of 3 batches", "max_steps 2"),
+        (
+            ["--trainer.callbacks=EarlyStopping", "--trainer.callbacks.monitor=val/loss", *NEVER_BETTER],
+            "2 epochs",
+            "EarlyStopping: Monitored metric val/loss did not improve",
+        ),
+    ],
+)
+def test_summary_says_why_the_fit_stopped(
+    tiny_fit: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    length: str,
+    reason: str,
+) -> None:
+    tiny_fit(FIT, SMALL, "--trainer.max_epochs=9", *options)
+    out = capsys.readouterr().out
+    assert f"{length} (↑" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("  stopped ")]
+    assert reason in line
+    assert "too few" not in out
