@@ -168,6 +168,14 @@ def test_resume_continues_after_the_last_epoch(tiny_fit: Callable[..., Path]) ->
         assert epochs == ["epoch", "0", "1", "2"]
 
 
+def test_a_resumed_run_with_nothing_left_has_the_files_of_the_run(tiny_fit: Callable[..., Path]) -> None:
+    first = tiny_fit(FIT, SMALL)
+    again = tiny_fit(FIT, SMALL, "--ckpt_path", str(first / "checkpoints" / "last.ckpt"))
+    for name in ("metrics.csv", "checkpoints/last.ckpt", "checkpoints/best.ckpt"):
+        assert (again / name).is_file()
+    assert (again / "metrics.csv").read_text() == (first / "metrics.csv").read_text()
+
+
 def test_network_of_another_project(
     tiny_fit: Callable[..., Path], workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

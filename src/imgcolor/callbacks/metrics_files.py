@@ -90,14 +90,11 @@ class MetricsFiles(Callback):
         self._values, self._test_values = row, {}
         self._write_json(trainer)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the rows again."""
-        self._write_csv(trainer)  # for a resumed run with nothing left to train
-
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the final values, after all callbacks have measured."""
         if not self._rows:
             return
+        self._write_csv(trainer)  # for a resumed run with nothing left to train
         stopping = find_callback(trainer, EpsilonPatience)
         row = self._rows[-1]
         if stopping and stopping.chosen_epoch is not None:
