@@ -16,6 +16,7 @@ from imgcolor.callbacks.run_folder import run_folder
 from imgcolor.data import Batch, ImageDataModule
 from imgcolor.data.batch import as_batch
 from imgcolor.tasks import ColourClassification, ColourTask
+from imgcolor.tasks.measuring import make_metrics
 
 
 class BaselineMeter:
@@ -31,7 +32,7 @@ class BaselineMeter:
         self._task = task
         self._baseline = baseline
         self._prefix = f"baseline/{name}/"
-        self._metrics = task.make_metrics(self._prefix).to(task.device)
+        self._metrics = make_metrics(self._prefix).to(task.device)
         self._means: dict[str, MeanMetric] = {}
 
     @torch.no_grad()

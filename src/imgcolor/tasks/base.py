@@ -8,18 +8,17 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torchmetrics import MeanMetric, MeanSquaredError, Metric, MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 
-from imgcolor.baselines import matching_baselines
 from imgcolor.colour import OutputCoding
 from imgcolor.data import Batch, ImageDataModule
 from imgcolor.data.batch import as_batch
-from imgcolor.metrics import MarginAccuracy, MarginError, PeakSignalNoiseRatio
 from imgcolor.networks.flip_tta import run_network
 from imgcolor.tasks.checkpointing import CheckpointedModule
 from imgcolor.tasks.compatibility import check_callbacks, make_weights_contiguous
 from imgcolor.tasks.fitting import fit_tables, restart_weight_averaging
-from imgcolor.tasks.schedules import LRInterval, LRSchedulerCallable, scheduler_config
+from imgcolor.tasks.measuring import images_with_prediction, make_metrics
+from imgcolor.tasks.schedules import LRInterval, LRSchedulerCallable, with_schedule
 from imgcolor.tasks.transfer import init_network
 from imgcolor.utils.errors import DivergedError, ImgcolorError
 
@@ -34,24 +33,19 @@ class ColourTask(CheckpointedModule, ABC):
 
     Logged under ``val/`` and ``test/``: ``loss``, ``mse``, ``psnr`` (dB, of the mean squared error over all pixels of
     all images), ``margin12`` and ``margin12_error``. All but the loss are computed on images in [0, 1]. ``train/``
-    always has the loss, the other metrics only with :attr:`log_train_metrics`.
-
-    A loss that is not finite ends the training with a :class:`~imgcolor.utils.errors.DivergedError`.
+    always has the loss, the other metrics only with :attr:`log_train_metrics`. A loss that is not finite ends the
+    training with a :class:`~imgcolor.utils.errors.DivergedError`.
 
     Args:
         network: Any module from [B, C, h, w] to the input of ``coding.to_rgb``.
         coding: The output coding: the loss's targets, and the conversion of the network's output to RGB.
-        optimizer: Builds the optimizer from the parameters, such as ``torch.optim.Adam`` (learning rate 1e-3) or
-            ``functools.partial(torch.optim.SGD, lr=0.1)``; in YAML a class path with its arguments.
+        optimizer: Builds the optimizer from the parameters, such as ``functools.partial(torch.optim.SGD, lr=0.1)``.
         lr_scheduler: Builds a scheduler from the optimizer. ``ReduceLROnPlateau`` monitors ``val/loss``.
-        lr_interval: Whether the scheduler steps once an ``epoch`` or once a batch (``step``). With ``step``,
-            ``OneCycleLR`` needs no ``total_steps``.
-        flip_tta: Whether validation, test and prediction use the mean of the outputs for an image and for its
-            mirror image: twice the work for a little more accuracy.
+        lr_interval: Whether the scheduler steps once an ``epoch`` or a ``step``, where OneCycleLR needs no length.
+        flip_tta: Whether all but training uses the mean of the outputs for an image and for its mirror image.
         init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
             path of a checkpoint. Weights with the same name and shape are copied.
-        compile: Whether the network is compiled with ``torch.compile`` for the training steps. Checkpoints stay the
-            same.
+        compile: Whether training steps use ``torch.compile``. Checkpoints stay the same.
     """
 
     log_train_metrics = True
@@ -83,9 +77,9 @@ class ColourTask(CheckpointedModule, ABC):
         self._lr_interval = lr_interval
         self.train_loss = MeanMetric()
         # Codings give images in [0, 1]. To check that at each step would cost time, and on a GPU a synchronisation.
-        self.train_metrics = self.make_metrics("train/", validate_args=False)
-        self.val_metrics = self.make_metrics("val/")
-        self.test_metrics = self.make_metrics("test/")
+        self.train_metrics = make_metrics("train/", validate_args=False)
+        self.val_metrics = make_metrics("val/")
+        self.test_metrics = make_metrics("test/")
         self._last_finite_loss: Tensor | None = None
 
     @abstractmethod
@@ -103,14 +97,11 @@ class ColourTask(CheckpointedModule, ABC):
 
     def run_network(self, degraded: Tensor) -> Tensor:
         """Return the network's output for degraded images, float [B, C, h, w] in [0, 1]."""
-        images = self.coding.network_input(degraded)
-        if self.training:
-            return run_network(self.network, images)
-        if not self._compile:
-            return run_network(self.network, images, flip_tta=self.flip_tta)
-        # Compiling again for evaluation takes longer than evaluation.
-        with torch.compiler.set_stance("force_eager"):
-            return run_network(self.network, images, flip_tta=self.flip_tta)
+        images, flip = self.coding.network_input(degraded), self.flip_tta and not self.training
+        if self.training or not self._compile:
+            return run_network(self.network, images, flip_tta=flip)
+        with torch.compiler.set_stance("force_eager"):  # compiling again takes longer than evaluation
+            return run_network(self.network, images, flip_tta=flip)
 
     def training_output(self, batch: Batch) -> Tensor:
         """Return the network's output for a training batch. Subclasses can add inputs, such as colour hints."""
@@ -119,16 +110,7 @@ class ColourTask(CheckpointedModule, ABC):
     def visualize(self, batch: Batch) -> dict[str, Tensor]:
         """Return images of a batch to display: name to float [B, C, h, w] in [0, 1], in the order of display."""
         batch = as_batch(batch)
-        prediction = self(batch.degraded)
-        if batch.degraded.shape[-2:] == batch.original.shape[-2:]:
-            return {"input": batch.degraded, "prediction": prediction, "target": batch.original}
-        baselines = matching_baselines(batch.degraded, batch.original)
-        return {
-            "input": batch.degraded,
-            "target": batch.original,
-            "prediction": prediction,
-            **{name: baselines[name](batch.degraded) for name in ("bilinear", "bicubic")},
-        }
+        return images_with_prediction(batch, self(batch.degraded))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch: a :class:`~imgcolor.data.Batch` or a pair of tensors."""
@@ -161,8 +143,7 @@ class ColourTask(CheckpointedModule, ABC):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the restored images of one batch: float [B, 3, H, W] in [0, 1]."""
-        images: Tensor = self(as_batch(batch).degraded)
-        return images
+        return self.forward(as_batch(batch).degraded)
 
     def evaluate(self, split: Literal["val", "test"], output: Tensor, batch: Batch) -> None:
         """Log loss and metrics of one batch under ``val/`` or ``test/``."""
@@ -173,22 +154,6 @@ class ColourTask(CheckpointedModule, ABC):
         metrics = self.val_metrics if split == "val" else self.test_metrics
         self.update_metrics(metrics, output, batch)
         self.log_dict(metrics)
-
-    @staticmethod
-    def make_metrics(prefix: str, validate_args: bool = True) -> MetricCollection:
-        """Return new metrics, whose names start with the prefix.
-
-        Args:
-            prefix: Such as ``val/``.
-            validate_args: Whether the metrics check that their images are in [0, 1].
-        """
-        metrics: dict[str, Metric | MetricCollection] = {
-            "mse": MeanSquaredError(),
-            "psnr": PeakSignalNoiseRatio(validate_args),
-            "margin12": MarginAccuracy(12, validate_args),
-            "margin12_error": MarginError(12, validate_args),
-        }
-        return MetricCollection(metrics, prefix=prefix)
 
     def update_metrics(self, metrics: MetricCollection, output: Tensor, batch: Batch) -> None:
         """Add the images of one batch to metrics.
@@ -221,12 +186,9 @@ class ColourTask(CheckpointedModule, ABC):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer and the scheduler."""
         optimizer = self._make_optimizer(self.parameters())
-        if self._make_lr_scheduler is None:
-            return optimizer
-        scheduler = scheduler_config(
-            self._make_lr_scheduler, optimizer, self._lr_interval, self.trainer, self.resumed_schedules
+        return with_schedule(
+            optimizer, self._make_lr_scheduler, self._lr_interval, self, self.resumed_schedules
         )
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     def setup(self, stage: str) -> None:
         """Keep the datamodule's degradation; before a fit, copy given weights and fit tables to the training images."""

@@ -46,8 +46,7 @@ class PhotoColourization(ColourTask):
         flip_tta: Whether the mean of the outputs for an image and its mirror image is used, except in training.
         init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
             path of a checkpoint. Weights with the same name and shape are copied.
-        compile: Whether the network is compiled with ``torch.compile`` for the training steps. Checkpoints stay the
-            same.
+        compile: Whether training steps use ``torch.compile``. Checkpoints stay the same.
 
     Raises:
         ValueError: If an argument is out of range.

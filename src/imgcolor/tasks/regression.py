@@ -32,8 +32,7 @@ class ColourRegression(ColourTask):
             cases.
         init_from: A model whose weights the training starts from: the name of one that comes with the package, or the
             path of a checkpoint. Weights with the same name and shape are copied.
-        compile: Whether the network is compiled with ``torch.compile`` for the training steps. Checkpoints stay the
-            same.
+        compile: Whether training steps use ``torch.compile``. Checkpoints stay the same.
 
     Raises:
         ValueError: If ``criterion``, ``value_range`` or ``space`` has another value, ``lab`` is combined with

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
-from lightning.pytorch.utilities.types import LRSchedulerConfigType
+from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRScheduler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
@@ -16,36 +16,38 @@ LRSchedulerCallable = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
 LRInterval = Literal["epoch", "step"]
 
 
-def scheduler_config(
-    make: LRSchedulerCallable,
+def with_schedule(
     optimizer: Optimizer,
+    make: LRSchedulerCallable | None,
     interval: LRInterval,
-    trainer: Trainer,
+    task: LightningModule,
     resumed: Sequence[Mapping[str, Any]] = (),
-) -> LRSchedulerConfigType:
-    """Build a scheduler, with Lightning's settings for it.
+) -> OptimizerLRScheduler:
+    """Build the scheduler of an optimizer, with Lightning's settings for it.
 
     ``OneCycleLR`` without a length gets ``total_steps``: the number of steps of the whole training.
 
     Args:
-        make: Builds the scheduler from the optimizer.
         optimizer: The optimizer.
+        make: Builds the scheduler from the optimizer; None for a constant learning rate.
         interval: Whether the scheduler steps once an epoch or once a batch.
-        trainer: Knows the length of the training.
+        task: Has the trainer, which knows the length of the training.
         resumed: States of the schedulers in the checkpoint that the training resumes from.
 
     Returns:
-        What ``configure_optimizers`` returns as ``lr_scheduler``.
+        What ``configure_optimizers`` returns.
 
     Raises:
         ImgcolorError: If the scheduler needs a length and there is none, or another than the checkpoint's.
     """
+    if make is None:
+        return optimizer
     try:
         scheduler = make(optimizer)
     except ValueError as error:
         if "total_steps" not in str(error):
             raise
-        steps = _total_steps(interval, trainer, resumed[0].get("total_steps") if resumed else None)
+        steps = _total_steps(interval, task.trainer, resumed[0].get("total_steps") if resumed else None)
         try:
             scheduler = make(optimizer, total_steps=steps)  # type: ignore[call-arg]  # it has asked for them
         except ZeroDivisionError:
@@ -53,7 +55,8 @@ def scheduler_config(
                 f"OneCycleLR: with {steps} steps, the rise of the learning rate has one step, for which torch divides "
                 "by zero; train for more steps, or give another --model.lr_scheduler.pct_start"
             ) from None
-    return {"scheduler": scheduler, "interval": interval, "monitor": "val/loss"}
+    config: LRSchedulerConfigType = {"scheduler": scheduler, "interval": interval, "monitor": "val/loss"}
+    return {"optimizer": optimizer, "lr_scheduler": config}
 
 
 def _total_steps(interval: LRInterval, trainer: Trainer, resumed_steps: int | None) -> int:
