@@ -262,6 +262,16 @@ def test_signal_before_the_first_checkpoint(workplace: Path, capsys: pytest.Capt
     assert error.count("\n") == 1
 
 
+def test_last_continues_a_run_of_an_older_version(workplace: Path) -> None:
+    once = [*FIT, "--trainer.max_epochs=1"]
+    assert main(once) == 0
+    config = workplace / RUNS / "version_0" / "config.yaml"
+    older = config.read_text().replace("  mode: null\n", "  mode: min\n")
+    assert older != config.read_text()
+    config.write_text(older)
+    assert main([*once, "--ckpt_path=last"]) == 0
+
+
 def test_last_is_the_newest_run_with_the_same_options(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

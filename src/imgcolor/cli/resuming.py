@@ -69,6 +69,8 @@ def _refuse_other_options(run: Path, path: Path, config: Mapping[str, Any]) -> N
             f"{file}: expected the newest run's configuration, found none ({error})"
         ) from error
     given = dict(flat_options(config))
+    if given.get("checkpoint.mode") is None:  # which follows from the metric; older runs name it
+        saved.pop("checkpoint.mode", None)
     # Options that are new since the version of the run are ignored.
     for name in saved:
         if name not in _MAY_DIFFER and saved[name] != given.get(name):
