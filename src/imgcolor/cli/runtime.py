@@ -6,9 +6,7 @@ import logging
 import sys
 import warnings
 
-import torch
 import yaml
-from jsonargparse.typing import register_type
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """As in malloc.h."""
@@ -45,8 +43,3 @@ def quieten_lightning() -> None:
 def write_enums_to_yaml() -> None:
     """Write values of enumerations to YAML as what they stand for. Some of Lightning's callbacks have such defaults."""
     yaml.SafeDumper.add_multi_representer(enum.Enum, lambda dumper, value: dumper.represent_data(value.value))
-
-
-def write_devices_to_yaml() -> None:
-    """Write devices to YAML by their names, and read them again. Some of Lightning's callbacks have such arguments."""
-    register_type(torch.device)

@@ -7,7 +7,9 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
+from jsonargparse.typing import register_type
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -42,7 +44,6 @@ from imgcolor.cli.resuming import last_checkpoint
 from imgcolor.cli.runtime import (
     keep_freed_memory,
     quieten_lightning,
-    write_devices_to_yaml,
     write_enums_to_yaml,
 )
 from imgcolor.cli.summaries import summarize_fit, summarize_metrics, summarize_predictions
@@ -193,7 +194,7 @@ def run(arguments: list[str]) -> None:
     quieten_lightning()
     keep_freed_memory()
     write_enums_to_yaml()
-    write_devices_to_yaml()
+    register_type(torch.device)  # so that config.yaml has the name; StochasticWeightAveraging takes one
     import_from_here()
     # Options take the names of classes that are imported, and imgcolor.data imports its classes on first use.
     for name in data.__all__:
