@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from torch import nn
 
 
-def init_parameters(cls: type[nn.Module]) -> list[str]:
+def init_parameters(cls: type) -> list[str]:
     """Return the names of the constructor arguments, those of the parent in place of ``**kwargs``.
 
     The parent's arguments are known if ``__init__`` contains ``super().__init__(..., **kwargs)`` and uses ``kwargs``
     nowhere else. Otherwise, the list contains ``**kwargs`` itself, and ``*args`` is always in it.
 
     Args:
-        cls: Any class of modules.
+        cls: Any class.
     """
     return _parameters(cls.__mro__)
 

@@ -7,7 +7,6 @@ innermost key and the alternatives for its value from that text. Other messages 
 import contextlib
 import difflib
 import importlib
-import inspect
 import re
 from argparse import ArgumentError
 from collections.abc import Sequence
@@ -172,6 +171,10 @@ def _suggestion(name: str, owner: str) -> str:
 
 
 def _options(owner: str, name: str) -> list[str]:
+    from imgcolor.checkpoints.signatures import (
+        init_parameters,  # imports torch, which other messages do not need
+    )
+
     if owner == "the command":
         section = name.partition(".")[0]
         if section not in _SECTIONS:
@@ -179,21 +182,10 @@ def _options(owner: str, name: str) -> list[str]:
         owner = _SECTIONS[section]
     module, _, cls = owner.rpartition(".")
     try:
-        return _parameters(getattr(importlib.import_module(module), cls))
+        names = init_parameters(getattr(importlib.import_module(module), cls))
+        return [name for name in names if not name.startswith("*")]
     except (ImportError, AttributeError, ValueError, TypeError):
         return []
-
-
-def _parameters(cls: type) -> list[str]:
-    """Return the arguments of a class, also those that it passes to its parents as ``**kwargs``."""
-    names: list[str] = []
-    for base in cls.__mro__:
-        if "__init__" in vars(base):
-            found = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
-            names += [p.name for p in found if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-            if not any(p.kind is p.VAR_KEYWORD for p in found):
-                break
-    return list(dict.fromkeys(names))
 
 
 def _config_files(arguments: list[str]) -> str:
