@@ -7,7 +7,7 @@ from urllib.error import URLError
 import torch
 from torchmetrics import Metric
 
-from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.errors import missing_weights
 
 _WEIGHTS = {"alex": "AlexNet_Weights", "vgg": "VGG16_Weights", "squeeze": "SqueezeNet1_1_Weights"}
 
@@ -42,7 +42,4 @@ def perceptual_similarity(
             net_type=network, normalize=True, sync_on_compute=sync_on_compute
         )
     except (URLError, OSError, RuntimeError) as error:
-        raise ImgcolorError(
-            f"{path}: expected the weights of {network} for LPIPS, found no readable file, and the download "
-            f"failed ({error}); download {url} elsewhere and copy it there, or leave LPIPS out"
-        ) from error
+        raise missing_weights(str(path), url, f"{network} for LPIPS", error, "leave LPIPS out") from error

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from kornia.losses import MS_SSIMLoss
 from torch import Tensor, nn
 
-from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.errors import missing_weights
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """A function of prediction and target, both float [B, 3, H, W], to a scalar."""
@@ -107,8 +107,6 @@ def _vgg_features(url: str | None) -> nn.Module:
         )
         features.load_state_dict({name: weights[f"features.{name}"] for name in features.state_dict()})
     except (URLError, OSError, RuntimeError, KeyError) as error:
-        raise ImgcolorError(
-            f"{path}: expected the weights of VGG-16 for the criterion perceptual, found no readable file, and the "
-            f"download failed ({error}); download {url} elsewhere and copy it there, or use another criterion"
-        ) from error
+        use = "VGG-16 for the criterion perceptual"
+        raise missing_weights(str(path), url, use, error, "use another criterion") from error
     return features.eval().requires_grad_(False)

@@ -28,6 +28,22 @@ def one_line_error(message: str) -> ImgcolorError:
     return ImgcolorError(" ".join(message.splitlines()))
 
 
+def missing_weights(path: str, url: str, use: str, error: Exception, way_out: str) -> ImgcolorError:
+    """Return an error for weights that are not in torch's cache and cannot be downloaded.
+
+    Args:
+        path: Where the file should be.
+        url: Its address.
+        use: What the weights are for, such as ``alex for LPIPS``.
+        error: Why the download failed.
+        way_out: What to do without the weights.
+    """
+    return ImgcolorError(
+        f"{path}: expected the weights of {use}, found no readable file, and the download failed ({error}); download "
+        f"{url} elsewhere and copy it there, or {way_out}"
+    )
+
+
 def check_positive(name: str, value: int) -> None:
     """Refuse a number below 1.
 
