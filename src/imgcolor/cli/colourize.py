@@ -4,13 +4,14 @@ from argparse import Namespace
 
 from imgcolor.cli.options import CommandParser
 from imgcolor.cli.photo_command import add_photo_arguments, run_photo_command
+from imgcolor.pretrained import DEFAULT_COLOURIZER
 
 
 def add_arguments(parser: CommandParser) -> None:
     """Add the command's arguments."""
     parser.description = "Give grey photos colour. Colour photos are converted to grey first."
     parser.example = "imgcolor colourize photo.jpg"
-    add_photo_arguments(parser, model="photos", output="coloured")
+    add_photo_arguments(parser, model=DEFAULT_COLOURIZER, output="coloured")
     parser.add_argument(
         "--scale",
         default="working",

@@ -11,7 +11,7 @@ import yaml
 
 from imgcolor.cli.options import CommandParser
 from imgcolor.utils.errors import ImgcolorError
-from imgcolor.utils.files import RUN_FILE, read_rows, write_rows
+from imgcolor.utils.files import CONFIG_FILE, RUN_FILE, read_rows, write_rows
 from imgcolor.utils.text import count_of
 
 _KEY = ("experiment", "overrides", "images", "seed")
@@ -84,7 +84,7 @@ def _point(epoch: Mapping[str, str]) -> dict[str, str]:
 def _row_after(run: Path, whole: Mapping[str, Any], count: int) -> dict[str, Any]:
     """Return the row of a shorter run, from the metrics that a run logged after ``count`` epochs."""
     epochs = _epochs(run)
-    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((run / CONFIG_FILE).read_text(encoding="utf-8"))
     if config["model"]["init_args"].get("lr_scheduler") is not None:
         raise ImgcolorError(
             f"{run}: epochs: expected a run without a schedule of the learning rate, found one: the epochs of a "
@@ -126,7 +126,7 @@ def _row(run: Path) -> dict[str, Any]:
         )
     origin = json.loads((run / RUN_FILE).read_text())
     experiment, overrides = _experiment(shlex.split(origin["command"])[2:])
-    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((run / CONFIG_FILE).read_text(encoding="utf-8"))
     epochs = _epochs(run)
     final = run / "metrics.json"
     metrics = json.loads(final.read_text()) if final.is_file() else {}
@@ -168,7 +168,7 @@ def _experiment(arguments: list[str]) -> tuple[str, str]:
     options = read_options(arguments)
     config = options.get("--config", "")
     resumed = Path(config).with_name(RUN_FILE)
-    if Path(config).name == "config.yaml" and resumed.is_file():
+    if Path(config).name == CONFIG_FILE and resumed.is_file():
         command = json.loads(resumed.read_text(encoding="utf-8"))["command"]
         earlier = read_options(shlex.split(command)[2:])
         return _experiment_of(earlier.get("--config", ""), {**earlier, **options})

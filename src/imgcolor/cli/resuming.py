@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from imgcolor.callbacks.checkpoints import newest_checkpoint
 from imgcolor.callbacks.run_folder import DEFAULT_NAME
 from imgcolor.utils.errors import ImgcolorError
-from imgcolor.utils.files import RUN_FILE
+from imgcolor.utils.files import CONFIG_FILE, RUN_FILE
 
 _MAY_DIFFER = (
     "ckpt_path",
@@ -61,7 +61,7 @@ def last_checkpoint(config: Mapping[str, Any], *, fit: bool) -> Path:
 
 
 def _refuse_other_options(run: Path, path: Path, config: Mapping[str, Any]) -> None:
-    file = run / "config.yaml"
+    file = run / CONFIG_FILE
     try:
         saved = dict(flat_options(yaml.safe_load(file.read_text(encoding="utf-8"))))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -14,7 +14,7 @@ from imgcolor.cli.options import CommandParser, UsageError
 from imgcolor.cli.sweep_file import Sweep, format_value, read_sweep, trial_name, trial_options
 from imgcolor.cli.sweep_trials import newest_file, rows_of, run_trials
 from imgcolor.utils.errors import ImgcolorError
-from imgcolor.utils.files import write_rows
+from imgcolor.utils.files import CONFIG_FILE, write_rows
 from imgcolor.utils.text import count_of
 
 
@@ -119,7 +119,7 @@ def _row(plan: Sweep, folder: Path, result: Any) -> dict[str, Any]:
     metrics = result.metrics or {}
     status = "failed" if result.error is not None else metrics.get("status", "unfinished")
     values = {option: format_value(result.config[option]) for option in plan.axes}
-    newest = newest_file(folder / trial_name(result.config), "config.yaml")
+    newest = newest_file(folder / trial_name(result.config), CONFIG_FILE)
     row: dict[str, Any] = {**values, "status": status, "run": str(newest.parent) if newest else ""}
     values = {k: v for k, v in metrics.items() if "/" in k and not k.startswith("config/")}
     epochs = len(rows_of(newest_file(folder / trial_name(result.config), "metrics.csv")))

@@ -15,6 +15,7 @@ from imgcolor.data.image_files import quiet_pillow
 from imgcolor.metrics import colourfulness, delta_e, margin_accuracy, peak_signal_noise_ratio
 from imgcolor.pipelines import Colourizer, Hint, Photo, Upscaler
 from imgcolor.pipelines.previews import has_colour
+from imgcolor.pretrained import DEFAULT_COLOURIZER, DEFAULT_UPSCALER
 from imgcolor.utils.errors import ImgcolorError
 
 MAX_READ_PIXELS = 2**25
@@ -31,9 +32,6 @@ MAX_ASPECT_RATIO = 100
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 """Pillow's names of the formats that are read. For others, such as EPS, Pillow runs other programs."""
-
-DEFAULT_COLOURIZER, DEFAULT_UPSCALER = "photos", "photo_x4"
-"""The models that :func:`suggest_model` chooses from."""
 
 METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "PSNR, dB": peak_signal_noise_ratio,

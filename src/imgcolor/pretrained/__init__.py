@@ -1,5 +1,5 @@
 """The trained models that come with the package: weights and model cards."""
 
-from imgcolor.pretrained.registry import Card, cards, weights_path
+from imgcolor.pretrained.registry import DEFAULT_COLOURIZER, DEFAULT_UPSCALER, Card, cards, weights_path
 
-__all__ = ["Card", "cards", "weights_path"]
+__all__ = ["DEFAULT_COLOURIZER", "DEFAULT_UPSCALER", "Card", "cards", "weights_path"]

@@ -7,6 +7,9 @@ import yaml
 
 from imgcolor.utils.errors import ImgcolorError
 
+DEFAULT_COLOURIZER, DEFAULT_UPSCALER = "photos", "photo_x4"
+"""Names of the models that colourize and enlarge photos unless another one is chosen."""
+
 _FOLDER = Path(__file__).parent
 
 
