@@ -8,12 +8,11 @@ from typing import Any
 
 from imgcolor.cli.options import CommandParser, UsageError
 from imgcolor.utils.errors import ImgcolorError
+from imgcolor.utils.files import CONFIG_FILE
 from imgcolor.utils.text import count_of, four_digits
 
 _PLACES = ("trainer.logger", "ckpt_path", "predictions")
 """Options that say only where files are."""
-
-_ARROWS = {True: " ↑", False: " ↓"}
 
 
 @dataclass
@@ -103,7 +102,7 @@ def _read(folder: Path, name: str) -> Run:
     from imgcolor.cli.resuming import flat_options
 
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        config = yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ImgcolorError(
@@ -134,15 +133,16 @@ def _text(value: Any) -> str:
 def _value_rows(runs: Sequence[Run]) -> dict[str, list[str]]:
     """Return the final values, with one text per run; the best of a metric has a star."""
     from imgcolor.baselines.comparison import HIGHER_IS_BETTER
+    from imgcolor.cli.result_tables import SHOWN_METRICS, metric_label
 
     rows: dict[str, list[str]] = {}
-    for metric, higher in HIGHER_IS_BETTER.items():
+    for metric in (name for name in SHOWN_METRICS if name in HIGHER_IS_BETTER):
         found = [each.metrics.get(f"val/{metric}") for each in runs]
         known = [value for value in found if value is not None]
-        if not known or metric == "margin12_error":
+        if not known:
             continue
-        best = (max if higher else min)(known)
-        rows[metric + _ARROWS[higher]] = [
+        best = (max if HIGHER_IS_BETTER[metric] else min)(known)
+        rows[metric_label(metric)] = [
             "" if value is None else four_digits(value) + ("*" if value == best else " ") for value in found
         ]
     rows["epochs"] = [str(int(each.metrics["epoch"]) + 1) if "epoch" in each.metrics else "" for each in runs]

@@ -8,11 +8,16 @@ from rich.table import Table
 from imgcolor.baselines.comparison import HIGHER_IS_BETTER, baselines_of, best_baselines
 from imgcolor.utils.text import four_digits
 
-_SHOWN = (*(name for name in HIGHER_IS_BETTER if name != "margin12_error"), "colourfulness")
+SHOWN_METRICS = (*(name for name in HIGHER_IS_BETTER if name != "margin12_error"), "colourfulness")
 """The metrics of the tables; ``margin12_error`` is 1 - ``margin12``."""
 
 _ARROWS = {True: "↑", False: "↓"}
 _COLOURS = {"better": "green", "worse": "red", "equal": "default"}
+
+
+def metric_label(name: str) -> str:
+    """Return the name of a metric with an arrow for its direction, such as ``psnr ↑``."""
+    return f"{name} {_ARROWS[HIGHER_IS_BETTER[name]]}" if name in HIGHER_IS_BETTER else name
 
 
 def result_table(title: str, metrics: Mapping[str, float]) -> Table:
@@ -39,7 +44,7 @@ def result_table(title: str, metrics: Mapping[str, float]) -> Table:
         table.add_column("", no_wrap=True)
         table.add_column(f"best baseline\n{usual}", justify="right")
         table.add_column("", style="dim")
-    for name in _SHOWN:
+    for name in SHOWN_METRICS:
         values = [metrics.get(f"{split}/{name}") for split in splits]
         if all(value is None for value in values):
             continue
@@ -53,7 +58,7 @@ def result_table(title: str, metrics: Mapping[str, float]) -> Table:
                 "" if math.isnan(value) else four_digits(value),
                 other,
             ]
-        label = f"{name} {_ARROWS[HIGHER_IS_BETTER[name]]}" if name in HIGHER_IS_BETTER else name
+        label = metric_label(name)
         if name == "colourfulness":
             label += f" → {four_digits(_original_colourfulness(metrics))}"
         table.add_row(label, *cells)
@@ -91,7 +96,7 @@ def compare_with_baselines(metrics: Mapping[str, float]) -> dict[str, str]:
     marks: dict[str, str] = {}
     for name, (_, reference) in _references(metrics).items():
         value = metrics.get(f"{split}/{name}")
-        if name not in _SHOWN or value is None:
+        if name not in SHOWN_METRICS or value is None:
             continue
         if name == "colourfulness":
             # The best value is that of the originals.
@@ -105,7 +110,7 @@ def compare_with_baselines(metrics: Mapping[str, float]) -> dict[str, str]:
 
 def usual_baseline(metrics: Mapping[str, float]) -> str:
     """Return the baseline that is the best one for most metrics; an empty text if there are none."""
-    names = [name for metric, (name, _) in _references(metrics).items() if metric in _SHOWN]
+    names = [name for metric, (name, _) in _references(metrics).items() if metric in SHOWN_METRICS]
     return max(dict.fromkeys(names), key=names.count, default="")
 
 
@@ -139,7 +144,7 @@ def baseline_table(title: str, metrics: Mapping[str, float]) -> Table:
         One row per baseline, one column per metric.
     """
     names = list(dict.fromkeys(key.split("/")[1] for key in metrics))
-    shown = [f for f in _SHOWN if any(key.endswith(f"/{f}") for key in metrics)]
+    shown = [f for f in SHOWN_METRICS if any(key.endswith(f"/{f}") for key in metrics)]
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("")
     for metric in shown:
