@@ -6,10 +6,10 @@ import sys
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import yaml
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder
 from torch import nn
 
@@ -31,13 +31,6 @@ class LearningRateSearch(LearningRateFinder):
     The learning rate is the one at which the loss falls fastest over the logarithm of the rate. Lightning's own
     suggestion takes the slope over the rate itself, which is largest at rates that are too small to train with.
     """
-
-    @classmethod
-    def from_lightning(cls, callback: LearningRateFinder) -> Self:
-        """Return this callback with the arguments of Lightning's."""
-        search = cls.__new__(cls)
-        vars(search).update(vars(callback))
-        return search
 
     def lr_find(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Search, set the learning rate, and record it."""
@@ -90,13 +83,6 @@ class BatchSizeSearch(BatchSizeFinder):
     the batch size and loses the search, so that it repeats the run; ``run.json`` has it under ``found``.
     """
 
-    @classmethod
-    def from_lightning(cls, callback: BatchSizeFinder) -> Self:
-        """Return this callback with the arguments of Lightning's."""
-        search = cls.__new__(cls)
-        vars(search).update(vars(callback))
-        return search
-
     def scale_batch_size(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Search, set the batch size, and record it."""
         before = getattr(trainer.datamodule, self._batch_arg_name, None)  # type: ignore[attr-defined]
@@ -127,6 +113,22 @@ class BatchSizeSearch(BatchSizeFinder):
         _record(
             trainer, BatchSizeFinder, ["data", "batch_size"], found, {"images per second": _speeds(starts)}
         )
+
+
+_RECORDED: dict[type[Callback], type[Callback]] = {
+    LearningRateFinder: LearningRateSearch,
+    BatchSizeFinder: BatchSizeSearch,
+}
+
+
+def recorded(callback: Callback) -> Callback:
+    """Return the search of this module with the arguments of Lightning's; another callback as it is."""
+    kind = _RECORDED.get(type(callback))
+    if kind is None:
+        return callback
+    search = kind.__new__(kind)
+    vars(search).update(vars(callback))
+    return search
 
 
 def _running_means(losses: list[float], weight: float = 0.98) -> list[float]:

@@ -6,9 +6,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import (
-    BatchSizeFinder,
     EarlyStopping,
-    LearningRateFinder,
     ModelCheckpoint,
     ModelSummary,
     ProgressBar,
@@ -19,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from imgcolor.callbacks import BestCheckpoint, EpochProgressBar, EpochSeed, NetworkSummary
 from imgcolor.callbacks.checkpoints import check_mode
-from imgcolor.callbacks.searches import BatchSizeSearch, LearningRateSearch
+from imgcolor.callbacks.searches import recorded
 from imgcolor.data import ImageDataModule
 from imgcolor.utils.errors import ImgcolorError
 from imgcolor.utils.files import CONFIG_FILE
@@ -51,10 +49,9 @@ def display_callbacks(arguments: Mapping[str, Any]) -> list[Callback]:
     """Return the progress bar and the summary of the network, unless the arguments of ``Trainer`` exclude them.
 
     Args:
-        arguments: The arguments, whose callbacks may have a progress bar or a summary of their own.
+        arguments: The arguments, whose list of callbacks may have a progress bar or a summary of its own.
     """
-    given = arguments.get("callbacks") or []
-    given = given if isinstance(given, list) else [given]
+    given = arguments["callbacks"]
     callbacks: list[Callback] = []
     if arguments.get("enable_progress_bar") is not False and not _has(given, ProgressBar):
         callbacks.append(EpochProgressBar())
@@ -69,13 +66,8 @@ def _has(callbacks: Sequence[Callback], kind: type[Callback]) -> bool:
 
 def with_recorded_searches(callbacks: Callback | Sequence[Callback] | None) -> list[Callback]:
     """Return callbacks in which Lightning's searches for learning rate and batch size record what they find."""
-    given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or [])
-    for number, callback in enumerate(given):
-        if type(callback) is LearningRateFinder:
-            given[number] = LearningRateSearch.from_lightning(callback)
-        elif type(callback) is BatchSizeFinder:
-            given[number] = BatchSizeSearch.from_lightning(callback)
-    return given
+    given = [callbacks] if isinstance(callbacks, Callback) else callbacks or []
+    return [recorded(callback) for callback in given]
 
 
 def check_trainer(trainer: Trainer, datamodule: ImageDataModule, command: str) -> None:

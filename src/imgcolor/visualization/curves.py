@@ -183,7 +183,7 @@ def plot_search(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = Figure(figsize=(6, 4), layout="constrained", dpi=150)
     axes = figure.subplots()
     for quantity, pairs in points.items():
         finite = [pair for pair in pairs if math.isfinite(pair[1])]
@@ -193,6 +193,4 @@ def plot_search(
     axes.set_xscale("log")
     axes.set_xlabel(name)
     axes.legend()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    atomic_write(path, buffer.getvalue())
+    _save(figure, path)
