@@ -90,8 +90,9 @@ def join_luma_offset(luma: Tensor, offset: Tensor) -> Tensor:
         >>> join_luma_offset(light, yellow).flatten().tolist()
         [1.0, 1.0, 0.375]
     """
-    room = torch.where(offset > 0, 1 - luma, luma)
-    fraction = (room / offset.abs().clamp(min=1e-12)).amin(dim=-3, keepdim=True).clamp(max=1)
+    highest = offset.amax(dim=-3, keepdim=True).clamp(min=1e-12)
+    lowest = offset.amin(dim=-3, keepdim=True).clamp(max=-1e-12)
+    fraction = torch.minimum((1 - luma) / highest, -luma / lowest).clamp(max=1)
     return (luma + fraction * offset).clamp(0, 1)
 
 

@@ -41,11 +41,11 @@ class LumaGrey(nn.Module):
         Returns:
             Float [B, 1, H, W] in [0, 1], rounded to 256 levels.
         """
-        red, green, blue = torch.split((images * 255).round(), 1, dim=1)
+        red, green, blue = torch.split((images * 255).round_(), 1, dim=1)
         # Pillow's integers: the weights times 2^16, plus half of 2^16 for rounding. All sums stay below 2^24,
-        # so float32 holds them exactly.
-        levels = ((19595 * red + 38470 * green + 7471 * blue + 32768) / 65536).floor()
-        return levels / 255
+        # so float32 holds them exactly. In place, because most of the time goes to reading and writing memory.
+        levels = (19595 * red).add_(green, alpha=38470).add_(blue, alpha=7471).add_(32768)
+        return levels.div_(65536).floor_().div_(255)
 
 
 class BoxDownsample(nn.Module):

@@ -64,8 +64,9 @@ class Photo:
             return cls(pixels, bits=16, metadata=Metadata.from_image(image, note))
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
         image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
-        pixels = torch.from_numpy(np.array(image)).float().div_(255)
-        pixels = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
+        values = torch.from_numpy(np.array(image))
+        values = values[None] if values.ndim == 2 else values.permute(2, 0, 1)
+        pixels = values.contiguous().float().div_(255)
         return cls(pixels, alpha, metadata=Metadata.from_image(image, note))
 
     @classmethod

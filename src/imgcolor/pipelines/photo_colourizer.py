@@ -17,6 +17,9 @@ from imgcolor.utils.errors import ImgcolorError
 _MAX_ASPECT_RATIO = 8.0
 """The network sees longer images as if the ratio of their sides were this."""
 
+_CACHED_PIXELS = 2**16
+"""Number of pixels, over all images, that are joined with their chroma at once: they fit in a processor's cache."""
+
 
 class PhotoColourizer(Colourizer):
     """Colourizes photos of any size with a network that predicts chroma.
@@ -64,11 +67,15 @@ class PhotoColourizer(Colourizer):
                     f"hint: expected a place inside the image of {width}×{height} pixels, found {hint.x},{hint.y}"
                 )
         most = max(1, 4 * MAX_BATCH_PIXELS // (height * width))
-        parts = [
-            self.coding.to_rgb(self.predict_chroma(part, hints), part, saturation)
-            for part in torch.split(grey, most)
-        ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        chroma = torch.cat([self.predict_chroma(part, hints) for part in torch.split(grey, most)])
+        if len(grey) == 1:
+            return self.coding.to_rgb(chroma, grey, saturation)
+        rgb = grey.new_empty(len(grey), 3, height, width)
+        few = max(1, _CACHED_PIXELS // (height * width))
+        for start in range(0, len(grey), few):
+            part = slice(start, start + few)
+            rgb[part] = self.coding.to_rgb(chroma[part], grey[part], saturation)
+        return rgb
 
     @torch.no_grad()
     def predict_chroma(self, grey: Tensor, hints: Sequence[Hint] = ()) -> Tensor:
