@@ -60,10 +60,29 @@ def test_variants_change_options_together_and_extra_options_apply_to_all(
     assert sum("base_channels=2 " in command and "batch_size=10" in command for command in commands) == 2
 
 
+def test_a_variant_can_have_its_own_experiment(
+    workplace: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = str(repository / "experiments" / "horses" / "colour_unet.yaml")
+    variants = {"RGB": {}, "colours": {"experiment": other, "data.batch_size": 5}}
+    write(workplace / "plan.yaml", repository, variants=variants)
+    assert main(["sweep", "plan.yaml", "--dry-run"]) == 0
+    first, second, _ = capsys.readouterr().out.splitlines()
+    assert "regression_cnn.yaml" in first
+    assert second.startswith(f"imgcolor fit --config {other} ")
+    assert "batch_size=5" in second
+    assert "--experiment" not in second
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ({}, "expected parameters or variants, found none"),
+        ({"variants": {"a": {"experiment": 3}}}, "variants: a: experiment: expected text, found 3"),
+        (
+            {"variants": {"a": {"experiment": "nowhere.yaml"}}},
+            "experiment: expected a file, found none at nowhere.yaml",
+        ),
         (
             {"variants": {"a": 3}},
             "variants: a: expected names with values, such as `data.batch_size: 10` on a line, found 3",

@@ -22,7 +22,10 @@ class ExperimentFile(ActionConfigFile):
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
         """Read a configuration."""
         super().__call__(
-            parser, cfg, find_packaged(Path(values)) if isinstance(values, str) else values, option_string
+            parser,
+            cfg,
+            str(find_packaged(Path(values))) if isinstance(values, str) else values,
+            option_string,
         )  # type: ignore[no-untyped-call]  # jsonargparse has no types here
 
 

@@ -90,13 +90,13 @@ def _check_trials(file: Path, plan: Sweep) -> None:
     Raises:
         ImgcolorError: If there is such an option.
     """
-    from imgcolor.cli.training import check_options  # imports torch and Lightning
+    from imgcolor.cli.training import check_fit_options  # imports torch and Lightning
     from imgcolor.cli.usage_errors import usage_error
 
     for values in plan.samples():
-        options = ["fit", f"--config={plan.experiment}", *trial_options(plan, values)]
+        options = [f"--config={plan.experiment_of(values)}", *trial_options(plan, values)]
         try:
-            check_options(options)
+            check_fit_options(options)
         except ArgumentError as error:
             raise UsageError(f"{file}: {usage_error(error, options)}") from error
 
@@ -105,7 +105,8 @@ def _print_trials(plan: Sweep) -> None:
     if plan.search == "grid":
         trials = list(plan.grid())
         for values in trials:
-            print(f"imgcolor fit --config {plan.experiment} {shlex.join(trial_options(plan, values))}")
+            options = shlex.join(trial_options(plan, values))
+            print(f"imgcolor fit --config {plan.experiment_of(values)} {options}")
         print(count_of(len(trials), "trial"))
     else:
         print(f"imgcolor fit --config {plan.experiment} {shlex.join(trial_options(plan, {}))}")

@@ -20,11 +20,11 @@ class Sweep:
 
     Attributes:
         name: The file's name without extension, which is also the name of the sweep's folder.
-        experiment: The configuration of every trial.
+        experiment: The configuration of every trial, unless its variant has another one.
         parameters: Option to its values: a list, or for ``random`` and ``tpe`` also ``{min, max}`` with ``log``
             or ``integer``.
         variants: Name to options with their values, which change together. Each variant is combined with all
-            parameters.
+            parameters. The key ``experiment`` of a variant is its configuration.
         overrides: Option to its value in every trial.
         search: ``grid`` tries all combinations, ``random`` draws values, ``tpe`` draws them near good ones (Optuna).
         trials: Number of trials of ``random`` and ``tpe``.
@@ -56,7 +56,12 @@ class Sweep:
     @property
     def swept(self) -> list[str]:
         """The options that differ between trials."""
-        return list(dict.fromkeys([*self.parameters, *itertools.chain(*self.variants.values())]))
+        options = [*self.parameters, *itertools.chain(*self.variants.values())]
+        return [option for option in dict.fromkeys(options) if option != "experiment"]
+
+    def experiment_of(self, values: Mapping[str, Any]) -> Path:
+        """Return the configuration of a trial."""
+        return Path(self.variants.get(values.get("variant", ""), {}).get("experiment", self.experiment))
 
     def samples(self) -> Iterator[dict[str, Any]]:
         """Yield combinations that have each value of each axis at least once; of a range its ends."""
@@ -105,8 +110,11 @@ def read_sweep(path: Path) -> Sweep:
         raise ImgcolorError(f"{path}: expected parameters or variants, found none")
     _check_types(path, given)
     plan = Sweep(**{**given, "name": path.stem, "experiment": Path(given["experiment"])})
-    if not find_packaged(plan.experiment).is_file():
-        raise ImgcolorError(f"{path}: experiment: expected a file, found none at {plan.experiment}")
+    for experiment in dict.fromkeys(
+        [plan.experiment, *(plan.experiment_of({"variant": v}) for v in plan.variants)]
+    ):
+        if not find_packaged(experiment).is_file():
+            raise ImgcolorError(f"{path}: experiment: expected a file, found none at {experiment}")
     for option, values in plan.parameters.items():
         ranged = isinstance(values, dict) and {"min", "max"} <= set(values)
         if not (isinstance(values, list) and values) and not (ranged and plan.search != "grid"):
@@ -123,9 +131,12 @@ def _check_types(path: Path, content: Mapping[str, Any]) -> None:
         _check_options(f"{path}: {key}", content.get(key, {}))
     for name, options in content.get("variants", {}).items():
         _check_options(f"{path}: variants: {name}", options)
-    for key in ("experiment", "metric"):
-        if not isinstance(content.get(key, ""), str):
-            raise ImgcolorError(f"{path}: {key}: expected text, found {content[key]!r}")
+    texts = {key: content[key] for key in ("experiment", "metric") if key in content}
+    for name, options in content.get("variants", {}).items():
+        texts |= {f"variants: {name}: experiment": options["experiment"]} if "experiment" in options else {}
+    for key, text in texts.items():
+        if not isinstance(text, str):
+            raise ImgcolorError(f"{path}: {key}: expected text, found {text!r}")
     for key, allowed in (("search", ("grid", "random", "tpe")), ("mode", ("min", "max"))):
         if content.get(key, allowed[0]) not in allowed:
             raise ImgcolorError(
@@ -149,7 +160,9 @@ def _check_options(place: str, options: Any) -> None:
 def trial_options(plan: Sweep, values: Mapping[str, Any]) -> list[str]:
     """Return the options of a trial for ``imgcolor fit``."""
     parameters = {option: value for option, value in values.items() if option != "variant"}
-    chosen = {**plan.overrides, **plan.variants.get(values.get("variant", ""), {}), **parameters}
+    variant = plan.variants.get(values.get("variant", ""), {})
+    together = {option: value for option, value in variant.items() if option != "experiment"}
+    chosen = {**plan.overrides, **together, **parameters}
     return [*(f"--{option}={format_value(value)}" for option, value in chosen.items()), *plan.options]
 
 

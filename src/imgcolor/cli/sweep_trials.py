@@ -135,7 +135,7 @@ def _trial(config: dict[str, Any], plan: Sweep, folder: str, place: str) -> None
         metrics = json.loads(earlier.with_name("metrics.json").read_text())
         tune.report({**metrics, "seconds": round(spent, 1), "status": "finished"})
         return
-    command = [sys.executable, "-m", "imgcolor", "fit", "--config", str(plan.experiment)]
+    command = [sys.executable, "-m", "imgcolor", "fit", "--config", str(plan.experiment_of(config))]
     command += trial_options(plan, config)
     command += [
         f"--trainer.logger.init_args.save_dir={folder}",

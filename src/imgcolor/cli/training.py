@@ -1,14 +1,14 @@
 """fit, validate, test, predict and baseline: LightningCLI with the callbacks that write the run folder."""
 
-import io
 import signal
 import sys
-from contextlib import redirect_stdout, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
+from jsonargparse import ArgumentParser, capture_parser
 from jsonargparse.typing import register_type
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Callback, Trainer
@@ -193,12 +193,7 @@ def run(arguments: list[str]) -> None:
     """
     quieten_lightning()
     keep_freed_memory()
-    write_enums_to_yaml()
-    register_type(torch.device)  # so that config.yaml has the name; StochasticWeightAveraging takes one
-    import_from_here()
-    # Options take the names of classes that are imported, and imgcolor.data imports its classes on first use.
-    for name in data.__all__:
-        getattr(data, name)
+    _prepare_parser()
     lost = LostRank()
     try:
         _run_cli(arguments, lost)
@@ -211,21 +206,45 @@ def run(arguments: list[str]) -> None:
         raise lost.error from error
 
 
-def check_options(arguments: list[str]) -> None:
-    """Parse the arguments of a command without running it.
+def check_fit_options(options: list[str]) -> None:
+    """Parse options of ``imgcolor fit`` without training.
 
     Args:
-        arguments: The command and its options.
+        options: The options, without the command.
 
     Raises:
-        ArgumentError: If the command would refuse them.
+        ArgumentError: If `imgcolor fit` would refuse them.
     """
-    with redirect_stdout(io.StringIO()), suppress(SystemExit):
-        run([*arguments, "--print_config"])
+    _fit_parser().parse_args(options)
 
 
-def _run_cli(arguments: list[str], lost: LostRank) -> None:
-    ImgcolorCLI(  # the constructor runs the command
+@cache
+def _fit_parser() -> ArgumentParser:
+    """Build the parser of ``imgcolor fit`` once: this takes longer than many uses of it."""
+    _prepare_parser()
+    return capture_parser(lambda: _run_cli([], LostRank(), _FitOptions))
+
+
+class _FitOptions(ImgcolorCLI):
+    """A command line that reads the options of ``fit`` alone."""
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Read the options, for :func:`jsonargparse.capture_parser`."""
+        assert isinstance(args, list)  # _run_cli() passes a list
+        self._parser("fit").parse_args(args)
+
+
+def _prepare_parser() -> None:
+    write_enums_to_yaml()
+    register_type(torch.device)  # so that config.yaml has the name; StochasticWeightAveraging takes one
+    import_from_here()
+    # Options take the names of classes that are imported, and imgcolor.data imports its classes on first use.
+    for name in data.__all__:
+        getattr(data, name)
+
+
+def _run_cli(arguments: list[str], lost: LostRank, cli: type[ImgcolorCLI] = ImgcolorCLI) -> None:
+    cli(  # the constructor runs the command
         ColourTask,
         ImageDataModule,
         trainer_class=ImgcolorTrainer,
