@@ -63,7 +63,13 @@ def test_colour_unet_parameters(filters: int, kernel: int, colours: int, inputs:
 
 @pytest.mark.parametrize("size", [(32, 32), (48, 80), (33, 35), (5, 7)])
 @pytest.mark.parametrize(
-    ("network", "channels"), [(RegressionCNN(4), 3), (ColourCNN(24, 4), 24), (ColourUNet(24, 4), 24)]
+    ("network", "channels"),
+    [
+        (RegressionCNN(4), 3),
+        (ColourCNN(24, 4), 24),
+        (ColourUNet(24, 4), 24),
+        (ColourUNet(24, 4, stride=2), 24),
+    ],
 )
 def test_the_output_has_the_height_and_width_of_the_input(
     network: nn.Module, channels: int, size: tuple[int, int]
@@ -143,3 +149,16 @@ def test_a_training_network_compiles_to_one_graph(network: nn.Module) -> None:
     torch._dynamo.reset()
     compiled = torch.compile(network, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(images), network(images))
+
+
+def test_convolutions_with_a_stride_replace_pooling() -> None:
+    """The first block of a U-Net with stride 2 is torch's convolution with stride 2, batch norm and ReLU."""
+    network = ColourUNet(5, 4, stride=2)
+    convolution, norm, relu = network.downconv1
+    image = torch.rand(2, 1, 12, 16)
+    reference = nn.functional.conv2d(image, convolution.weight, convolution.bias, stride=2, padding=1)
+    assert reference.shape == (2, 4, 6, 8)
+    torch.testing.assert_close(network.downconv1(image), relu(norm(reference)))
+    assert parameters(network) == parameters(ColourUNet(5, 4))
+    with pytest.raises(ValueError, match="stride: expected 1 or 2, found 3"):
+        ColourUNet(stride=3)

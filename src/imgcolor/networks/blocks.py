@@ -15,19 +15,22 @@ class SameConv2d(nn.Conv2d):
         out_channels: Channels of the output.
         kernel_size: Height and width of the kernels, an odd number.
         groups: Number of groups of channels that are convolved separately.
+        stride: 1, or 2 to halve height and width.
 
     Raises:
         ValueError: If ``kernel_size`` is even or not positive.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, groups: int = 1) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, groups: int = 1, stride: int = 1
+    ) -> None:
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f"kernel_size: expected an odd number such as 3 or 5, found {kernel_size}")
-        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2, groups=groups)
+        super().__init__(in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Convolve float [B, in_channels, H, W] to [B, out_channels, H, W]."""
-        if self.groups == 1 and fast_convolutions.is_training_on_cpu(self, maps):
+        """Convolve float [B, in_channels, H, W] to [B, out_channels, H / stride, W / stride], rounded up."""
+        if self.groups == 1 and self.stride == (1, 1) and fast_convolutions.is_training_on_cpu(self, maps):
             return fast_convolutions.conv2d(maps, self.weight, self.bias)
         return super().forward(maps)
 
@@ -64,7 +67,12 @@ class UpsampleConv2d(SameConv2d):
 
 
 def conv_block(
-    in_channels: int, out_channels: int, kernel_size: int, dropout: float = 0.0, pool: bool = False
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    dropout: float = 0.0,
+    pool: bool = False,
+    stride: int = 1,
 ) -> nn.Sequential:
     """Build a block of convolution, batch norm and ReLU, with optional pooling and dropout.
 
@@ -76,15 +84,17 @@ def conv_block(
         kernel_size: Height and width of the kernels, an odd number.
         dropout: Fraction of the channels that training sets to zero; 0 adds no layer.
         pool: Whether 2×2 max pooling halves height and width.
+        stride: Stride of the convolution; 2 halves height and width.
 
     Returns:
-        A module from [B, in_channels, H, W] to [B, out_channels, H, W], or [B, out_channels, H // 2, W // 2]
-        with ``pool``.
+        A module from [B, in_channels, H, W] to [B, out_channels, H, W]; ``pool`` and a ``stride`` of 2 each halve
+        height and width.
 
     Raises:
         ValueError: If ``kernel_size`` is even or not positive.
     """
-    layers = [SameConv2d(in_channels, out_channels, kernel_size), nn.BatchNorm2d(out_channels)]
+    convolution = SameConv2d(in_channels, out_channels, kernel_size, stride=stride)
+    layers = [convolution, nn.BatchNorm2d(out_channels)]
     if pool:
         layers.append(nn.MaxPool2d(2))
     layers.append(nn.ReLU())

@@ -22,6 +22,11 @@ class ColourUNet(nn.Module):
         in_channels: Channels of the input.
         scale_factor: Factor by which the input is upsampled first (nearest neighbour), such as 4 for
             super-resolution from 8×8 to 32×32.
+        stride: Stride of ``downconv1`` and ``downconv2``. With 1, 2×2 max pooling halves height and width; with
+            2, the convolution itself does, and there is no pooling.
+
+    Raises:
+        ValueError: If ``stride`` is neither 1 nor 2, or ``kernel_size`` is even or not positive.
     """
 
     def __init__(
@@ -32,17 +37,22 @@ class ColourUNet(nn.Module):
         dropout: float = 0.0,
         in_channels: int = 1,
         scale_factor: int = 1,
+        stride: int = 1,
     ) -> None:
         super().__init__()
+        if stride not in (1, 2):
+            raise ValueError(f"stride: expected 1 or 2, found {stride}")
         self.out_channels = out_channels
         self.base_channels = base_channels
         self.kernel_size = kernel_size
         self.dropout = dropout
         self.in_channels = in_channels
         self.scale_factor = scale_factor
+        self.stride = stride
         k, p = kernel_size, dropout
-        self.downconv1 = conv_block(in_channels, base_channels, k, p, pool=True)
-        self.downconv2 = conv_block(base_channels, 2 * base_channels, k, p, pool=True)
+        pool = stride == 1
+        self.downconv1 = conv_block(in_channels, base_channels, k, p, pool, stride)
+        self.downconv2 = conv_block(base_channels, 2 * base_channels, k, p, pool, stride)
         self.rfconv = conv_block(2 * base_channels, 2 * base_channels, k, p)
         self.upconv1 = conv_block(4 * base_channels, base_channels, k, p)
         self.upconv2 = UpsampleBlock(2 * base_channels, out_channels, k)
