@@ -12,6 +12,8 @@ import torch
 import yaml
 
 from imgcolor.cli.main import main
+from imgcolor.cli.sweep import _check_trials
+from imgcolor.cli.sweep_file import read_sweep
 from imgcolor.utils.precision import has_fast_bfloat16
 
 EXPERIMENTS = sorted(
@@ -61,8 +63,12 @@ def test_commands_of_a_sweep_are_valid(
     file = f"experiments/sweeps/{name}"
     assert (repository / file).read_text().splitlines()[0] == f"# imgcolor sweep {file}"
     assert main(["sweep", file, "--dry-run"]) == 0
-    *commands, count = capsys.readouterr().out.strip().splitlines()
-    assert count.split()[0] == str(len(commands))
+    *lines, count = capsys.readouterr().out.strip().splitlines()
+    commands = [line for line in lines if line.startswith("imgcolor fit ")]
+    if read_sweep(repository / file).search != "grid":  # one command, and a line per option that is drawn
+        assert len(commands) == 1
+        return
+    assert count.split()[0] == str(len(commands)) == str(len(lines))
     assert len(set(commands)) == len(commands)
     built = []
     for command in commands[:: max(1, len(commands) // 4)]:
@@ -72,3 +78,11 @@ def test_commands_of_a_sweep_are_valid(
         assert not done.value.code, printed.err
         built.append(printed.out)
     assert len(set(built)) == len(built)  # no value of the sweep gets lost on its way
+
+
+def test_values_of_a_search_are_valid(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository)
+    file = Path("experiments/sweeps/hyperparameters.yaml")
+    plan = read_sweep(file)
+    assert (plan.search, plan.trials, len(plan.parameters)) == ("tpe", 30, 5)
+    _check_trials(file, plan)

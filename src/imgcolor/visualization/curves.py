@@ -17,6 +17,7 @@ _TITLES = {
     "mse": "mean squared error",
     "psnr": "PSNR (dB)",
     "margin12": "12-margin accuracy",
+    "margin12_error": "12-margin error",
     "accuracy": "accuracy",
     "ssim": "SSIM",
     "delta_e": "CIEDE2000",
