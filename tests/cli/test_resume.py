@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import torch
 
+from image_helpers import noise, save
 from imgcolor.callbacks.resume_hint import resume_command
 from imgcolor.checkpoints.files import read_checkpoint
 from imgcolor.cli.main import main
+from imgcolor.data.stream_writer import write_stream
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -200,6 +202,15 @@ def resume_from_each_kill(workplace: Path, options: list[str], moments: list[int
 def test_run_killed_in_the_middle_of_epochs_equals_an_uninterrupted_one(workplace: Path) -> None:
     # After the 2nd step, in the middle; the 6th, the last of an epoch; the 7th.
     resume_from_each_kill(workplace, EACH_STEP, [3, 5, 2])
+
+
+def test_streamed_run_killed_in_the_middle_of_an_epoch_equals_an_uninterrupted_one(workplace: Path) -> None:
+    pytest.importorskip("litdata")
+    for split, count in (("train", 24), ("val", 10)):
+        for number in range(count):
+            save(workplace / "photos" / split / f"{number:02}.png", noise(32, 32, number))
+    write_stream(workplace / "photos", str(workplace / "chunks"), 32, workers=2)
+    resume_from_each_kill(workplace, [*EACH_STEP, "--data.source=stream", "--data.root=chunks"], [5])
 
 
 @pytest.mark.slow

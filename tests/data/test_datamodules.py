@@ -287,7 +287,7 @@ def test_size_must_be_a_multiple_of_the_scale_factor(size: int) -> None:
 def test_unknown_options_and_names() -> None:
     with pytest.raises(TypeError, match="colour"):
         HorseColourizationDataModule(colour="red")
-    with pytest.raises(ImgcolorError, match="expected lfw, folder or synthetic, found 'cifar10'"):
+    with pytest.raises(ImgcolorError, match="expected lfw, folder, stream or synthetic, found 'cifar10'"):
         FaceColourizationDataModule(source="cifar10")  # type: ignore[arg-type]
     with pytest.raises(ImgcolorError, match="expected an object with a method load"):
         ImageDataModule("folder", MeanGrey())
@@ -296,7 +296,7 @@ def test_unknown_options_and_names() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"source": "lfw"}, "expected cifar10, folder or synthetic"),
+        ({"source": "lfw"}, "expected cifar10, folder, stream or synthetic"),
         ({"source": "cifar10", "size": 64}, "expected 32"),
         ({"batch_size": 0}, "data.batch_size"),
         ({"eval_batch_size": -1}, "data.eval_batch_size"),

@@ -29,6 +29,7 @@ COMMANDS = {
     "baseline": "compute the metrics of methods without a network",
     "compare": "compare runs: options, final values, curves, images",
     "sweep": "train an experiment with many values of its options, by Ray Tune",
+    "stream": "write photos in chunks for training from object storage",
     "record": "add the final metrics of runs to a table of results",
     "report": "write the results page from the tables of results",
     "export": "write a network as ONNX, TorchScript or a small weights file",
@@ -55,8 +56,7 @@ _OTHER_WORDS = {
 
 _USAGE = """usage: imgcolor [--help] [--version] COMMAND ... [--debug]
 
-Train small networks that colourize and enlarge images, and use them on photos.
-Commands:
+Train small networks that colourize and enlarge images, and use them on photos:
 {commands}
 `imgcolor COMMAND --help` lists its options; --debug shows tracebacks."""
 

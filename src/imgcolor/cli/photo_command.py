@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from imgcolor.cli.failures import raise_failures
 from imgcolor.cli.options import CommandParser, UsageError, add_allow_import, import_from_here
 from imgcolor.cli.photo_jobs import find_photos
 from imgcolor.data.image_files import WRITABLE_FORMATS
@@ -18,8 +19,6 @@ from imgcolor.utils.text import count_of
 
 _COMPARED = 24
 """Number of photos in a comparison."""
-
-_SHOWN_FAILURES = 20
 
 
 def add_photo_arguments(parser: CommandParser, model: str, output: str) -> None:
@@ -109,7 +108,7 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
     hints = _hints(arguments, total + found_photos.existing) if command == "colourize" else []
     if not jobs:
         print(f"no photos to convert{already}")
-        _raise_failures(found_photos.missing, total)
+        raise_failures(found_photos.missing, total, "converted")
         return
     if arguments.allow_import:
         import_from_here()
@@ -177,7 +176,7 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
     print(f"{conversion.done} of {total} photos in {output}{written}{already}")
     if conversion.done and command == "colourize":
         print(f"The colours are guesses of the model {arguments.model}, and no evidence of the true ones.")
-    _raise_failures(conversion.failures, total)
+    raise_failures(conversion.failures, total, "converted")
 
 
 def _hints(arguments: Namespace, photos: int) -> list[Hint]:
@@ -195,15 +194,6 @@ def _hints(arguments: Namespace, photos: int) -> list[Hint]:
         return [Hint.parse(text) for text in arguments.hint]
     except ImgcolorError as error:
         raise UsageError(f"--{error}") from error
-
-
-def _raise_failures(failures: list[str], count: int) -> None:
-    if not failures:
-        return
-    for failure in failures[:_SHOWN_FAILURES]:
-        print(f"  {failure}", file=sys.stderr)
-    more = f" (the first {_SHOWN_FAILURES} above)" if len(failures) > _SHOWN_FAILURES else ""
-    raise ImgcolorError(f"{len(failures)} of {count} photos could not be converted{more}")
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ def quieten_lightning() -> None:
     for message in (
         "LightningCLI's args parameter",  # main() passes the arguments on
         ".*does not have many workers.*",  # the images are in memory
+        "Your `IterableDataset` has `__len__`",  # litdata counts the images of each process
         ".*treespec, LeafSpec.*",  # Lightning's own use of torch
         "You're using the WeightAveraging callback, but loading",  # checkpoints have the averaged weights
         "The dirpath has changed",  # a resumed run has its own folder

@@ -31,8 +31,8 @@ Run:
 Data:
   --data CLASS                   {Horse,Face,Photo}ColourizationDataModule,
                                  {Horse,Photo}SuperResolutionDataModule
-  --data.source NAME             cifar10, folder, lfw, synthetic
-  --data.root DIR                where the images are
+  --data.source NAME             cifar10, folder, lfw, stream, synthetic
+  --data.root DIR|URL            where the images are
   --data.size N                  height and width of the images in pixels
   --data.batch_size N            images per training step
   --data.augmentation CLASS      such as FlipAndShift
@@ -78,8 +78,8 @@ Example:
 Options:
   --config FILE                  the config.yaml of the run
   --ckpt_path FILE               the trained network; last: the newest run
-  --data.source NAME             cifar10, folder, lfw, synthetic
-  --data.root DIR                where the images are
+  --data.source NAME             cifar10, folder, lfw, stream, synthetic
+  --data.root DIR|URL            where the images are
   --data.eval_batch_size N       images per step
 {options}  --trainer.accelerator NAME     cpu, gpu, mps (default: auto)
 
@@ -98,8 +98,8 @@ Example:
 Options:
   --config FILE                  an experiment, or the config.yaml of a run
   --output FILE                  also write the metrics to this JSON file
-  --data.source NAME             cifar10, folder, lfw, synthetic
-  --data.root DIR                where the images are
+  --data.source NAME             cifar10, folder, lfw, stream, synthetic
+  --data.root DIR|URL            where the images are
 
 `imgcolor baseline --help-all` lists all options, and `imgcolor fit --help`
 explains more of them.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         LFWSource,
         MixedFolderSource,
         PhotoPatchSource,
+        StreamSource,
         SyntheticSource,
     )
 else:
@@ -48,6 +49,7 @@ else:
                 "LFWSource",
                 "MixedFolderSource",
                 "PhotoPatchSource",
+                "StreamSource",
                 "SyntheticSource",
             ],
         },
@@ -77,5 +79,6 @@ __all__ = [
     "PhotoVariation",
     "RandomPhotoCrop",
     "RandomSquareCrop",
+    "StreamSource",
     "SyntheticSource",
 ]

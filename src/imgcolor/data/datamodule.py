@@ -11,8 +11,10 @@ from torch.utils.data import DataLoader
 
 from imgcolor.data.batch import Batch
 from imgcolor.data.holdout import split_holdout
+from imgcolor.data.loaders import TrainingLoader, evaluation_loader
 from imgcolor.data.samplers import EvaluationSampler, InMemoryImages, TrainingSampler
 from imgcolor.data.sources.base import ImageSet, ImageSource, Split
+from imgcolor.data.sources.stream import StreamSource
 from imgcolor.utils.errors import ImgcolorError
 
 _GPU_MEMORY_FRACTION = 0.25
@@ -37,7 +39,7 @@ class ImageDataModule(LightningDataModule):
             :meth:`make_source` accepts.
         degradation: A module from float [B, 3, H, W] in [0, 1] to the input of the network, float [B, C, h,
             w] in [0, 1].
-        root: Folder of the images of a named source.
+        root: Folder of the images of a named source; for ``stream`` also a URL, such as ``s3://BUCKET/FOLDER``.
         size: Height and width of the images of a named source, in pixels; other images are resized and
             centre-cropped.
         train_images: Number of drawn training images of the source ``synthetic``.
@@ -56,9 +58,9 @@ class ImageDataModule(LightningDataModule):
         variations: Modules that change the degraded training images at random, one after the other, from float [B, C,
             h, w] in [0, 1] to the same, such as :class:`~imgcolor.data.PhotoVariation`. The original stays, so a
             network learns to undo them.
+        workers: Number of processes that read a stream; other sources need none.
         holdout: Fraction of the training images, in [0, 1), that a fit does not train on, and uses in place of
-            the validation images. It is the same in every run. Use it to choose settings,
-            so that the validation images stay unused.
+            the validation images, the same in every run. Choose settings with it, and the validation images stay unused.
 
     Raises:
         ImgcolorError: If an argument is out of range, or the name of the source is unknown.
@@ -69,7 +71,7 @@ class ImageDataModule(LightningDataModule):
         source: ImageSource | str,
         degradation: nn.Module,
         *,
-        root: Path = Path("data"),
+        root: str | Path = Path("data"),  # in this order, because Path would change the slashes of a URL
         size: int = 32,
         train_images: int = 2000,
         val_images: int = 500,
@@ -80,12 +82,17 @@ class ImageDataModule(LightningDataModule):
         shuffle: bool = True,
         augmentation: nn.Module | None = None,
         variations: list[nn.Module] | None = None,
+        workers: int = 1,
         holdout: float = 0.0,
     ) -> None:
         super().__init__()
-        for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
-            if value < 1:
-                raise ImgcolorError(f"data.{name}: expected a whole number of at least 1, found {value}")
+        for name, value, least in (
+            ("batch_size", batch_size, 1), ("eval_batch_size", eval_batch_size, 1), ("workers", workers, 0)
+        ):  # fmt: skip
+            if value < least:
+                raise ImgcolorError(
+                    f"data.{name}: expected a whole number of at least {least}, found {value}"
+                )
         if not 0 <= holdout < 1:
             raise ImgcolorError(f"data.holdout: expected a fraction in [0, 1), found {holdout}")
         self.degradation = degradation
@@ -100,8 +107,14 @@ class ImageDataModule(LightningDataModule):
         self.shuffle = shuffle
         self.augmentation = augmentation
         self.variations = variations or []
+        self.workers = workers
         self.holdout = holdout
-        self.source = self.make_source(source) if isinstance(source, str) else source
+        if source == "stream":
+            self.source: ImageSource = StreamSource(self.root, self.size)
+        else:
+            self.source = self.make_source(source) if isinstance(source, str) else source
+        if holdout and isinstance(self.source, StreamSource):
+            raise ImgcolorError(f"data.holdout: expected 0 with a stream, found {holdout}; use its val/")
         self._loaded: dict[Split, ImageSet] = {}
         self._holdout_split: tuple[ImageSet, ImageSet] | None = None
         self._fitting = False
@@ -109,7 +122,7 @@ class ImageDataModule(LightningDataModule):
         self._training_sampler: TrainingSampler | None = None
 
     def make_source(self, name: str) -> ImageSource:
-        """Return the source that a name stands for; subclasses define the names.
+        """Return the source that a name stands for; subclasses define the names, except ``stream``.
 
         Args:
             name: The argument ``source``.
@@ -206,6 +219,8 @@ class ImageDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the training images."""
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if self.seed is None else self.seed
+        if isinstance(self.source, StreamSource):
+            return self._training_stream(self.source, seed)
         images = self._on_device_of_model("train")
         weights = self.group_weights()
         self._training_sampler = TrainingSampler(
@@ -219,7 +234,15 @@ class ImageDataModule(LightningDataModule):
             weights=weights,
             **self._replicas(),
         )
-        return _TrainingLoader(images, self._training_sampler)
+        return TrainingLoader(images, self._training_sampler)
+
+    def _training_stream(self, source: StreamSource, seed: int) -> DataLoader[Tensor]:
+        if getattr(self.trainer, "overfit_batches", 0):
+            raise ImgcolorError(
+                "--trainer.overfit_batches: expected another source than stream; use a small folder"
+            )
+        epoch = lambda: self.trainer.current_epoch if self.trainer else 0  # noqa: E731
+        return source.training_loader(self.batch_size, self.shuffle, seed, self.workers, epoch)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """Batches of the validation images, in order."""
@@ -250,11 +273,13 @@ class ImageDataModule(LightningDataModule):
                 for rank in range(ranks)
             ]
             sampler.batches = [batch for each in samplers for batch in each.batches[:limit]]
-        return _loader(images, sampler)
+        return evaluation_loader(images, sampler)
 
     def _evaluation_dataloader(self, split: Split) -> DataLoader[Tensor]:
         images = self._on_device_of_model(split)
-        return _loader(images, EvaluationSampler(len(images), self.eval_batch_size, **self._replicas()))
+        return evaluation_loader(
+            images, EvaluationSampler(len(images), self.eval_batch_size, **self._replicas())
+        )
 
     def _on_device_of_model(self, split: Split) -> InMemoryImages:
         """Return the images of a split, copied to the GPU of a running trainer if they are small enough."""
@@ -273,25 +298,3 @@ class ImageDataModule(LightningDataModule):
         if self.trainer is None:
             return {}
         return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
-
-
-class _TrainingLoader(DataLoader[Tensor]):
-    """Training batches that can be resumed in the middle of an epoch: Lightning keeps the state in its checkpoints."""
-
-    def __init__(self, images: InMemoryImages, sampler: TrainingSampler) -> None:
-        self._batches = sampler
-        # A generator of its own: see _loader.
-        super().__init__(images, batch_size=None, sampler=sampler, generator=torch.Generator())
-
-    def state_dict(self) -> dict[str, int]:
-        return self._batches.state_dict()
-
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        self._batches.load_state_dict(state_dict)
-
-
-def _loader(images: InMemoryImages, sampler: EvaluationSampler) -> DataLoader[Tensor]:
-    # batch_size=None: the sampler gives the indices of whole batches. A generator of its own: each
-    # time a DataLoader is iterated over, it draws one random number; with the global generator, a resumed epoch
-    # would have other random numbers.
-    return DataLoader(images, batch_size=None, sampler=sampler, generator=torch.Generator())

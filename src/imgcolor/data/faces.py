@@ -13,8 +13,9 @@ class FaceColourizationDataModule(ImageDataModule):
 
     Args:
         source: ``folder`` (``ROOT/train/**``, ``ROOT/val/**`` and, if it exists, ``ROOT/test/**``), ``lfw``
-            (Labeled Faces in the Wild, which you place in ``ROOT/lfw-py``), ``synthetic`` (drawn faces, no
-            download), or, in Python, an object with ``load(split) -> ImageSet``.
+            (Labeled Faces in the Wild, which you place in ``ROOT/lfw-py``), ``stream`` (chunks, see
+            :class:`~imgcolor.data.StreamSource`), ``synthetic`` (drawn faces, no download), or, in Python, an object
+            with ``load(split) -> ImageSet``.
         size: Height and width of the images in pixels.
         train_images: Training images of the source ``synthetic``.
         val_images: Validation images of the source ``synthetic``.
@@ -25,7 +26,7 @@ class FaceColourizationDataModule(ImageDataModule):
 
     def __init__(
         self,
-        source: Literal["lfw", "folder", "synthetic"] | ImageSource = "synthetic",
+        source: Literal["lfw", "folder", "stream", "synthetic"] | ImageSource = "synthetic",
         size: int = 80,
         train_images: int = 1000,
         val_images: int = 250,
@@ -52,4 +53,4 @@ class FaceColourizationDataModule(ImageDataModule):
             return FolderSource(self.root, self.size, self.memory_limit)
         if name == "synthetic":
             return SyntheticSource(draw_faces, self.size, self.train_images, self.val_images)
-        raise ImgcolorError(f"data.source: expected lfw, folder or synthetic, found {name!r}")
+        raise ImgcolorError(f"data.source: expected lfw, folder, stream or synthetic, found {name!r}")

@@ -16,8 +16,9 @@ class _HorseDataModule(ImageDataModule):
     Args:
         degradation: See :class:`ImageDataModule`.
         source: ``cifar10`` (one category of CIFAR-10, downloaded to ``root`` if it is not there), ``folder``
-            (``ROOT/train/**``, ``ROOT/val/**`` and, if it exists, ``ROOT/test/**``), ``synthetic`` (drawn
-            horses, no download), or, in Python, an object with ``load(split) -> ImageSet``.
+            (``ROOT/train/**``, ``ROOT/val/**`` and, if it exists, ``ROOT/test/**``), ``stream`` (chunks, see
+            :class:`~imgcolor.data.StreamSource`), ``synthetic`` (drawn horses, no download), or, in Python, an object
+            with ``load(split) -> ImageSet``.
         category: Category of CIFAR-10.
         **kwargs: See :class:`ImageDataModule`.
     """
@@ -25,7 +26,7 @@ class _HorseDataModule(ImageDataModule):
     def __init__(
         self,
         degradation: nn.Module,
-        source: Literal["cifar10", "folder", "synthetic"] | ImageSource = "synthetic",
+        source: Literal["cifar10", "folder", "stream", "synthetic"] | ImageSource = "synthetic",
         category: str = "horse",
         **kwargs: Any,
     ) -> None:
@@ -44,7 +45,7 @@ class _HorseDataModule(ImageDataModule):
             return FolderSource(self.root, self.size, self.memory_limit)
         if name == "synthetic":
             return SyntheticSource(draw_horses, self.size, self.train_images, self.val_images)
-        raise ImgcolorError(f"data.source: expected cifar10, folder or synthetic, found {name!r}")
+        raise ImgcolorError(f"data.source: expected cifar10, folder, stream or synthetic, found {name!r}")
 
 
 class HorseColourizationDataModule(_HorseDataModule):

@@ -25,8 +25,8 @@ class PhotoColourizationDataModule(ImageDataModule):
 
     Args:
         source: ``folder`` (``ROOT/train/**``, ``ROOT/val/**`` and, if it exists, ``ROOT/test/**``, for ``root``
-            or each of ``roots``), ``synthetic`` (drawn horses, no download), or, in Python, an object with
-            ``load(split) -> ImageSet``.
+            or each of ``roots``), ``stream`` (chunks, see :class:`~imgcolor.data.StreamSource`), ``synthetic`` (drawn
+            horses, no download), or, in Python, an object with ``load(split) -> ImageSet``.
         roots: Folders that are mixed, in place of ``root``.
         weights: How often training images of each of the ``roots`` are used, in relation to each other: with 9
             and 1, nine of ten images of an epoch are from the first folder. By default all images are used
@@ -39,7 +39,7 @@ class PhotoColourizationDataModule(ImageDataModule):
 
     def __init__(
         self,
-        source: Literal["folder", "synthetic"] | ImageSource = "folder",
+        source: Literal["folder", "stream", "synthetic"] | ImageSource = "folder",
         roots: list[Path] | None = None,
         weights: list[float] | None = None,
         *,
@@ -68,7 +68,7 @@ class PhotoColourizationDataModule(ImageDataModule):
             return FolderSource(self.root, self.size, self.memory_limit)
         if name == "synthetic":
             return SyntheticSource(draw_horses, self.size, self.train_images, self.val_images)
-        raise ImgcolorError(f"data.source: expected folder or synthetic, found {name!r}")
+        raise ImgcolorError(f"data.source: expected folder, stream or synthetic, found {name!r}")
 
     def group_weights(self) -> list[float] | None:
         """Return the weights of the folders."""
@@ -86,8 +86,9 @@ class PhotoSuperResolutionDataModule(ImageDataModule):
     change the low-resolution crops in training.
 
     Args:
-        source: ``folder`` (``ROOT/train/**``, ``ROOT/val/**`` and, if it exists, ``ROOT/test/**``), ``synthetic``
-            (drawn horses, no download), or, in Python, an object with ``load(split) -> ImageSet``.
+        source: ``folder`` (``ROOT/train/**``, ``ROOT/val/**`` and, if it exists, ``ROOT/test/**``), ``stream`` (chunks,
+            see :class:`~imgcolor.data.StreamSource`), ``synthetic`` (drawn horses, no download), or, in Python, an
+            object with ``load(split) -> ImageSet``.
         scale_factor: Ratio of the size of the original to the size of the low-resolution image.
         crop_size: Height and width of the training crops in pixels of the original; at most ``size``. Not used with
             another ``augmentation``.
@@ -102,7 +103,7 @@ class PhotoSuperResolutionDataModule(ImageDataModule):
 
     def __init__(
         self,
-        source: Literal["folder", "synthetic"] | ImageSource = "folder",
+        source: Literal["folder", "stream", "synthetic"] | ImageSource = "folder",
         scale_factor: int = 4,
         crop_size: int = 96,
         scales: list[float] | None = None,
@@ -133,4 +134,4 @@ class PhotoSuperResolutionDataModule(ImageDataModule):
             return PhotoPatchSource(self.root, self.size, self.scales, self.memory_limit)
         if name == "synthetic":
             return SyntheticSource(draw_horses, self.size, self.train_images, self.val_images)
-        raise ImgcolorError(f"data.source: expected folder or synthetic, found {name!r}")
+        raise ImgcolorError(f"data.source: expected folder, stream or synthetic, found {name!r}")

@@ -1,4 +1,4 @@
-"""Sources of images: CIFAR-10, Labeled Faces in the Wild, a folder of image files, and drawings.
+"""Sources of images: CIFAR-10, Labeled Faces in the Wild, folders of image files, chunks, drawings.
 
 Names are imported on first use: CIFAR-10 and LFW need torchvision, which the drawings in the demo do without.
 """
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from imgcolor.data.sources.folder import FolderSource, MixedFolderSource
     from imgcolor.data.sources.lfw import LFWSource
     from imgcolor.data.sources.photo_patches import PhotoPatchSource
+    from imgcolor.data.sources.stream import StreamSource
     from imgcolor.data.sources.synthetic import SyntheticSource
 else:
     __getattr__ = lazy_exports(
@@ -27,6 +28,7 @@ else:
             "folder": ["FolderSource", "MixedFolderSource"],
             "lfw": ["LFWSource"],
             "photo_patches": ["PhotoPatchSource"],
+            "stream": ["StreamSource"],
             "synthetic": ["SyntheticSource"],
         },
     )
@@ -40,6 +42,7 @@ __all__ = [
     "MixedFolderSource",
     "PhotoPatchSource",
     "Split",
+    "StreamSource",
     "SyntheticSource",
     "draw_faces",
     "draw_horses",

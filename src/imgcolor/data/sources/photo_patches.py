@@ -65,7 +65,7 @@ class PhotoPatchSource:
                 than a patch.
         """
         folder, files = split_files(self.root, split)
-        scales, stride = (self.scales, max(1, self.size // 2)) if split == "train" else ((1.0,), self.size)
+        scales, stride = self._grid(split)
         patches = [patch for n, file in enumerate(files) for patch in self._patches(n, file, scales, stride)]
         pixels = read_or_map(
             files,
@@ -75,10 +75,34 @@ class PhotoPatchSource:
             count=len(patches),
             settings=f"patches {scales} {stride}",
         )
-        names = tuple(
-            f"{files[p.file].relative_to(folder).as_posix()} {p.scale:g} {p.top},{p.left}" for p in patches
-        )
+        names = tuple(f"{files[p.file].relative_to(folder).as_posix()}{p.suffix}" for p in patches)
         return ImageSet(pixels, names)
+
+    def cut(self, file: Path, split: Split) -> list[tuple[str, torch.Tensor]]:
+        """Cut one photo into patches, as :meth:`load` does.
+
+        Returns:
+            For each patch, what its name has after the path of the photo, and uint8 [3, size, size].
+
+        Raises:
+            ImgcolorError: If the photo cannot be read or is smaller than a patch.
+        """
+        patches = self._patches(0, file, *self._grid(split))
+        photo = decode(file, to_rgb)
+        return [
+            (patch.suffix, self._crop(copy, patch).contiguous())
+            for scale in dict.fromkeys(patch.scale for patch in patches)
+            for copy in [_resized(photo, scale)]
+            for patch in patches
+            if patch.scale == scale
+        ]
+
+    def _grid(self, split: Split) -> tuple[tuple[float, ...], int]:
+        """Return the scales of the photos of a split, and the largest distance of two patches."""
+        return (self.scales, max(1, self.size // 2)) if split == "train" else ((1.0,), self.size)
+
+    def _crop(self, photo: torch.Tensor, patch: "_Patch") -> torch.Tensor:
+        return photo[:, patch.top : patch.top + self.size, patch.left : patch.left + self.size]
 
     def _patches(self, number: int, file: Path, scales: Sequence[float], stride: int) -> "list[_Patch]":
         """Return where the patches of one photo are."""
@@ -109,8 +133,8 @@ class PhotoPatchSource:
             photo = decode(files[number], to_rgb)
             own = patches_of.get(number, [])
             copies = {scale: _resized(photo, scale) for scale in {patch.scale for _, patch in own}}
-            for index, (_, scale, top, left) in own:
-                pixels[index] = copies[scale][:, top : top + self.size, left : left + self.size]
+            for index, patch in own:
+                pixels[index] = self._crop(copies[patch.scale], patch)
 
         with quiet_pillow():
             read_in_parallel(read, len(files), what)
@@ -123,6 +147,11 @@ class _Patch(NamedTuple):
     scale: float
     top: int
     left: int
+
+    @property
+    def suffix(self) -> str:
+        """What the name of the patch has after the path of the photo."""
+        return f" {self.scale:g} {self.top},{self.left}"
 
 
 def _starts(length: int, size: int, stride: int) -> list[int]:
