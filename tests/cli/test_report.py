@@ -202,6 +202,10 @@ def test_all_runs_are_ranked_where_a_search_chose_the_values(results: Path) -> N
     ("row", "message"),
     [
         ({"name": "a"}, "row 'a': expected name, and one of report and runs, found name"),
+        (
+            {"name": "a", "runs": [{"results": "rates"}]},
+            "row 'a': runs: expected an experiment, found results",
+        ),
         ({"name": "a", "report": {"val/psnr": "3"}}, "row 'a': expected metrics of val/mse.*found val/psnr"),
     ],
 )
@@ -232,6 +236,9 @@ def test_readme_gets_its_table(results: Path, capsys: pytest.CaptureFixture[str]
     write_runs(folder / "results", [ROWS[0], *ROWS[2:]])
     assert main(["report", "--folder", str(folder)]) == 0
     assert "Each value is one run with seed 0." in readme.read_text()
+    readme.unlink()
+    assert main(["report", "--folder", str(folder)]) == 1
+    assert "README.md: expected the README" in capsys.readouterr().err
     readme.write_text("# Name\n")
     assert main(["report", "--folder", str(folder)]) == 1
     assert "README.md: expected the table between <!--results-->" in capsys.readouterr().err
@@ -279,6 +286,15 @@ def test_results_page_and_readme_are_up_to_date(repository: Path) -> None:
     assert (repository / "experiments" / "RESULTS.md").read_text() == render(results)
     readme = (repository / "README.md").read_text()
     assert readme == with_readme_table(readme, results, read_page(results))
+
+
+def test_our_values_in_the_readme_are_better_than_the_report_and_the_baselines(repository: Path) -> None:
+    for _, metric, *values in cells((repository / "README.md").read_text())[2:]:
+        # The first number of a cell, without the spread.
+        *others, ours = [float(found[0]) for value in values if (found := re.findall(r"[\d.]+", value))]
+        assert others
+        for other in others:
+            assert ours < other if "lower is better" in metric else ours > other, metric
 
 
 def test_values_of_photos_in_the_readme_stand_in_their_page(repository: Path) -> None:

@@ -42,6 +42,10 @@ def run(arguments: Namespace) -> None:
     texts = {arguments.folder / "RESULTS.md": render(results)}
     if "readme" in page:
         readme = arguments.folder.parent / "README.md"
+        if not readme.is_file():
+            raise ImgcolorError(
+                f"{readme}: expected the README whose table page.yaml has, found no such file"
+            )
         texts[readme] = with_readme_table(readme.read_text(encoding="utf-8"), results, page)
     for path, text in texts.items():
         atomic_write(path, text)

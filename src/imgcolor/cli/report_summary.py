@@ -1,12 +1,14 @@
 """Summary tables of the results page, and the table of the README that is made from them."""
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imgcolor.baselines.comparison import HIGHER_IS_BETTER
+from imgcolor.cli.record import read_options
 from imgcolor.cli.report_runs import Run, Value, commands, mean_value, runs_in
 from imgcolor.cli.report_tables import markdown_table
 from imgcolor.utils.errors import ImgcolorError
@@ -57,6 +59,10 @@ def summary_rows(results: Path, summary: Mapping[str, Any]) -> list[SummaryRow]:
         values = {metric: _published(value) for metric, value in row.get("report", {}).items()}
         used: list[Run] = []
         for source in row.get("runs", ()):
+            if "experiment" not in source:
+                raise ImgcolorError(
+                    f"{place}: runs: expected an experiment, found {', '.join(source) or 'none'}"
+                )
             found = _runs_of(results, summary, source)
             used += [] if baseline else found
             for metric in source.get("metrics", metrics):
@@ -72,11 +78,13 @@ def summary_rows(results: Path, summary: Mapping[str, Any]) -> list[SummaryRow]:
 
 
 def _runs_of(results: Path, summary: Mapping[str, Any], source: Mapping[str, Any]) -> list[Run]:
-    wanted = (source["experiment"], source.get("overrides", ""))
+    wanted = read_options(shlex.split(source.get("overrides", "")))
     return [
         run
         for run in runs_in(results, source.get("results", summary["results"]))
-        if (run["experiment"], run["overrides"]) == wanted and run["images"] != "synthetic"
+        if run["experiment"] == source["experiment"]
+        and read_options(shlex.split(run["overrides"])) == wanted
+        and run["images"] != "synthetic"
     ]
 
 
