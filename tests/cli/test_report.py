@@ -44,7 +44,7 @@ UNET = "experiments/horses/colour_unet.yaml"
 COLUMNS = ["experiment", "overrides", "images", "seed", "commit", "hardware", "epochs", "seconds", "status"]
 COLUMNS += ["val/mse", "val/accuracy", "baseline/grey_lookup/mse"]
 END = ["abc", "a CPU", "25", "60.2", "finished"]
-ROWS = [
+ROWS: list[list[object]] = [
     [UNET, "--model.optimizer.lr=0.1", "folder", "0", *END, 0.004, 0.5, 0.003],
     [UNET, "--model.optimizer.lr=0.1", "folder", "1", *END, 0.006, 0.7, 0.003],
     [UNET, "--model.optimizer.lr=1.0", "folder", "0", "abc", "a CPU", "3", "6", "diverged", "", "", ""],
@@ -58,7 +58,7 @@ CURVES = [
     for rate in (0.1, 0.001)
     for epoch in range(3)
 ]
-SUMMARY = {
+SUMMARY: dict[str, object] = {
     "results": "rates",
     "metrics": {
         "val/mse": {"name": "MSE", "decimals": 3},
