@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from imgcolor.cli.failures import raise_failures
 from imgcolor.cli.options import CommandParser, UsageError, add_allow_import, import_from_here
@@ -69,6 +70,11 @@ def add_photo_arguments(parser: CommandParser, model: str, output: str) -> None:
         help=f"also write comparison.png: the first {_COMPARED} photos with their results and, "
         "where they have colours, the originals; enlarged photos with nearest and bicubic interpolation",
     )
+    parser.add_argument(
+        "--address",
+        help="the address of a Ray cluster, such as auto, whose nodes convert the photos; they must share the folders "
+        "(default: this machine converts them)",
+    )
     add_allow_import(parser)
 
 
@@ -88,6 +94,10 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
         )
     if arguments.overwrite and arguments.skip_existing:
         raise UsageError("expected --overwrite or --skip-existing, found both")
+    if arguments.compare and arguments.address:
+        raise UsageError(
+            "expected --compare or --address, found both; the nodes of a cluster return no images"
+        )
     output: Path = arguments.output
     comparison = output / "comparison.png" if arguments.compare else None
     found_photos = find_photos(
@@ -113,51 +123,43 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
     if arguments.allow_import:
         import_from_here()
 
+    from imgcolor.cli.photo_settings import PhotoSettings
     from imgcolor.cli.runtime import keep_freed_memory
-    from imgcolor.pipelines import PhotoColourizer, Upscaler, load
-    from imgcolor.pipelines.photo_conversion import Conversion, convert_photos
-    from imgcolor.pipelines.previews import colourized_previews, upscaled_previews
+    from imgcolor.pipelines.photo_conversion import Conversion
 
     keep_freed_memory()
-    pipeline = load(arguments.model, arguments.allow_import)
-    found = "upscale" if isinstance(pipeline, Upscaler) else "colourize"
-    if found != command:
-        raise ImgcolorError(
-            f"--model {arguments.model}: expected a model for `imgcolor {command}`, found one for `imgcolor {found}`"
-        )
-    if hints and not isinstance(pipeline, PhotoColourizer):
-        raise ImgcolorError(
-            f"--hint: expected a model that uses hints, such as photos, found {arguments.model}"
-        )
-    if isinstance(pipeline, PhotoColourizer) and arguments.scale != "working":
-        raise ImgcolorError(
-            f"--scale: expected working with the model {arguments.model}, found {arguments.scale}"
-        )
-    conversion = Conversion(failures=[*found_photos.missing])
-    convert = partial(
-        convert_photos,
-        jobs,
-        conversion=conversion,
+    settings = PhotoSettings(
+        command,
+        arguments.model,
+        tuple(arguments.allow_import),
         keep_metadata=not arguments.strip,
-        strict=arguments.strict,
-        previews=_COMPARED if comparison else 0,
+        **({} if command == "upscale" else _colour_settings(arguments, hints)),
     )
+    convert = settings.load()
+    conversion = Conversion(failures=[*found_photos.missing])
+    nodes = 0
     try:
-        with _progress_bar(len(jobs)) as advance:
-            if isinstance(pipeline, Upscaler):
-                factor = pipeline.scale_factor
-                convert(
-                    convert=pipeline.upscale_batch,
-                    scale_factor=factor,
-                    make_previews=partial(upscaled_previews, scale_factor=factor),
+        if arguments.address:
+            from imgcolor.cli.ray_cluster import ray_cluster
+
+            with ray_cluster(arguments.address, command), _progress_bar(len(jobs)) as advance:
+                from imgcolor.cli.photo_cluster import convert_on_cluster
+
+                nodes = convert_on_cluster(
+                    jobs,
+                    settings,
+                    conversion,
+                    overwrite=arguments.overwrite,
+                    strict=arguments.strict,
                     advance=advance,
                 )
-            else:
+        else:
+            with _progress_bar(len(jobs)) as advance:
                 convert(
-                    convert=lambda pixels: pipeline.colourize_batch(
-                        pipeline.to_grey(pixels), arguments.scale, hints, arguments.saturation
-                    ),
-                    make_previews=partial(colourized_previews, to_grey=pipeline.to_grey),
+                    jobs,
+                    conversion=conversion,
+                    strict=arguments.strict,
+                    previews=_COMPARED if comparison else 0,
                     advance=advance,
                 )
     except KeyboardInterrupt:
@@ -173,10 +175,15 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
 
         save_image(comparison_sheet(conversion.previews), comparison)
     written = f", {comparison}" if conversion.previews else ""
-    print(f"{conversion.done} of {total} photos in {output}{written}{already}")
+    where = f", by {count_of(nodes, 'node')}" if nodes else ""
+    print(f"{conversion.done} of {total} photos in {output}{written}{where}{already}")
     if conversion.done and command == "colourize":
         print(f"The colours are guesses of the model {arguments.model}, and no evidence of the true ones.")
     raise_failures(conversion.failures, total, "converted")
+
+
+def _colour_settings(arguments: Namespace, hints: list[Hint]) -> dict[str, Any]:
+    return {"scale": arguments.scale, "hints": tuple(hints), "saturation": arguments.saturation}
 
 
 def _hints(arguments: Namespace, photos: int) -> list[Hint]:

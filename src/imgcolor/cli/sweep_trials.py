@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from imgcolor.cli.ray_cluster import ray_cluster
 from imgcolor.cli.sweep_file import Sweep, trial_name, trial_options
 from imgcolor.utils.errors import DivergedError, ImgcolorError
 from imgcolor.utils.files import RUN_FILE, read_rows
@@ -36,13 +37,11 @@ def run_trials(plan: Sweep, folder: Path, address: str | None, resume: bool) -> 
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # imgcolor writes its own files
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # its tables cannot be switched off
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        import ray
         from ray import tune
     except ImportError as error:
         raise ImgcolorError(
-            f"sweep: expected Ray Tune, found none ({error}); install it with pip install 'imgcolor[sweep]'"
+            f"sweep: expected Ray Tune, found none ({error}); install it with pip install 'imgcolor[ray]'"
         ) from error
     state = folder / "ray"
     restorable = tune.Tuner.can_restore(str(state))
@@ -55,9 +54,8 @@ def run_trials(plan: Sweep, folder: Path, address: str | None, resume: bool) -> 
         )
     from imgcolor.cli.sweep_display import SweepDisplay
 
-    ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the display shows what it reports
-    try:
+    with ray_cluster(address, "sweep"):
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the display shows what it reports
         trainable = tune.with_resources(
             tune.with_parameters(_trial, plan=plan, folder=str(folder), place=str(Path.cwd())),
             {"cpu": plan.cpus, "gpu": plan.gpus},
@@ -81,8 +79,6 @@ def run_trials(plan: Sweep, folder: Path, address: str | None, resume: bool) -> 
                 ),
             )
         return tuner.fit()
-    finally:
-        ray.shutdown()
 
 
 def _ray_name(trial: Any) -> str:
@@ -98,7 +94,7 @@ def _search(plan: Sweep) -> Any:
         return OptunaSearch()
     except (ImportError, AssertionError) as error:
         raise ImgcolorError(
-            f"sweep: search tpe needs Optuna ({error}); install it with pip install 'imgcolor[sweep]'"
+            f"sweep: search tpe needs Optuna ({error}); install it with pip install 'imgcolor[ray]'"
         ) from error
 
 

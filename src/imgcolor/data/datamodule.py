@@ -60,7 +60,7 @@ class ImageDataModule(LightningDataModule):
             network learns to undo them.
         workers: Number of processes that read a stream; other sources need none.
         holdout: Fraction of the training images, in [0, 1), that a fit does not train on, and uses in place of
-            the validation images, the same in every run. Choose settings with it, and the validation images stay unused.
+            the validation images, the same in every run. Choose settings with it; the validation images stay unused.
 
     Raises:
         ImgcolorError: If an argument is out of range, or the name of the source is unknown.
