@@ -1,5 +1,6 @@
 """The progress bar of a run: one line."""
 
+import time
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -10,6 +11,7 @@ from lightning.pytorch.callbacks.progress.rich_progress import (
     MetricsTextColumn,
     ProcessingSpeedColumn,
 )
+from lightning.pytorch.utilities.types import STEP_OUTPUT
 from rich.console import Console
 from rich.progress import ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Column
@@ -20,6 +22,9 @@ from imgcolor.utils.text import four_digits
 _WIDE = 110
 """Terminals with this many columns have room for the speed."""
 
+_FRAMES_PER_SECOND = 10
+"""How often the bar is drawn; Lightning's 100 times would take time from the training."""
+
 
 class EpochProgressBar(RichProgressBar):
     """A progress bar on one line: epoch from 1, batches, remaining time, and metrics with four digits.
@@ -27,6 +32,19 @@ class EpochProgressBar(RichProgressBar):
     It shows what modules log with ``prog_bar=True``. The name of a validation metric other than the loss is shown
     without ``val/``.
     """
+
+    def __init__(self, refresh_rate: int = _FRAMES_PER_SECOND, leave: bool = False) -> None:
+        super().__init__(refresh_rate, leave)
+        self._shown = 0.0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: STEP_OUTPUT, batch: Any, batch_idx: int
+    ) -> None:
+        """Show a batch, unless the last one has been shown for less time than a frame."""
+        now = time.monotonic()
+        if trainer.is_last_batch or now - self._shown >= 1 / max(1, self.refresh_rate):
+            self._shown = now
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """Return name to value, as text; training metrics come first."""

@@ -42,12 +42,13 @@ from imgcolor.cli.help_parser import ShortHelpParser
 from imgcolor.cli.options import import_from_here
 from imgcolor.cli.resuming import last_checkpoint
 from imgcolor.cli.runtime import (
+    find_gpus_without_nvml,
     keep_freed_memory,
     quieten_lightning,
     write_enums_to_yaml,
 )
 from imgcolor.cli.summaries import summarize_fit, summarize_metrics, summarize_predictions
-from imgcolor.cli.trainer import ImgcolorTrainer
+from imgcolor.cli.trainer import ImgcolorTrainer, NoProfiler
 from imgcolor.cli.trainer_arguments import (
     allowed_callbacks,
     check_trainer,
@@ -109,6 +110,7 @@ class ImgcolorCLI(LightningCLI):
             config["logger"] = None
             self.save_config_callback = None
         config["callbacks"] = with_recorded_searches(config.get("callbacks"))
+        config["profiler"] = config.get("profiler") or NoProfiler()
         given = [*self.trainer_defaults["callbacks"], *display_callbacks(config)]
         self.trainer_defaults["callbacks"] = allowed_callbacks(config, given)
         return super()._instantiate_trainer(config, allowed_callbacks(config, callbacks))
@@ -193,6 +195,7 @@ def run(arguments: list[str]) -> None:
     """
     quieten_lightning()
     keep_freed_memory()
+    find_gpus_without_nvml()
     _prepare_parser()
     lost = LostRank()
     try:

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MetricCollection
 
 from imgcolor.colour import OutputCoding
 from imgcolor.data import Batch, ImageDataModule
@@ -17,7 +17,7 @@ from imgcolor.networks.flip_tta import run_network
 from imgcolor.tasks.checkpointing import CheckpointedModule
 from imgcolor.tasks.compatibility import check_callbacks, make_weights_contiguous
 from imgcolor.tasks.fitting import fit_tables, restart_weight_averaging
-from imgcolor.tasks.measuring import images_with_prediction, make_metrics
+from imgcolor.tasks.measuring import MeanLoss, images_with_prediction, make_metrics
 from imgcolor.tasks.schedules import LRInterval, LRSchedulerCallable, with_schedule
 from imgcolor.tasks.transfer import init_network
 from imgcolor.utils.errors import DivergedError, ImgcolorError
@@ -75,12 +75,23 @@ class ColourTask(CheckpointedModule, ABC):
         self._make_optimizer = optimizer
         self._make_lr_scheduler = lr_scheduler
         self._lr_interval = lr_interval
-        self.train_loss = MeanMetric()
+        self.train_loss = MeanLoss()
         # Codings give images in [0, 1]. To check that at each step would cost time, and on a GPU a synchronisation.
         self.train_metrics = make_metrics("train/", validate_args=False)
         self.val_metrics = make_metrics("val/")
         self.test_metrics = make_metrics("test/")
         self._last_finite_loss: Tensor | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, in less time than torch where it is text.
+
+        Lightning sets the name of the current hook about 50 times per step. torch searches all weights, buffers and
+        modules of the task for an attribute before it sets it.
+        """
+        if (value is None or isinstance(value, str)) and name in self.__dict__:
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     @abstractmethod
     def loss(self, output: Tensor, original: Tensor) -> Tensor:

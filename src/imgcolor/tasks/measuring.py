@@ -1,11 +1,33 @@
 """The metrics that tasks log, and the images that they display."""
 
 from torch import Tensor
-from torchmetrics import MeanSquaredError, Metric, MetricCollection
+from torchmetrics import MeanMetric, MeanSquaredError, Metric, MetricCollection
 
 from imgcolor.baselines import matching_baselines
 from imgcolor.data import Batch
 from imgcolor.metrics import MarginAccuracy, MarginError, PeakSignalNoiseRatio
+
+
+class MeanLoss(MeanMetric):
+    """Mean of the losses of batches over all images.
+
+    ``MeanMetric`` searches each value for NaN, which takes time at each step, and on a GPU a synchronisation; without
+    that search (``nan_strategy="disable"``) it ignores the weights (torchmetrics 1.9). A task checks its losses itself.
+    """
+
+    mean_value: Tensor
+    weight: Tensor
+
+    def update(self, value: float | Tensor, weight: float | Tensor | None = None) -> None:
+        """Add a batch.
+
+        Args:
+            value: Its loss, a scalar.
+            weight: Its number of images; one by default.
+        """
+        weight = 1 if weight is None else weight
+        self.mean_value += value * weight
+        self.weight += weight
 
 
 def make_metrics(prefix: str, validate_args: bool = True) -> MetricCollection:
