@@ -9,6 +9,7 @@ by the cost of the profiler.
 """
 
 import tempfile
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,9 @@ def run(
     return timings, dict(PartsProfiler.last.seconds)
 
 
-def measure(case: Case, epochs: int, images: int) -> list[Row]:
+def measure(case: Case, options: Namespace) -> list[Row]:
     """Profile one case; a row has the seconds per epoch of one part."""
+    epochs, images = options.epochs, options.images
     steps = -(-images // case.batch_size)
     with tempfile.TemporaryDirectory() as folder:
         draw_images(case, images, Path(folder))
@@ -48,7 +50,7 @@ def measure(case: Case, epochs: int, images: int) -> list[Row]:
             method: (run, (case.name, Path(folder), method, epochs))
             for method in (NETWORK_ALONE, IMGCOLOR, PROFILED)
         }
-        results = by_turns(programs, max(1, steps // TURNS_PER_EPOCH))
+        results = by_turns(programs, max(1, steps // TURNS_PER_EPOCH), options.processor_time)
     epoch = {
         method: sum(timing.epoch for timing in timings) / epochs for method, (timings, _) in results.items()
     }
@@ -66,6 +68,7 @@ def measure(case: Case, epochs: int, images: int) -> list[Row]:
             "case": case.name,
             "part": name,
             **origin(),
+            "clock": "processor time of one thread" if options.processor_time else "wall time",
             "epochs": epochs,
             "seconds_per_epoch": round(seconds, 4),
             "of_network_alone": round(seconds / epoch[NETWORK_ALONE], 4),

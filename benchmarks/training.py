@@ -1,6 +1,6 @@
 """How long does a training epoch take with imgcolor and with other loops?
 
-    python benchmarks/training.py [--epochs 3] [--images 5000] [--only NAME ...]
+    python benchmarks/training.py [--epochs 3] [--images 5000] [--only NAME ...] [--skip METHOD ...]
 
 All methods train the same network on the same images in the same order, from the same weights, and have to
 reach the same loss in each epoch. Each method has a process of its own, and the processes take turns of some
@@ -11,25 +11,29 @@ are ratios to the network alone in the same epoch. Images are drawn; their sizes
 import math
 import statistics
 import tempfile
+from argparse import Namespace
 from pathlib import Path
 
 from common.cases import Case, draw_images
 from common.clock import Timing
-from common.loops import IMGCOLOR, NETWORK_ALONE, methods, train
+from common.loops import IMGCOLOR, LIGHTNING_ALONE, NETWORK_ALONE, methods, train
 from common.results import Row, measure_epochs, origin, origins, spread
 from common.turns import by_turns
 
 TURNS_PER_EPOCH = 10
 
 
-def measure(case: Case, epochs: int, images: int) -> list[Row]:
+def measure(case: Case, options: Namespace) -> list[Row]:
     """Train one case with each method."""
+    epochs, images = options.epochs, options.images
     steps = -(-images // case.batch_size)
-    names = list(methods(case))
+    names = [name for name in methods(case) if name not in options.skip]
     with tempfile.TemporaryDirectory() as folder:
         draw_images(case, images, Path(folder))
         programs = {name: (train, (case.name, Path(folder), name, epochs)) for name in names}
-        timings: dict[str, list[Timing]] = by_turns(programs, max(1, steps // TURNS_PER_EPOCH))
+        timings: dict[str, list[Timing]] = by_turns(
+            programs, max(1, steps // TURNS_PER_EPOCH), options.processor_time
+        )
     rows = []
     for epoch in range(epochs):
         for name in names:
@@ -43,14 +47,16 @@ def measure(case: Case, epochs: int, images: int) -> list[Row]:
                     "epoch": epoch,
                     **origin(),
                     "images": images,
+                    "clock": "processor time of one thread" if options.processor_time else "wall time",
                     "ms_per_step": round(timing.steps / steps * 1000, 3),
                     "steps_s": round(timing.steps, 3),
                     "epoch_s": round(timing.epoch, 3),
                     "loss": round(timing.loss, 6),
                 }
             )
-        # The network alone sees one batch only, so its loss is not comparable.
-        losses = [timings[name][epoch].loss for name in names if name != NETWORK_ALONE]
+        # These see one batch only, so their loss is not comparable.
+        one_batch = NETWORK_ALONE, LIGHTNING_ALONE
+        losses = [timings[name][epoch].loss for name in names if name not in one_batch]
         if not max(losses) <= 1.02 * min(losses) or any(map(math.isnan, losses)):
             raise SystemExit(f"{case.name}: expected one loss, found {min(losses)} to {max(losses)}")
     return rows

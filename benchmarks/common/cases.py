@@ -94,8 +94,13 @@ def case_named(name: str) -> Case:
 
 
 def selected_cases(parts: list[str]) -> list[Case]:
-    """Return the cases whose name contains one of some parts; all cases if there are none."""
-    return [case for case in CASES if not parts or any(part in case.name for part in parts)]
+    """Return the cases with one of some names, or with a part of one in their name; all cases if there are none."""
+    names = {case.name for case in CASES}
+    return [
+        case
+        for case in CASES
+        if not parts or any(part == case.name or (part in case.name and part not in names) for part in parts)
+    ]
 
 
 def draw_images(case: Case, images: int, folder: Path) -> None:

@@ -18,7 +18,7 @@ class Timing(NamedTuple):
     epoch: float
     """Seconds of the whole epoch, with validation, files and checkpoints."""
     loss: float
-    """Mean training loss."""
+    """Mean training loss; NaN of a method that trains on one batch."""
 
 
 class Clock(Callback):
@@ -64,7 +64,7 @@ class Clock(Callback):
 
     def _end_epoch(self, trainer: Trainer) -> None:
         wait_for_gpu()
-        loss = float(trainer.callback_metrics["train/loss"])
+        loss = float(trainer.callback_metrics.get("train/loss", float("nan")))
         self.epochs.append(Timing(self._steps, self.turn.now() - self._start, loss))
 
 

@@ -8,27 +8,26 @@ import torch
 
 from common.cases import DEVICE, Case, case_named
 from common.clock import Clock, Timing
-from common.other_loops import course_loop, homework_loop, plain_lightning
+from common.other_loops import course_loop, homework_loop, lightning_alone, plain_lightning
 from common.setup import Setup, without_output
 from common.turns import Turn, wait_for_gpu
 from imgcolor.cli.main import main as imgcolor_main
 from imgcolor.cli.runtime import keep_freed_memory
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-NETWORK_ALONE, IMGCOLOR = "network alone", "imgcolor fit"
+NETWORK_ALONE, LIGHTNING_ALONE, IMGCOLOR = "network alone", "Lightning alone", "imgcolor fit"
 
 
 def network_alone(setup: Setup) -> list[Timing]:
-    """Train on one batch that is in memory, with the fastest options."""
+    """Train on one batch, and run the network on the validation images; all are in memory."""
     keep_freed_memory()
     network = setup.network(setup.case.network).to(memory_format=torch.channels_last)
     optimizer = setup.optimizer(network, fused=True)
-    originals = torch.from_numpy(setup.pixels["train"][: setup.case.batch_size]).float() / 255
-    target = setup.palette.encode(originals) if setup.case.loss == "classes" else originals
-    grey, target = originals.mean(1, keepdim=True).to(DEVICE), target.to(DEVICE)
+    grey, target = setup.training_batch
     timings = []
     for _ in range(setup.epochs):
         start = setup.turn.now()
+        network.train()
         for _ in range(0, len(setup.pixels["train"]), setup.case.batch_size):
             with torch.autocast(DEVICE.type, torch.bfloat16, enabled=setup.case.bf16):
                 loss = setup.case.compare_fast(network(grey), target)
@@ -37,8 +36,13 @@ def network_alone(setup: Setup) -> list[Timing]:
             optimizer.step()
             setup.turn.step()
         wait_for_gpu()
-        seconds = setup.turn.now() - start
-        timings.append(Timing(seconds, seconds, float("nan")))
+        steps = setup.turn.now() - start
+        network.eval()
+        with torch.inference_mode(), torch.autocast(DEVICE.type, torch.bfloat16, enabled=setup.case.bf16):
+            for images in setup.validation_batches:
+                network(images)
+        wait_for_gpu()
+        timings.append(Timing(steps, setup.turn.now() - start, float("nan")))
     return timings[1:]
 
 
@@ -66,6 +70,7 @@ def methods(case: Case) -> dict[str, Callable[[Setup], list[Timing]]]:
     """Return the methods that a case is trained with, by name."""
     found = {
         NETWORK_ALONE: network_alone,
+        LIGHTNING_ALONE: lightning_alone,
         IMGCOLOR: imgcolor_fit,
         "plain Lightning": plain_lightning,
     }
@@ -82,7 +87,7 @@ def methods(case: Case) -> dict[str, Callable[[Setup], list[Timing]]]:
 
 def train(turn: Turn, name: str, folder: Path, method: str, epochs: int) -> list[Timing]:
     """Train a case with a method, in a process of its own."""
-    if method not in (IMGCOLOR, "plain Lightning"):
+    if method not in (IMGCOLOR, LIGHTNING_ALONE, "plain Lightning"):
         # Importing Lightning sets this. torch's optimizers would then search for NVIDIA's driver in each
         # step.
         os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)

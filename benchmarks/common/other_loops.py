@@ -15,6 +15,52 @@ from torchvision.datasets import ImageFolder
 from common.cases import DEVICE
 from common.clock import Clock, Timing
 from common.setup import Setup, without_output
+from imgcolor.cli.runtime import keep_freed_memory
+
+
+def lightning_alone(setup: Setup) -> list[Timing]:
+    """Do the work of the network alone in a LightningModule without data loading, metrics, files or other callbacks."""
+    keep_freed_memory()
+    Clock.turn = setup.turn
+    clock = Clock(setup.folder / "weights.pt")
+    steps = -(-len(setup.pixels["train"]) // setup.case.batch_size)
+    with without_output():
+        trainer = Trainer(
+            devices=1,
+            max_epochs=setup.epochs,
+            callbacks=[clock],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            precision="bf16-mixed" if setup.case.bf16 else "32-true",
+        )
+        train, val = (
+            DataLoader(batches, batch_size=None)  # type: ignore[arg-type]  # a list is enough
+            for batches in ([setup.training_batch] * steps, setup.validation_batches)
+        )
+        trainer.fit(_NetworkModule(setup), train, val)
+    return clock.epochs
+
+
+class _NetworkModule(LightningModule):
+    """A network, its loss and its optimizer."""
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__()
+        self.network = setup.network(setup.case.network).to(memory_format=torch.channels_last)
+        self.case_setup = setup
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        grey, target = batch
+        return self.case_setup.case.compare_fast(self.network(grey), target)
+
+    def validation_step(self, grey: Tensor, batch_idx: int) -> None:
+        self.network(grey)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.case_setup.optimizer(self.network, fused=True)
 
 
 def plain_lightning(setup: Setup) -> list[Timing]:

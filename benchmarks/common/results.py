@@ -63,14 +63,14 @@ def best_of_three(function: Callable[[], object], clock: Callable[[], float] = t
 
 
 def measure_epochs(
-    description: str | None, output: str, measure: Callable[[Case, int, int], list[Row]]
+    description: str | None, output: str, measure: Callable[[Case, argparse.Namespace], list[Row]]
 ) -> tuple[list[Row], Path]:
     """Measure the cases that the command line names, and write their rows.
 
     Args:
         description: The docstring of the program.
         output: Name of its file in results/. Rows of an earlier run stay for the cases that are not measured.
-        measure: Returns the rows of a case, for a number of epochs and of training images.
+        measure: Returns the rows of a case, for the options of the command line.
 
     Returns:
         All rows of the file, and the file.
@@ -79,10 +79,14 @@ def measure_epochs(
     options.add_argument("--epochs", type=int, default=3, help="measured epochs; one more runs before them")
     options.add_argument("--images", type=int, default=5000, help="training images; a fifth for validation")
     options.add_argument("--only", nargs="*", default=[], help="parts of the names of cases")
+    options.add_argument("--skip", nargs="*", default=[], help="methods to leave out")
+    options.add_argument(
+        "--processor_time", action="store_true", help="processor time of one thread, for a busy machine"
+    )
     arguments = options.parse_args()
     rows: list[Row] = list(read_rows(arguments.output)) if arguments.output.exists() else []
     for case in selected_cases(arguments.only):
         rows = [row for row in rows if row["case"] != case.name]
-        rows += measure(case, arguments.epochs, arguments.images)
+        rows += measure(case, arguments)
         write_rows(arguments.output, rows)
     return rows, arguments.output

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from common.cases import DEVICE, Case
 from common.turns import Turn
 from imgcolor.colour import Palette
+
+EVAL_BATCH_SIZE = 250
+"""Images in a batch of validation, as in the experiments."""
 
 
 class Setup:
@@ -32,6 +35,19 @@ class Setup:
         self.epochs = 1 + epochs
         self.pixels = {split: np.load(folder / f"{split}.npy") for split in ("train", "val")}
         self.palette = Palette.load(folder / "palette.json")
+
+    @property
+    def training_batch(self) -> tuple[Tensor, Tensor]:
+        """The first batch: grey images, float [B, 1, H, W], and the targets of the loss."""
+        originals = torch.from_numpy(self.pixels["train"][: self.case.batch_size]).float() / 255
+        target = self.palette.encode(originals) if self.case.loss == "classes" else originals
+        return originals.mean(1, keepdim=True).to(DEVICE), target.to(DEVICE)
+
+    @property
+    def validation_batches(self) -> tuple[Tensor, ...]:
+        """All validation images: grey, float [B, 1, H, W], in batches of the size that a fit takes."""
+        grey = (torch.from_numpy(self.pixels["val"]).float() / 255).mean(1, keepdim=True)
+        return grey.to(DEVICE).split(EVAL_BATCH_SIZE)
 
     def network(self, make: Callable[[], nn.Module]) -> nn.Module:
         """Return a network with the initial weights."""

@@ -24,11 +24,15 @@ class Turn:
     Args:
         steps: Number of steps in a turn.
         parent: Connection to the process that gives the turns. None: no other program runs.
+        processor_time: Whether the clock counts the processor time of this process, for a busy machine.
     """
 
-    def __init__(self, steps: int = 1, parent: Connection | None = None) -> None:
+    def __init__(
+        self, steps: int = 1, parent: Connection | None = None, processor_time: bool = False
+    ) -> None:
         self._steps = steps
         self._parent = parent
+        self._clock = time.process_time if processor_time else time.perf_counter
         self._taken = 0
         self._paused = 0.0
 
@@ -43,23 +47,26 @@ class Turn:
         if self._parent is None:
             return
         wait_for_gpu()
-        start = time.perf_counter()
+        start = self._clock()
         self._parent.send(None)
         self._parent.recv()
-        self._paused += time.perf_counter() - start
+        self._paused += self._clock() - start
 
     def now(self) -> float:
         """Return seconds, without the pauses."""
-        return time.perf_counter() - self._paused
+        return self._clock() - self._paused
 
 
-def by_turns(programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]], steps: int) -> dict[str, Any]:
+def by_turns(
+    programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]], steps: int, processor_time: bool = False
+) -> dict[str, Any]:
     """Run each program in a process of its own, one at a time, while the others are stopped.
 
     Args:
         programs: Name to a function and its arguments. The function is called with a :class:`Turn` before
             them.
         steps: Number of steps in a turn.
+        processor_time: Whether each program has one thread and counts its processor time, for a busy machine.
 
     Returns:
         Name to the value that the function returned.
@@ -73,7 +80,7 @@ def by_turns(programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]], st
     try:
         for name, (function, arguments) in programs.items():
             ours, theirs = context.Pipe()
-            process = context.Process(target=_run, args=(function, arguments, steps, theirs))
+            process = context.Process(target=_run, args=(function, arguments, steps, processor_time, theirs))
             process.start()
             theirs.close()
             running[name] = process, ours
@@ -106,8 +113,16 @@ def _wait_for_pause(name: str, process: Any, parent: Connection) -> Any:
     return result
 
 
-def _run(function: Callable[..., Any], arguments: tuple[Any, ...], steps: int, parent: Connection) -> None:
+def _run(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    steps: int,
+    processor_time: bool,
+    parent: Connection,
+) -> None:
     os.setpgrp()
-    turn = Turn(steps, parent)
+    if processor_time:
+        torch.set_num_threads(1)
+    turn = Turn(steps, parent, processor_time)
     turn.pause()
     parent.send(function(turn, *arguments))
