@@ -516,3 +516,11 @@ def test_a_fit_needs_no_datamodule_of_imgcolor(tmp_path: Path) -> None:
     fit = Trainer(max_epochs=1, callbacks=callbacks, default_root_dir=tmp_path, accelerator="cpu")
     fit.fit(ColourRegression(RegressionCNN(2)), datamodule=Mine())
     assert "baseline/grey_copy/mse" in callbacks[0].results
+
+
+def test_text_cannot_replace_a_module() -> None:
+    task = ColourRegression(RegressionCNN())
+    with pytest.raises(TypeError, match="network"):
+        task.network = "RegressionCNN"  # type: ignore[assignment]
+    task.criterion = "l1"
+    assert task.criterion == "l1"
