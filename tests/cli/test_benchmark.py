@@ -108,6 +108,22 @@ def test_results_are_those_of_the_upscale_command(workplace: Path) -> None:
         assert np.abs(difference).max() <= 1
 
 
+def test_self_ensemble_gives_the_results_of_the_upscale_command(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_set("mine")
+    assert main(["benchmark", "bicubic_x4", "mine", "--self-ensemble", "--output", "out"]) == 0
+    assert "bicubic_x4, self-ensemble" in capsys.readouterr().out
+    assert (
+        main(["upscale", "mine/LR", "--model", "bicubic_x4", "--self-ensemble", "--output", "ensemble"]) == 0
+    )
+    assert main(["upscale", "mine/LR", "--model", "bicubic_x4", "--output", "single"]) == 0
+    for name in ("0.png", "1.png"):
+        result = np.asarray(Image.open(Path("out/mine", name)))
+        assert np.array_equal(result, np.asarray(Image.open(Path("ensemble", name))))
+        assert not np.array_equal(result, np.asarray(Image.open(Path("single", name))))
+
+
 def test_low_resolution_images_are_made_by_the_models_degradation(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -203,6 +219,10 @@ def test_a_file_without_a_partner_is_named(workplace: Path, capsys: pytest.Captu
             "expected grey/ and truth/, or colour photos, because faces colourizes, found HR/",
         ),
         (["faces", "photos", "--jpeg", "9"], "--jpeg: expected a model that enlarges, found faces"),
+        (
+            ["faces", "photos", "--self-ensemble"],
+            "--self-ensemble: expected a model that enlarges, found faces",
+        ),
         (["faces", "half"], "half: expected truth/ next to grey/, found none"),
         (["faces", "unequal"], "unequal/grey/a.png: expected the size of its original, 20×20, found 10×20"),
         (["faces", "photos", "--output", "photos/out"], "expected a folder outside the set photos"),

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -45,3 +46,27 @@ def test_flat_colours_come_back_within_a_level_without_a_grid(name: str, scale_f
 def test_grey_images_stay_grey() -> None:
     large = imgcolor.load("photo_x4").upscale(Image.linear_gradient("L").resize((20, 20)))
     assert (large.mode, large.size) == ("L", (80, 80))
+
+
+def test_self_ensemble_is_the_mean_over_the_eight_symmetries_of_the_square() -> None:
+    torch.manual_seed(0)
+    network = EDSR(2, 8, 1)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    upscaler = Upscaler(network, RGBCoding(), BicubicDownsample(2))
+    image = np.random.default_rng(0).random((3, 12, 17), dtype=np.float32)
+
+    def enlarge(values: np.ndarray) -> np.ndarray:
+        return upscaler.upscale_batch(torch.from_numpy(values.copy())[None])[0].numpy()
+
+    # Written with NumPy, and in another order.
+    results = [np.rot90(enlarge(np.rot90(image, turns, (1, 2))), -turns, (1, 2)) for turns in range(4)] + [
+        np.rot90(enlarge(np.rot90(image[:, ::-1], turns, (1, 2))), -turns, (1, 2))[:, ::-1]
+        for turns in range(4)
+    ]
+    single = enlarge(image)
+    upscaler.self_ensemble = True
+    assert np.abs(enlarge(image) - np.mean(results, axis=0)).max() < 1e-5
+    assert np.abs(enlarge(image) - single).max() > 1e-3
+    turned = enlarge(np.rot90(image, axes=(1, 2)))
+    assert np.abs(np.rot90(turned, -1, (1, 2)) - enlarge(image)).max() < 1e-5  # no direction is preferred

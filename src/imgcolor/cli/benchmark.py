@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imgcolor.cli.benchmark_sets import BenchmarkSet, find_sets
-from imgcolor.cli.options import CommandParser, UsageError, add_allow_import, import_from_here
+from imgcolor.cli.options import SELF_ENSEMBLE, CommandParser, UsageError, add_allow_import, import_from_here
 from imgcolor.cli.photo_jobs import check_writable
 from imgcolor.data.image_files import WRITABLE_FORMATS, quiet_pillow
 from imgcolor.pretrained import weights_path
@@ -41,6 +41,7 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="QUALITY",
         help="first save the low-resolution images as JPEG of this quality, 1 to 100",
     )
+    parser.add_argument("--self-ensemble", action="store_true", help=SELF_ENSEMBLE)
     parser.add_argument(
         "--output",
         type=Path,
@@ -84,10 +85,12 @@ def run(arguments: Namespace) -> None:
             raise ImgcolorError(
                 f"{images.folder}: expected {expected}, because {arguments.model} {does}, found {found}"
             )
-    if quality is not None and not is_upscaler:
-        raise ImgcolorError(f"--jpeg: expected a model that enlarges, found {arguments.model}")
+    for option, value in (("--jpeg", quality is not None), ("--self-ensemble", arguments.self_ensemble)):
+        if value and not is_upscaler:
+            raise ImgcolorError(f"{option}: expected a model that enlarges, found {arguments.model}")
     with quiet_pillow():
         if isinstance(pipeline, Upscaler):
+            pipeline.self_ensemble = arguments.self_ensemble
             rows = benchmark_upscaler(pipeline, sets, quality, output)
         else:
             rows = benchmark_colourizer(pipeline, sets, output)

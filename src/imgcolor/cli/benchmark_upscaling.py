@@ -168,7 +168,7 @@ def _print_table(
     )
     card = cards().get(upscaler.name)
     table.add_row(
-        upscaler.name,
+        f"{upscaler.name}, self-ensemble" if upscaler.self_ensemble else upscaler.name,
         f"{mean(rows, 'psnr_y'):.2f}",
         f"{mean(rows, 'ssim_y'):.4f}",
         time_per_pixel(rows),

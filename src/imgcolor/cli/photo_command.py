@@ -133,7 +133,11 @@ def run_photo_command(arguments: Namespace, command: str) -> None:
         arguments.model,
         tuple(arguments.allow_import),
         keep_metadata=not arguments.strip,
-        **({} if command == "upscale" else _colour_settings(arguments, hints)),
+        **(
+            {"self_ensemble": arguments.self_ensemble}
+            if command == "upscale"
+            else _colour_settings(arguments, hints)
+        ),
     )
     convert = settings.load()
     conversion = Conversion(failures=[*found_photos.missing])

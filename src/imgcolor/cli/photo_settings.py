@@ -24,6 +24,7 @@ class PhotoSettings:
         scale: ``working`` or ``native``.
         hints: Known colours.
         saturation: Factor of the predicted colours; None for that of the model.
+        self_ensemble: See :attr:`imgcolor.pipelines.Upscaler.self_ensemble`.
     """
 
     command: str
@@ -33,6 +34,7 @@ class PhotoSettings:
     scale: Scale = "working"
     hints: tuple[Hint, ...] = ()
     saturation: float | None = None
+    self_ensemble: bool = False
 
     def load(self) -> Callable[..., None]:
         """Load the model.
@@ -59,6 +61,7 @@ class PhotoSettings:
             raise ImgcolorError(f"--scale: expected working with the model {self.model}, found {self.scale}")
         if isinstance(pipeline, Upscaler):
             factor = pipeline.scale_factor
+            pipeline.self_ensemble = self.self_ensemble
             return partial(
                 convert_photos,
                 convert=pipeline.upscale_batch,
