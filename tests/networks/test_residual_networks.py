@@ -5,6 +5,7 @@ from torch import nn
 
 from imgcolor.baselines import GreyCopy
 from imgcolor.networks import ResidualUNet, ResidualUpscaler
+from imgcolor.networks.blocks import ResidualBlock
 
 
 def stirred(network: nn.Module) -> nn.Module:
@@ -102,3 +103,26 @@ def test_upscaler_with_palette_colours() -> None:
 def test_bad_arguments(network: type[nn.Module], options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         network(**options)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_names_of_weights_do_not_depend_on_the_dropout(batch_norm: bool) -> None:
+    """Otherwise a network with dropout could not start from one that was trained without."""
+    without, with_dropout = (ResidualBlock(4, dropout, batch_norm) for dropout in (0.0, 0.5))
+    assert list(without.state_dict()) == list(with_dropout.state_dict())
+
+
+@pytest.mark.parametrize(("batch_norm", "moved"), [(False, {2: 3}), (True, {3: 4, 4: 5})])
+def test_older_checkpoints_with_dropout_are_loaded(batch_norm: bool, moved: dict[int, int]) -> None:
+    """In these, the dropout was one of the numbered layers."""
+    saved, loaded = (nn.Sequential(ResidualBlock(4, 0.5, batch_norm)).eval() for _ in range(2))
+    for parameter in saved.parameters():
+        nn.init.normal_(parameter)
+    old = {}
+    for name, value in saved.state_dict().items():
+        block, layers, number, rest = name.split(".")
+        old[f"{block}.{layers}.{moved.get(int(number), number)}.{rest}"] = value
+    assert list(old) != list(saved.state_dict())
+    loaded.load_state_dict(old)
+    maps = torch.rand(1, 4, 6, 6)
+    assert torch.equal(loaded(maps), saved(maps))

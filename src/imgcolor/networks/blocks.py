@@ -1,5 +1,7 @@
 """Building blocks that several networks share."""
 
+from collections import OrderedDict
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -143,6 +145,22 @@ class UpsampleBlock(nn.Sequential):
         return maps
 
 
+def _rename_old_weights(block: nn.Module, weights: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Rename the weights of checkpoints in which the dropout of a :class:`ResidualBlock` counted as a layer."""
+    numbers = {
+        name: int(name.removeprefix(f"{prefix}layers.").split(".")[0])
+        for name in sorted(weights)
+        if name.startswith(f"{prefix}layers.")
+    }
+    layers = sum(name != "dropout" for name, _ in block.get_submodule("layers").named_children())
+    if max(numbers.values(), default=0) < layers:
+        return
+    for name, number in numbers.items():
+        if number > layers // 2:
+            end = name.removeprefix(f"{prefix}layers.{number}")
+            weights[f"{prefix}layers.{number - 1}{end}"] = weights.pop(name)
+
+
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions with a ReLU between them, added to the input.
 
@@ -163,16 +181,18 @@ class ResidualBlock(nn.Module):
         layers: list[nn.Module] = [first]
         if batch_norm:
             layers.append(nn.BatchNorm2d(channels))
-        layers.append(nn.ReLU())
-        if dropout > 0:
-            layers.append(nn.Dropout2d(dropout))
-        layers.append(second)
+        layers += [nn.ReLU(), second]
         if batch_norm:
             layers.append(nn.BatchNorm2d(channels))
         else:
             nn.init.zeros_(second.weight)
-        self.layers = nn.Sequential(*layers)
+        named = [(str(number), layer) for number, layer in enumerate(layers)]
+        if dropout > 0:
+            # With a name of its own, so that the names of the weights do not depend on the dropout.
+            named.insert(layers.index(second), ("dropout", nn.Dropout2d(dropout)))
+        self.layers = nn.Sequential(OrderedDict(named))
         self.activation = nn.ReLU() if batch_norm else nn.Identity()
+        self.register_load_state_dict_pre_hook(_rename_old_weights)  # type: ignore[no-untyped-call]  # torch's
 
     def forward(self, maps: Tensor) -> Tensor:
         """Map float [B, channels, H, W] to the same shape."""
