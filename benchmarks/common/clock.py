@@ -1,6 +1,7 @@
 """Callbacks that time the epochs of a fit."""
 
 import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,6 +67,42 @@ class Clock(Callback):
         wait_for_gpu()
         loss = float(trainer.callback_metrics.get("train/loss", float("nan")))
         self.epochs.append(Timing(self._steps, self.turn.now() - self._start, loss))
+
+
+class ReachResult(Callback):
+    """Measures the time until the validation reaches a result, and ends the fit there.
+
+    Args:
+        result: Name of a metric to the value to reach. Accuracies have to be at least as high, other metrics at most.
+    """
+
+    last: "ReachResult"
+    """The newest instance. The command line makes it, and the benchmark reads it."""
+
+    def __init__(self, result: dict[str, float]) -> None:
+        self.result = result
+        self.seconds: float | None = None
+        """Seconds from the first training step to the end of the validation that reached the result."""
+        self.steps = 0
+        """Training steps until then."""
+        self._start = 0.0
+        ReachResult.last = self
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the time."""
+        self._start = time.perf_counter()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop if the result is reached."""
+        if trainer.sanity_checking or self.seconds is not None:
+            return
+        reached = []
+        for name, goal in self.result.items():
+            value = float(trainer.callback_metrics[name])
+            reached.append(value >= goal if name.endswith(("accuracy", "margin12")) else value <= goal)
+        if all(reached):
+            self.seconds, self.steps = time.perf_counter() - self._start, trainer.global_step
+            trainer.should_stop = True
 
 
 class ExitAfterFirstStep(Callback):

@@ -3,7 +3,6 @@
 import ctypes
 import enum
 import logging
-import os
 import sys
 import warnings
 
@@ -22,15 +21,6 @@ def keep_freed_memory() -> None:
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(_MMAP_THRESHOLD, 2**25)  # the largest value that it accepts
         libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def find_gpus_without_nvml() -> None:
-    """Let torch ask CUDA for the number of GPUs, and not the library of the NVIDIA driver, which it would load again.
-
-    torch's optimizers ask in each step. Lightning sets this variable for training processes that are forked after the
-    question; ``fit`` refuses them.
-    """
-    os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
 
 
 def quieten_lightning() -> None:

@@ -42,7 +42,6 @@ from imgcolor.cli.help_parser import ShortHelpParser
 from imgcolor.cli.options import import_from_here
 from imgcolor.cli.resuming import last_checkpoint
 from imgcolor.cli.runtime import (
-    find_gpus_without_nvml,
     keep_freed_memory,
     quieten_lightning,
     write_enums_to_yaml,
@@ -195,7 +194,6 @@ def run(arguments: list[str]) -> None:
     """
     quieten_lightning()
     keep_freed_memory()
-    find_gpus_without_nvml()
     _prepare_parser()
     lost = LostRank()
     try:
