@@ -109,7 +109,8 @@ class ImgcolorCLI(LightningCLI):
             config["logger"] = None
             self.save_config_callback = None
         config["callbacks"] = with_recorded_searches(config.get("callbacks"))
-        config["profiler"] = config.get("profiler") or NoProfiler()
+        if not config.get("profiler") and not config.get("barebones"):
+            config["profiler"] = NoProfiler()
         given = [*self.trainer_defaults["callbacks"], *display_callbacks(config)]
         self.trainer_defaults["callbacks"] = allowed_callbacks(config, given)
         return super()._instantiate_trainer(config, allowed_callbacks(config, callbacks))
