@@ -50,7 +50,9 @@ def test_two_nodes_convert_each_photo_once(workplace: Path, address: str) -> Non
             assert first.poll() is None
             time.sleep(0.01)
         first.send_signal(signal.SIGKILL)
-    while any("ray::_convert" in process.info["cmdline"] for process in psutil.process_iter(["cmdline"])):
+    while any(
+        "ray::_convert" in (process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])
+    ):
         time.sleep(0.01)  # Ray ends the tasks of the killed process
     before = {path: path.stat().st_mtime_ns for path in (workplace / "out").glob("*.png")}
     assert 10 <= len(before) < 59
