@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from common.turns import Turn, wait_for_gpu
+from imgcolor.baselines.comparison import HIGHER_IS_BETTER
 
 
 class Timing(NamedTuple):
@@ -73,7 +74,7 @@ class ReachResult(Callback):
     """Measures the time until the validation reaches a result, and ends the fit there.
 
     Args:
-        result: Name of a metric to the value to reach. Accuracies have to be at least as high, other metrics at most.
+        result: Name of a validation metric to the value to reach.
     """
 
     last: "ReachResult"
@@ -99,7 +100,8 @@ class ReachResult(Callback):
         reached = []
         for name, goal in self.result.items():
             value = float(trainer.callback_metrics[name])
-            reached.append(value >= goal if name.endswith(("accuracy", "margin12")) else value <= goal)
+            higher = HIGHER_IS_BETTER[name.removeprefix("val/")]
+            reached.append(value >= goal if higher else value <= goal)
         if all(reached):
             self.seconds, self.steps = time.perf_counter() - self._start, trainer.global_step
             trainer.should_stop = True

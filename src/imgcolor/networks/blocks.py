@@ -147,11 +147,8 @@ class UpsampleBlock(nn.Sequential):
 
 def _rename_old_weights(block: nn.Module, weights: dict[str, Tensor], prefix: str, *_: object) -> None:
     """Rename the weights of checkpoints in which the dropout of a :class:`ResidualBlock` counted as a layer."""
-    numbers = {
-        name: int(name.removeprefix(f"{prefix}layers.").split(".")[0])
-        for name in sorted(weights)
-        if name.startswith(f"{prefix}layers.")
-    }
+    own = sorted(name for name in weights if name.startswith(f"{prefix}layers."))
+    numbers = {name: int(name.removeprefix(f"{prefix}layers.").split(".")[0]) for name in own}
     layers = sum(name != "dropout" for name, _ in block.get_submodule("layers").named_children())
     if max(numbers.values(), default=0) < layers:
         return

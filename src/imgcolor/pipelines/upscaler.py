@@ -97,14 +97,12 @@ class Upscaler(Pipeline):
 
     def _run_ensemble(self, images: Tensor) -> Tensor:
         """Run the network on all flips and rotations of the images, and return the mean of the results turned back."""
-        results = []
+        total = images.new_zeros(())
         for turns in range(4):
             turned = torch.rot90(images, turns, (-2, -1))
-            mirrored = self.run_network(turned.flip(-1)).flip(-1)
-            results += [
-                torch.rot90(result, -turns, (-2, -1)) for result in (self.run_network(turned), mirrored)
-            ]
-        return torch.stack(results).mean(dim=0)
+            result = self.run_network(turned) + self.run_network(turned.flip(-1)).flip(-1)
+            total = total + torch.rot90(result, -turns, (-2, -1))
+        return total / 8
 
     def _tile_overlap(self) -> int:
         """Return the overlap with which tiles give the same result as the whole image.
